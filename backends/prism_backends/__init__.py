@@ -1,0 +1,1 @@
+"""The shipped backends, one module each, imported only when selected."""

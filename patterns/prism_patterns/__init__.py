@@ -1,0 +1,1 @@
+"""Data-access patterns behind small protocols, usable in an application."""

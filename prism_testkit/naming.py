@@ -1,0 +1,92 @@
+"""Argument checks that every driver needs, and names that a store can hold.
+
+A driver calls these first, so that a refusal comes before any effect::
+
+    async def set(self, key, value):
+        check_name(key, "set", "acme")
+        data = check_payload(value, "set", "acme", key)
+"""
+
+import hashlib
+import math
+
+from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
+from prism_testkit.traits import Limits
+
+__all__ = ["check_limit", "check_name", "check_payload", "check_prefix", "check_seconds", "decode_name", "encode_name", "hash_name"]
+
+_DEFAULTS = Limits()
+_ALPHABET = "0123456789abcdefghijklmnopqrstuv"
+
+
+def check_name(name: str, operation: str, backend: str, limits: Limits = _DEFAULTS) -> bytes:
+    """Return the UTF-8 bytes of a legal name; raise `InvalidName` for an empty, over-long or surrogate-holding one."""
+    if name == "":
+        raise InvalidName(f"{backend}: {operation}: the name is empty; a name has 1 to {limits.max_name} bytes in UTF-8")
+    return check_prefix(name, operation, backend, limits)
+
+
+def check_prefix(prefix: str, operation: str, backend: str, limits: Limits = _DEFAULTS) -> bytes:
+    """Like `check_name`, but the empty prefix is legal."""
+    if not isinstance(prefix, str):
+        raise TypeError(f"{backend}: {operation}: a name is str, not {type(prefix).__name__}")
+    try:
+        data = prefix.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidName(f"{backend}: {operation}: the name {prefix[:40]!a} holds a surrogate at {error.start}") from error
+    if len(data) > limits.max_name:
+        raise InvalidName(
+            f"{backend}: {operation}: the name {prefix[:40]!a}... has {len(data)} bytes in UTF-8, the limit is {limits.max_name}"
+        )
+    return data
+
+
+def check_payload(
+    payload: bytes | bytearray | memoryview, operation: str, backend: str, name: str, limits: Limits = _DEFAULTS
+) -> bytes:
+    """Return a private copy as bytes; raise `PayloadTooLarge` over the limit and ``TypeError`` for what is not bytes-like."""
+    if not isinstance(payload, bytes | bytearray | memoryview):
+        raise TypeError(f"{backend}: {operation} {name[:40]!a}: a value is bytes, not {type(payload).__name__}")
+    data = bytes(payload)
+    if len(data) > limits.max_payload:
+        raise PayloadTooLarge(f"{backend}: {operation} {name[:40]!a}: {len(data)} bytes, the limit is {limits.max_payload}")
+    return data
+
+
+def check_seconds(seconds: float, operation: str, backend: str) -> float:
+    """Return the duration; raise ``ValueError`` for NaN and infinities."""
+    if not math.isfinite(seconds):
+        raise ValueError(f"{backend}: {operation}: {seconds!r} is not a finite number of seconds")
+    return seconds
+
+
+def check_limit(limit: int | None, operation: str, backend: str) -> int | None:
+    """Return the limit; raise ``ValueError`` for a negative one."""
+    if limit is not None and limit < 0:
+        raise ValueError(f"{backend}: {operation}: limit={limit} is negative; None means no limit")
+    return limit
+
+
+def encode_name(name: bytes) -> str:
+    """Encode any bytes in ``0-9a-v`` (base32hex, lower case, unpadded): reversible, and the order of bytes is kept."""
+    number = int.from_bytes(name, "big")
+    digits = -(-len(name) * 8 // 5)
+    number <<= digits * 5 - len(name) * 8
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+
+
+def decode_name(text: str) -> bytes:
+    """Undo `encode_name`; raise ``ValueError`` for what it never made."""
+    number = 0
+    for character in text:
+        number = number << 5 | _ALPHABET.index(character)
+    length = len(text) * 5 // 8
+    name = (number >> (len(text) * 5 - length * 8)).to_bytes(length, "big")
+    if encode_name(name) != text:
+        raise ValueError(f"{text!r} is not an encoded name")
+    return name
+
+
+def hash_name(name: bytes) -> str:
+    """Return 40 characters of ``0-9a-v`` (BLAKE2b, 200 bits) for a store whose limit is shorter; keep the real name beside."""
+    return encode_name(hashlib.blake2b(name, digest_size=25).digest())

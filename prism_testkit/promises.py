@@ -1,0 +1,39 @@
+"""Numbered promises, read off the docstring of an interface or a pattern."""
+
+import inspect
+import re
+from collections.abc import Mapping
+
+from prism_testkit.interfaces import INTERFACES
+
+__all__ = ["all_promises", "promise_text", "promises_of"]
+
+_LINE = re.compile(r"^(\d+)\. +(.*)$")
+
+
+def promises_of(owner: type) -> dict[int, str]:
+    """Return {number: sentence} from the numbered lines of ``owner``'s own docstring, continuation lines joined."""
+    found: dict[int, list[str]] = {}
+    current: list[str] | None = None
+    for line in inspect.cleandoc(owner.__dict__.get("__doc__") or "").splitlines():
+        match = _LINE.match(line)
+        if match:
+            current = found.setdefault(int(match.group(1)), [])
+            current.append(match.group(2))
+        elif not line.strip():
+            current = None
+        elif current is not None:
+            current.append(line.strip())
+    return {number: " ".join(parts) for number, parts in found.items()}
+
+
+def all_promises() -> Mapping[str, str]:
+    """Return every promise of every interface: ``{"keyvalue_ttl.3": "A plain write ..."}``."""
+    return {f"{name}.{number}": text for name, owner in INTERFACES.items() for number, text in promises_of(owner).items()}
+
+
+def promise_text(promise: str) -> str:
+    """Return the sentence of a promise id; the empty string for one that belongs to somebody else's suite."""
+    name, _, number = promise.rpartition(".")
+    owner = INTERFACES.get(name)
+    return promises_of(owner).get(int(number), "") if owner is not None and number.isdigit() else ""
