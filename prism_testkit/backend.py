@@ -1,6 +1,5 @@
 """What a backend author types: a `Backend`, and a `Server` if the harness is to start one. Standard library only."""
 
-import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -77,20 +76,8 @@ class Backend(Generic[C]):
     traits: Traits = Traits()
     limits: Limits = Limits()
     waivers: Sequence[Waiver] = ()
-    source: str = field(default="", compare=False, repr=False)
-    """The file that made this backend; filled in by itself. A child process imports it again from there."""
-
-    def __post_init__(self) -> None:
-        if not self.source:
-            caller = inspect.currentframe()
-            while caller is not None and caller.f_code.co_filename in (__file__, "<string>", _DATACLASSES):
-                caller = caller.f_back
-            object.__setattr__(self, "source", caller.f_code.co_filename if caller is not None else "")
 
     @property
     def clock_kind(self) -> Literal["virtual", "real"]:
         """The clock that cases of this backend run on."""
         return self.clock or ("virtual" if self.server is None else "real")
-
-
-_DATACLASSES = inspect.getsourcefile(field) or ""

@@ -1,0 +1,148 @@
+"""Who is here: backends, patterns and suites, and what each backend offers. A wrong registration costs itself, not the run."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prism_testkit.backend import Backend, Server
+from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.pattern import Pattern, Suite
+from prism_testkit.promises import promise_text
+from prism_testkit.signatures import claimed, mismatches, unclaimed
+from prism_testkit.traits import Limits, Traits
+
+__all__ = ["Offer", "RegistrationError", "Registry", "environment_name"]
+
+_NAME = re.compile(r"[a-z][a-z0-9@-]*")
+
+
+class RegistrationError(Exception):
+    """What was registered cannot be used; the message names who, what, expected and found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One interface as one backend offers it: by which driver class, with which claims."""
+
+    interface: str
+    driver: Any
+    traits: Traits
+    limits: Limits
+
+
+@dataclass
+class Registry:
+    """Filled by the hooks. ``add`` raises `RegistrationError`; whoever calls the hooks turns it into a `problems` entry."""
+
+    backends: dict[str, Backend[Any]] = field(default_factory=dict)
+    patterns: dict[str, Pattern] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    offers: dict[str, dict[str, Offer]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    adding: str = ""
+    """Who is registering, for messages."""
+
+    def add(self, thing: object) -> None:
+        """Register a Backend, Pattern or Suite; raise `RegistrationError` for anything wrong with it."""
+        if isinstance(thing, Backend):
+            self._add_backend(thing)
+        elif isinstance(thing, Pattern):
+            self._add_unique(self.patterns, f"{thing.kind}:{thing.name}", thing, "pattern")
+        elif isinstance(thing, Suite):
+            self._add_unique(self.suites, thing.package, thing, "suite")
+        else:
+            raise RegistrationError(f"{self.adding}: expected a Backend, Pattern or Suite, found {type(thing).__name__}: {thing!r}")
+
+    def _add_unique(self, where: dict[str, Any], name: str, thing: object, what: str) -> None:
+        if name in where:
+            raise RegistrationError(f"{self.adding}: the {what} {name!r} is registered twice")
+        where[name] = thing
+
+    def _add_backend(self, backend: Backend[Any]) -> None:
+        name = backend.name
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise RegistrationError(f"{self.adding}: backend name: expected {_NAME.pattern}, found {name!r}")
+        for other in self.backends:
+            if environment_name(other) == environment_name(name):
+                both = f"{name!r}" if other == name else f"{name!r} and {other!r} (both PRISM_{environment_name(name)}_URL)"
+                raise RegistrationError(f"{self.adding}: the backend {both} is registered twice")
+        problems = list(_backend_problems(backend))
+        offers = dict(self._offers(backend, problems))
+        problems += _waiver_problems(backend, offers)
+        if problems:
+            raise RegistrationError(f"{self.adding}: backend {name!r} is refused:\n" + "\n".join(f"  {p}" for p in problems))
+        self.backends[name] = backend
+        self.offers[name] = offers
+
+    def _offers(self, backend: Backend[Any], problems: list[str]) -> Iterator[tuple[str, Offer]]:
+        models: dict[str, str] = {}
+        for driver in backend.drivers:
+            if not isinstance(driver, type):
+                problems.append(f"drivers: expected a class, found {type(driver).__name__}: {driver!r}")
+                continue
+            where = f"{driver.__module__}.{driver.__qualname__}"
+            ids = claimed(driver)
+            self.warnings += [
+                f"{backend.name}: {where} has every method of {INTERFACES[i].__name__} but does not inherit it: not claimed"
+                for i in unclaimed(driver)
+            ]
+            if not ids:
+                problems.append(
+                    f"{where}: expected a class that inherits an interface such as KeyValueBasic, found bases {_bases(driver)}"
+                )
+                continue
+            found = {interface_model(i) for i in ids}
+            if len(found) > 1:
+                problems.append(f"{where}: expected one data model a class, found {', '.join(sorted(found))}")
+            for model in found:
+                if models.setdefault(model, where) != where:
+                    problems.append(f"{where}: expected one driver class for {model}, found {models[model]} too")
+            problems += dict.fromkeys(text for i in ids for text in mismatches(driver, INTERFACES[i]))
+            traits, limits = getattr(driver, "traits", backend.traits), getattr(driver, "limits", backend.limits)
+            if not isinstance(traits, Traits):
+                problems.append(f"{where}.traits: expected Traits(...), found {traits!r}")
+                continue
+            if not isinstance(limits, Limits):
+                problems.append(f"{where}.limits: expected Limits(...), found {limits!r}")
+                continue
+            for identifier in ids:
+                yield identifier, Offer(identifier, driver, traits, limits)
+
+
+def environment_name(backend: str) -> str:
+    """Return the middle of ``PRISM_<NAME>_URL``: upper case, every other character an underscore."""
+    return re.sub(r"[^A-Z0-9]", "_", backend.upper())
+
+
+def server_url(backend: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address given for a backend's server, or the empty string."""
+    return environ.get(f"PRISM_{environment_name(backend)}_URL", "")
+
+
+def _bases(driver: type) -> str:
+    return ", ".join(base.__name__ for base in driver.__bases__)
+
+
+def _backend_problems(backend: Backend[Any]) -> Iterator[str]:
+    if not callable(backend.connect):
+        yield f"connect: expected a function of a Place that returns an async context manager, found {backend.connect!r}"
+    if not backend.drivers:
+        yield "drivers: expected at least one driver class, found none"
+    for name, kind in (("traits", Traits), ("limits", Limits)):
+        if not isinstance(getattr(backend, name), kind):
+            yield f"{name}: expected {kind.__name__}(...), found {getattr(backend, name)!r}"
+    if backend.server is not None and not isinstance(backend.server, Server):
+        yield f"server: expected Server(...) or None, found {backend.server!r}"
+    if backend.clock not in (None, "virtual", "real"):
+        yield f"clock: expected 'virtual', 'real' or None, found {backend.clock!r}"
+
+
+def _waiver_problems(backend: Backend[Any], offers: Mapping[str, Offer]) -> Iterator[str]:
+    for waiver in backend.waivers:
+        interface = waiver.promise.rpartition(".")[0]
+        if interface in INTERFACES and not promise_text(waiver.promise):
+            yield f"waivers: {waiver.promise!r} is no promise of {interface}"
+        elif interface in INTERFACES and interface not in offers:
+            yield f"waivers: {waiver.promise!r} is waived, but {interface} is not claimed"

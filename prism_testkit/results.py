@@ -1,0 +1,101 @@
+"""The result model: one schema for every report. `SCHEMA_VERSION` rises when a field changes its meaning or goes."""
+
+from collections import Counter
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prism_testkit.outcomes import Outcome
+
+__all__ = ["SCHEMA_VERSION", "BackendReport", "CheckResult", "Failure", "NotRun", "Report"]
+
+SCHEMA_VERSION = 1
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", ser_json_bytes="base64")
+
+
+class Failure(_Model):
+    """Why a check failed, told so that a stranger can repeat it."""
+
+    promise: str = Field(description="Id of the promise that broke, such as keyvalue_ttl.5; empty if none could be named")
+    promise_text: str = Field(description="The promise in its own words")
+    message: str = Field(description="What is wrong, in a sentence")
+    expected: str | None = None
+    got: str | None = None
+    steps: list[str] = Field(default_factory=list, description="The calls of the failing case with their results, in order")
+    steps_left_out: int = Field(default=0, description="How many steps stand before or between those shown")
+    arguments: dict[str, str] = Field(default_factory=dict, description="The data of the case, shortened")
+    namespace: str = ""
+    cases_before: int = Field(default=0, description="Cases that passed before this one")
+    flaky: str = Field(default="", description="Non-empty if the same case did not fail again: what happened instead")
+    traceback: str = Field(default="", description="Where an unexpected exception came from")
+    witness: str = Field(default="", description="File that holds the case")
+    command: str = Field(default="", description="The one command that repeats exactly this case")
+
+
+class CheckResult(_Model):
+    """One check on one binding."""
+
+    id: str = Field(description="prism_suites/<path>::<check>[<binding>]")
+    check: str
+    suite: str = Field(description="Name of the suite: its module")
+    binding: str
+    backends: list[str]
+    interfaces: list[str] = Field(description="The interfaces that the check's slots need")
+    promises: list[str]
+    outcome: Outcome
+    reason: str = Field(default="", description="Why it is waived, inconclusive, unavailable or an error")
+    duration_s: float = 0.0
+    cases: int = Field(default=0, description="Cases that ran: gauntlet and generated")
+    notes: list[str] = Field(
+        default_factory=list, description="What was observed beyond the verdict, such as a loss that is not promised against"
+    )
+    failure: Failure | None = None
+
+
+class BackendReport(_Model):
+    """One backend as this run found it."""
+
+    name: str
+    kind: Literal["real server", "embedded", "fake"]
+    status: Literal["available", "unavailable", "refused"] = Field(description="refused: its registration is wrong")
+    reason: str = ""
+    origin: str = Field(default="", description="url, native, wheel, container; empty without a server")
+    version: str = ""
+    interfaces: list[str] = Field(default_factory=list)
+    traits: dict[str, str | float | None] = Field(default_factory=dict, description="Claims other than the defaults")
+    required: bool = Field(default=False, description="Named explicitly or by --prism-require: unavailable then fails the run")
+
+
+class NotRun(_Model):
+    """Something selected that did not run, and why."""
+
+    what: str
+    reason: str
+
+
+class Report(_Model):
+    """A whole run. `complete` is False until its last line is written, and stays so after Ctrl-C or a crashed worker."""
+
+    format: Literal["prism-testkit-report"] = "prism-testkit-report"
+    version: int = SCHEMA_VERSION
+    complete: bool = False
+    exit_code: int | None = None
+    started: str = Field(default="", description="ISO 8601, UTC")
+    duration_s: float = 0.0
+    seed: int = 0
+    level: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    backends: list[BackendReport] = Field(default_factory=list)
+    results: list[CheckResult] = Field(default_factory=list)
+    not_run: list[NotRun] = Field(default_factory=list)
+    problems: list[str] = Field(
+        default_factory=list, description="What is wrong beside the checks: a refused registration, a leaked task"
+    )
+    unfinished: list[str] = Field(default_factory=list, description="Ids that were to run and have no result")
+
+    def counts(self) -> Counter[Outcome]:
+        """Return how many results have each outcome."""
+        return Counter(result.outcome for result in self.results)
