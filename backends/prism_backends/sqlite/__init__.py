@@ -1,0 +1,21 @@
+"""SQLite, one file a place: durable, transactional, and there wherever Python is."""
+
+import prism_testkit as prism
+from prism_backends.sqlite.client import SqliteClient, connect
+from prism_backends.sqlite.keyvalue import SqliteKeyValue, clean
+from prism_testkit.registry import Registry
+
+__all__ = ["SqliteClient", "SqliteKeyValue", "prism_register_backends", "sqlite"]
+
+sqlite = prism.Backend(
+    name="sqlite",
+    connect=connect,
+    drivers=[SqliteKeyValue],
+    clean=clean,
+    traits=prism.Traits(durability="process"),
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(sqlite)

@@ -1,0 +1,161 @@
+"""One connection to one SQLite file, off the event loop: how it is made, used, shared between processes, and how it fails.
+
+The file is in WAL mode, where readers and the one writer do not wait for each other (https://sqlite.org/wal.html), and every
+commit is synced. Writers of several connections take turns; who waits longer than `BUSY_S` for the turn gives up.
+"""
+
+import asyncio
+import os
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import prism_testkit as prism
+from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, Closed, CorruptPayload, PrismError, QuotaExceeded
+
+__all__ = ["BUSY_S", "SqliteClient", "Work", "connect"]
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection, float], T]
+"""What runs on the connection's thread, given the connection and the instant in seconds since the epoch."""
+
+BUSY_S = 10.0
+"""How long a write waits for the writer of another connection."""
+
+# The value is last, so that what comes before it is found without walking through the pages of a large one.
+_SCHEMA = """
+PRAGMA journal_mode = WAL;
+CREATE TABLE keyvalue (
+  namespace BLOB NOT NULL, key BLOB NOT NULL, deadline_s REAL, value BLOB NOT NULL,
+  PRIMARY KEY (namespace, key)
+) WITHOUT ROWID;
+CREATE INDEX keyvalue_deadlines ON keyvalue (namespace, deadline_s) WHERE deadline_s IS NOT NULL;
+"""
+
+_ERRORS: dict[int, type[PrismError]] = {
+    sqlite3.SQLITE_FULL: QuotaExceeded,
+    sqlite3.SQLITE_PERM: AccessDenied,
+    sqlite3.SQLITE_READONLY: AccessDenied,
+    sqlite3.SQLITE_CORRUPT: CorruptPayload,
+    sqlite3.SQLITE_NOTADB: CorruptPayload,
+}
+
+
+class SqliteClient:
+    """What `connect` yields: one connection, and one thread for it, so that calls queue in order instead of colliding.
+
+    A call is one function that begins and ends its own transaction, so nothing is locked between two calls. A cancelled call
+    that has begun runs to its end; the next one waits behind it.
+    """
+
+    def __init__(self, path: Path, clock: prism.Clock) -> None:
+        self._path, self._clock = path, clock
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prism-sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Make the file if there is none, and open it."""
+        await self.read("connect", lambda connection, now_s: None)
+
+    async def close(self) -> None:
+        """Let what was called before finish, then close the connection. A repeat does nothing; later calls raise `Closed`."""
+        if not self._closed:
+            self._closed = True
+            closing_down = asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+            self._executor.shutdown(wait=False)
+            await asyncio.shield(closing_down)  # a cancelled close is a close too
+
+    async def read(self, what: str, work: Work[T]) -> T:
+        """Run ``work`` outside of a transaction: each statement sees one state of the file. ``what`` is for the error."""
+        return await self._run(what, partial(self._read, work), BackendUnavailable)
+
+    async def write(self, what: str, work: Work[T], busy: type[PrismError] = BackendUnavailable) -> T:
+        """Run ``work`` as the only writer and commit; ``busy`` is raised, with nothing done, if the turn does not come."""
+        return await self._run(what, partial(self._write, work), busy)
+
+    async def _run(self, what: str, step: Callable[[], T], busy: type[PrismError]) -> T:
+        if self._closed:
+            raise Closed(f"sqlite: {what}: the connection is closed")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, step)
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error, busy)(f"sqlite: {what}: {error}") from error
+
+    def _read(self, work: Work[T]) -> T:
+        # The instant is taken before the look: what was present then, and is still there, was present for sure.
+        return work(self._opened(), self._clock.now_s())
+
+    def _write(self, work: Work[T]) -> T:
+        connection = self._opened()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # The instant is taken while nobody else can write, so that expiry and writes have one order.
+            result = work(connection, self._clock.now_s())
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _open(self._path)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@asynccontextmanager
+async def connect(place: prism.Place) -> AsyncIterator[SqliteClient]:
+    """Open the place's file; whoever comes first makes it."""
+    client = SqliteClient(place.directory / "prism.sqlite", place.clock)
+    try:
+        await client.open()
+        yield client
+    finally:
+        await client.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        _create(path)
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file whole beside its place, then link it there: of any number that race one wins, and none sees it half made.
+
+    Switching an open file to WAL cannot be raced: it fails with SQLITE_BUSY at once, whatever the busy timeout.
+    """
+    handle, name = tempfile.mkstemp(prefix="draft-", dir=path.parent)
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(name)) as connection:
+            connection.executescript(_SCHEMA)
+        with suppress(FileExistsError):
+            path.hardlink_to(name)
+    finally:
+        Path(name).unlink()
+
+
+def _translated(error: sqlite3.Error | OSError, busy: type[PrismError]) -> type[PrismError]:
+    if isinstance(error, PermissionError):
+        return AccessDenied
+    # The low byte is the primary code: SQLITE_BUSY_SNAPSHOT and SQLITE_BUSY_RECOVERY are SQLITE_BUSY too.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return busy if code == sqlite3.SQLITE_BUSY else _ERRORS.get(code, BackendUnavailable)
