@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from prism_testkit.backend import Backend as Backend
     from prism_testkit.backend import Place as Place
     from prism_testkit.backend import Server as Server
+    from prism_testkit.case import Case as Case
+    from prism_testkit.checks import CheckError as CheckError
+    from prism_testkit.checks import check as check
+    from prism_testkit.checks import gauntlet as gauntlet
     from prism_testkit.clock import Clock as Clock
     from prism_testkit.clock import RealClock as RealClock
     from prism_testkit.clock import VirtualClock as VirtualClock
@@ -20,30 +24,60 @@ if TYPE_CHECKING:
     from prism_testkit.naming import check_payload as check_payload
     from prism_testkit.naming import check_prefix as check_prefix
     from prism_testkit.naming import check_seconds as check_seconds
+    from prism_testkit.outcomes import Inconclusive as Inconclusive
+    from prism_testkit.outcomes import Unavailable as Unavailable
+    from prism_testkit.outcomes import Violation as Violation
+    from prism_testkit.outcomes import law as law
     from prism_testkit.pattern import Pattern as Pattern
     from prism_testkit.pattern import Suite as Suite
+    from prism_testkit.strategies.hypothesis_strategies import names as names
+    from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
+    from prism_testkit.strategies.hypothesis_strategies import payloads as payloads
+    from prism_testkit.strategies.hypothesis_strategies import prefixes as prefixes
+    from prism_testkit.strategies.hypothesis_strategies import ttls as ttls
+    from prism_testkit.strategies.hypothesis_strategies import universes as universes
+    from prism_testkit.tap import Tap as Tap
+    from prism_testkit.tap import offers as offers
+    from prism_testkit.tap import tapped as tapped
     from prism_testkit.traits import Limits as Limits
     from prism_testkit.traits import Traits as Traits
     from prism_testkit.waivers import Waiver as Waiver
 
 _HOME = {
     "Backend": "backend",
+    "Case": "case",
+    "CheckError": "checks",
     "Clock": "clock",
+    "Inconclusive": "outcomes",
     "Limits": "traits",
     "Pattern": "pattern",
     "Place": "backend",
     "RealClock": "clock",
     "Server": "backend",
     "Suite": "pattern",
+    "Tap": "tap",
     "Traits": "traits",
+    "Unavailable": "outcomes",
+    "Violation": "outcomes",
     "VirtualClock": "clock",
     "Waiver": "waivers",
+    "check": "checks",
     "check_limit": "naming",
     "check_name": "naming",
     "check_payload": "naming",
     "check_prefix": "naming",
     "check_seconds": "naming",
+    "gauntlet": "checks",
     "hookimpl": "hookspecs",
+    "law": "outcomes",
+    "names": "strategies.hypothesis_strategies",
+    "offers": "tap",
+    "payload_pools": "strategies.hypothesis_strategies",
+    "payloads": "strategies.hypothesis_strategies",
+    "prefixes": "strategies.hypothesis_strategies",
+    "tapped": "tap",
+    "ttls": "strategies.hypothesis_strategies",
+    "universes": "strategies.hypothesis_strategies",
 }
 
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

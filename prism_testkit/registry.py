@@ -13,13 +13,17 @@ from prism_testkit.promises import promise_text
 from prism_testkit.signatures import claimed, mismatches, unclaimed
 from prism_testkit.traits import Limits, Traits
 
-__all__ = ["Offer", "RegistrationError", "Registry", "environment_name"]
+__all__ = ["Offer", "RegistrationError", "Registry", "environment_name", "server_url"]
 
 _NAME = re.compile(r"[a-z][a-z0-9@-]*")
 
 
 class RegistrationError(Exception):
     """What was registered cannot be used; the message names who, what, expected and found."""
+
+    def __init__(self, message: str, backend: str = "") -> None:
+        super().__init__(message)
+        self.backend = backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,11 @@ class Registry:
     suites: dict[str, Suite] = field(default_factory=dict)
     offers: dict[str, dict[str, Offer]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    origins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For each backend ``("module", name)`` or ``("file", path)``, from which another process can import it again."""
     adding: str = ""
     """Who is registering, for messages."""
+    origin: tuple[str, str] = ("", "")
 
     def add(self, thing: object) -> None:
         """Register a Backend, Pattern or Suite; raise `RegistrationError` for anything wrong with it."""
@@ -67,14 +74,15 @@ class Registry:
         for other in self.backends:
             if environment_name(other) == environment_name(name):
                 both = f"{name!r}" if other == name else f"{name!r} and {other!r} (both PRISM_{environment_name(name)}_URL)"
-                raise RegistrationError(f"{self.adding}: the backend {both} is registered twice")
+                raise RegistrationError(f"{self.adding}: the backend {both} is registered twice", name)
         problems = list(_backend_problems(backend))
         offers = dict(self._offers(backend, problems))
         problems += _waiver_problems(backend, offers)
         if problems:
-            raise RegistrationError(f"{self.adding}: backend {name!r} is refused:\n" + "\n".join(f"  {p}" for p in problems))
+            raise RegistrationError(f"{self.adding}: backend {name!r} is refused:\n" + "\n".join(f"  {p}" for p in problems), name)
         self.backends[name] = backend
         self.offers[name] = offers
+        self.origins[name] = self.origin
 
     def _offers(self, backend: Backend[Any], problems: list[str]) -> Iterator[tuple[str, Offer]]:
         models: dict[str, str] = {}

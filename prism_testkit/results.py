@@ -59,7 +59,7 @@ class BackendReport(_Model):
     """One backend as this run found it."""
 
     name: str
-    kind: Literal["real server", "embedded", "fake"]
+    kind: Literal["real server", "embedded", "fake", "unknown"]
     status: Literal["available", "unavailable", "refused"] = Field(description="refused: its registration is wrong")
     reason: str = ""
     origin: str = Field(default="", description="url, native, wheel, container; empty without a server")

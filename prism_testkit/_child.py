@@ -1,0 +1,87 @@
+"""The writing process of a kill: re-imports a backend's registration, makes calls, says after each that it returned.
+
+Directory and URL come over standard input, never by argv, where other users of the machine could read them.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from prism_testkit.backend import Place
+from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.registry import Registry
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.witness import decode
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Read one order from standard input and carry it out; a number on standard output is a call that returned."""
+    order = json.loads(sys.stdin.readline())
+    sys.path[:] = order["path"]
+    kind, where = order["origin"]
+    if not where:
+        sys.exit(
+            f"prism: {order['backend']} was registered by an object, not a module or a conftest: a process cannot import it again"
+        )
+    module = importlib.import_module(where) if kind == "module" else _load(Path(where))
+    registry = Registry(adding=where)
+    module.prism_register_backends(registry)
+    backend = registry.backends[order["backend"]]
+    clock: Clock = VirtualClock(order["now_ns"]) if backend.clock_kind == "virtual" else RealClock()
+    place = Place(url=order["url"], directory=Path(order["directory"]), shared={}, clock=clock)
+    driver = registry.offers[backend.name][order["interface"]].driver
+    steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
+    factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_write(backend.connect(place), driver, order["namespace"], steps))
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        sys.exit(f"prism: {path} cannot be imported again")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    async with connection as client:
+        driver = make(client, namespace)
+        opener = getattr(driver, "open", None)
+        if opener is not None:
+            await opener()
+        for number, (method, arguments) in enumerate(steps):
+            try:
+                await _call(driver, method, arguments)
+            except Exception as error:
+                _say(f"! {method}() raised {type(error).__name__}: {error}")
+                return
+            _say(str(number))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
+    if method != "transaction":
+        await getattr(driver, method)(*arguments)
+        return
+    async with driver.transaction() as transaction:
+        for inner, values in arguments:
+            await getattr(transaction, inner)(*values)
+
+
+if __name__ == "__main__":
+    main()

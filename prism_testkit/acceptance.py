@@ -1,0 +1,222 @@
+"""One acceptance run in one pytest process: from options to items to results. `session` holds the hooks that report."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prism_testkit.backend import Backend
+from prism_testkit.bindings import bindings_for
+from prism_testkit.checks import Check
+from prism_testkit.discovery import Discovered, Discovery, has_hooks
+from prism_testkit.engine import EXAMPLES, Settings, run_check
+from prism_testkit.fleet import Fleet
+from prism_testkit.items import CheckItem, SuiteModule
+from prism_testkit.namespaces import Namespaces, new_run_id
+from prism_testkit.options import Options
+from prism_testkit.results import CheckResult
+from prism_testkit.selection import SelectionError, matching
+from prism_testkit.session import Session
+from prism_testkit.suites import suite_modules
+from prism_testkit.waiving import Waiving
+from prism_testkit.witness import Witness, WitnessError
+from prism_testkit.worker import Endpoint, Worker
+
+__all__ = ["Acceptance"]
+
+
+class Acceptance:
+    """Everything one process knows of the run. Made once a pytest session, by `plugin.acceptance_of`."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.options = Options.read(config)
+        self.sent: dict[str, Any] = getattr(config, "workerinput", {}).get("prism", {})
+        self.is_worker = hasattr(config, "workerinput")
+        self.state = config.rootpath / ".prism"
+        self.run_id: str = self.sent.get("run_id") or new_run_id()
+        self.witness = self._load_witness()
+        self.found: Discovered
+        self.modules: dict[Path, str] = {}
+        self.refused: dict[tuple[str, str], list[str]] = {}
+        """(backend, why it does not fit) -> the checks that it was not run against."""
+        self.too_low: list[str] = []
+        self.worker: Worker | None = None
+        self.fleet: Fleet | None = None
+        self.waiving: Waiving
+        self.acceptance_run = False
+        self._directory: Path | None = None
+
+    def start(self) -> None:
+        """Find backends and suites, choose what to collect; raise ``pytest.UsageError`` for what cannot be meant."""
+        try:
+            self.found = self._discover()
+            self.modules = suite_modules(self.found.registry)
+            self._choose_arguments()
+        except SelectionError as error:
+            raise pytest.UsageError(str(error)) from error
+        for package in {name.partition(".")[0] for name in self.modules.values()}:
+            if package not in sys.modules:
+                pytest.register_assert_rewrite(package)
+        self.waiving = Waiving(self.found.registry)
+        self.config.addinivalue_line("markers", "prism: a check of prism-testkit")
+        self.config.pluginmanager.register(Session(self), "prism-session")
+
+    # -- what there is ---------------------------------------------------------------------------------------------------------
+
+    def _discover(self) -> Discovered:
+        discovery = Discovery()
+        for name, plugin in self.config.pluginmanager.list_name_plugin():
+            if plugin is not None and plugin is not sys.modules["prism_testkit.plugin"] and has_hooks(plugin):
+                discovery.take(_plain(name, self.config.rootpath), plugin)
+        selection = self.options.backends
+        if self.witness is not None and self.config.getoption("prism_backend") is None:
+            selection = type(selection)(self.witness.backends)
+        found = discovery.find(selection)
+        if not found.selected:
+            raise SelectionError("--prism-backend: nothing is left to run on")
+        return found
+
+    def _load_witness(self) -> Witness | None:
+        if self.options.replay is None:
+            return None
+        try:
+            return Witness.load(self.options.replay)
+        except WitnessError as error:
+            raise pytest.UsageError(f"--prism-replay: {error}") from error
+
+    def _choose_arguments(self) -> None:
+        config = self.config
+        by_module = {name: path for path, name in self.modules.items()}
+        if config.args_source is pytest.Config.ArgsSource.ARGS:
+            config.args[:] = [self._installed(argument, by_module) for argument in config.args]
+            return
+        self.acceptance_run = True
+        if self.witness is not None:
+            config.args[:] = [self._installed(self.witness.check, by_module)]
+        else:
+            config.args[:] = [str(path) for path in self._selected_modules()]
+        # Files, not their folder: an ini of the user's (python_files) would hide what is in a folder.
+        config.args_source = pytest.Config.ArgsSource.ARGS
+
+    def _selected_modules(self) -> list[Path]:
+        names = {name.rpartition(".")[2]: path for path, name in self.modules.items() if ".patterns." not in name}
+        patterns = sorted({pattern for kind in self.found.registry.patterns for pattern in (kind, kind.partition(":")[0])})
+        options = self.options
+        if options.patterns:
+            matching(options.patterns, patterns, "--prism-pattern")
+        if options.suites:
+            return [names[name] for name in matching(options.suites, list(names), "--prism-suite")]
+        return [] if options.patterns else list(self.modules)
+
+    def _installed(self, argument: str, by_module: dict[str, Path]) -> str:
+        """Rewrite ``prism_suites/x/y.py::check`` (also after ``../``) to the installed file, ids behind it kept."""
+        path, colons, rest = argument.partition("::")
+        plain = path.replace("\\", "/")
+        while plain.startswith(("../", "./")):
+            plain = plain.partition("/")[2]
+        found = by_module.get(plain.removesuffix(".py").replace("/", "."))
+        if found is not None:
+            return f"{found}{colons}{rest}"
+        packages = {name.partition(".")[0] for name in by_module}
+        top = plain.partition("/")[0]
+        if top in packages and not (self.config.invocation_params.dir / path).exists():
+            raise SelectionError(f"{argument}: there is no such suite; there are: {', '.join(sorted(by_module))}")
+        return argument
+
+    # -- items -----------------------------------------------------------------------------------------------------------------
+
+    def module(self, parent: Any, path: Path) -> SuiteModule | None:
+        """Return the node for a file of a registered suite."""
+        name = self.modules.get(path)
+        return SuiteModule.of(parent, path, name) if name is not None else None
+
+    def items(self, parent: Any, check: Check) -> Iterator[CheckItem]:
+        """Yield an item for each binding of a check; remember what does not fit, and why."""
+        registry = self.found.registry
+        usable = [name for name in self.found.selected if name in registry.backends]
+        bindings, refused = bindings_for(check, registry, usable, self.options.combine)
+        for backend, why in refused.items():
+            self.refused.setdefault((backend, why), []).append(check.name)
+        if not self._runs_at_level(check):
+            self.too_low.append(check.name)
+            return
+        for binding in bindings:
+            item: CheckItem = CheckItem.from_parent(
+                parent, name=f"{check.name}[{binding.name}]", check=check, binding=binding, acceptance=self
+            )
+            if self.witness is None or item.nodeid == f"{self.witness.check}[{self.witness.binding}]":
+                yield item
+
+    def _runs_at_level(self, check: Check) -> bool:
+        if self.witness is not None:
+            return True
+        levels = list(EXAMPLES)
+        generated_only = check.given is not None and check.gauntlet is None
+        lowest = max(levels.index(check.level), levels.index("standard") if generated_only else 0)
+        return levels.index(self.options.level) >= lowest
+
+    # -- running ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def directory(self) -> Path:
+        """This process's private directory, on memory where there is some: nothing in it outlives the run."""
+        if self._directory is None:
+            base = self.sent.get("directory")
+            if base is None:
+                shm = Path("/dev/shm")  # made private by mkdtemp
+                where = shm if shm.is_dir() and _room(shm) > 512 * 2**20 else None
+                base = tempfile.mkdtemp(prefix=f"prism-{self.run_id}-", dir=where)
+            self._directory = Path(base)
+        return self._directory
+
+    def make_worker(self, number: int) -> Worker:
+        """Make the worker of this process; ``number`` tells its namespaces from those of others."""
+        endpoints = self.fleet.endpoints if self.fleet is not None else _received(self.sent.get("endpoints", {}))
+        return Worker(
+            namespaces=Namespaces(self.run_id, number),
+            directory=self.directory / f"worker{number}",
+            state=self.state,
+            endpoints=endpoints,
+            origins=self.found.registry.origins,
+            hang_s=self.options.hang_s,
+        )
+
+    def run(self, item: CheckItem) -> CheckResult:
+        """Run one item and return its result; a waived promise replays its witness instead."""
+        if self.worker is None:
+            self.worker = self.make_worker(self.sent.get("number", 0))
+        options = self.options
+        settings = Settings(level=options.level, seed=options.seed, state=self.state)
+        if self.witness is not None:
+            settings = Settings(level=options.level, seed=options.seed, state=self.state, replay=self.witness.arguments)
+        worker = self.worker
+        return self.waiving.judge(
+            item.check,
+            item.binding,
+            item.identifier,
+            settings,
+            lambda chosen: run_check(worker, item.check, item.binding, item.identifier, chosen),
+        )
+
+    def selected_backends(self) -> list[Backend[Any]]:
+        """Return the selected backends that are registered."""
+        return [self.found.registry.backends[name] for name in self.found.selected if name in self.found.registry.backends]
+
+
+def _plain(name: str, root: Path) -> str:
+    """Show a conftest's plugin name, which is its path, relative to the root."""
+    path = Path(name)
+    return path.relative_to(root).as_posix() if path.is_absolute() and path.is_relative_to(root) else name
+
+
+def _received(endpoints: dict[str, list[Any]]) -> dict[str, Endpoint]:
+    return {name: Endpoint(url=url, reason=reason, by_url=by_url) for name, (url, reason, by_url) in endpoints.items()}
+
+
+def _room(path: Path) -> int:
+    return shutil.disk_usage(path).free

@@ -1,0 +1,109 @@
+"""What a check may ask for beyond its slots: more clients, other namespaces, time, the history, a kill."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from prism_testkit.clock import Clock, VirtualClock
+from prism_testkit.histories import History
+from prism_testkit.outcomes import Inconclusive, law
+from prism_testkit.tap import Tap
+from prism_testkit.traits import Limits, Traits
+
+if TYPE_CHECKING:
+    from prism_testkit.killing import Step, Survivors, Target
+
+__all__ = ["CLOCK", "Case"]
+
+Opener = Callable[[int, str, bool], Awaitable[Any]]
+"""(number of the client, negative on the first connection; namespace; with every interface) -> a tapped driver."""
+Killer = Callable[["Sequence[Step]", int, "Target"], Awaitable["Survivors"]]
+
+CLOCK = -1
+"""The client number under which moves of the clock stand in a history."""
+
+
+class Case:
+    """One generated or listed example, in a namespace of its own. Made by the harness."""
+
+    def __init__(
+        self,
+        *,
+        backend: str,
+        limits: Limits,
+        traits: Traits,
+        clock: Clock,
+        history: History,
+        namespace: str,
+        opener: Opener,
+        killer: Killer,
+        new_namespace: Callable[[], str],
+        server: bool,
+    ) -> None:
+        self.backend = backend
+        self.limits = limits
+        self.traits = traits
+        self.clock = clock
+        self.history = history
+        self.namespace = namespace
+        self.server = server
+        """The backend has a server, which can die apart from the process that writes."""
+        self.notes: list[str] = []
+        self.taps: list[Tap] = []
+        self._open = opener
+        self._kill = killer
+        self._new_namespace = new_namespace
+        self._clients = 1
+        self._suspends = False
+
+    async def whole(self) -> Any:
+        """Return the first client with every interface that its driver offers, not only the slot's."""
+        return self._tapped(await self._open(0, self.namespace, True))
+
+    async def client(self, *, whole: bool = False) -> Any:
+        """Return a second (third, ...) client of the same namespace: another ``connect()``, another driver, tapped."""
+        return self._tapped(await self._open(self._number(), self.namespace, whole))
+
+    async def sibling(self, *, whole: bool = False) -> Any:
+        """Return a client of another, empty namespace on the same connection as the first."""
+        return self._tapped(await self._open(-self._number(), self._new_namespace(), whole))
+
+    def _number(self) -> int:
+        self._clients += 1
+        return self._clients - 1
+
+    def _tapped(self, slot: Any) -> Any:
+        if self._suspends:
+            self.overlap()
+        return slot
+
+    async def advance(self, seconds: float) -> None:
+        """Move virtual time; recorded, so that the story of a failure shows it. Raises ``TypeError`` on a real clock."""
+        if not isinstance(self.clock, VirtualClock):
+            raise TypeError("time moves only under a virtual clock; a check for real clocks waits on case.clock.sleep")
+        event = self.history.invoke(CLOCK, "advance", (seconds,), {})
+        await self.clock.advance(seconds)
+        self.history.respond(event, None)
+
+    def overlap(self) -> None:
+        """From now on every call lets others run before and after its effect, so that concurrent calls overlap."""
+        self._suspends = True
+        for tap in self.taps:
+            tap.suspend = True
+
+    async def kill(self, steps: "Sequence[Step]", acknowledgements: int, target: "Target") -> "Survivors":
+        """Let another process make ``steps``, SIGKILL ``target`` in the middle, and reopen; see `killing`."""
+        return await self._kill(steps, acknowledgements, target)
+
+    def law(self, promise: str) -> AbstractContextManager[None]:
+        """Name the promise that a block judges."""
+        return law(promise)
+
+    def note(self, text: str) -> None:
+        """Say something in the result beside the verdict; said once a check."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def inconclusive(self, reason: str) -> NoReturn:
+        """Give up on this case: what was to be judged did not happen."""
+        raise Inconclusive(reason)

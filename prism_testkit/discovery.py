@@ -1,0 +1,156 @@
+"""Finds who registers: entry points, and the plugins and conftests that pytest knows. Only what is selected is imported.
+
+pytest's own plugin manager ignores every hook that does not begin with ``pytest_``, so ours is a pluggy manager of our own.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import pluggy
+
+from prism_testkit import hookspecs
+from prism_testkit.registry import RegistrationError, Registry
+from prism_testkit.selection import BackendSelection, SelectionError, closest
+
+__all__ = ["Discovered", "Discovery", "has_hooks"]
+
+_HOOKS = ("prism_register_backends", "prism_register_patterns", "prism_register_suites")
+_MARK = "prism_testkit_impl"
+
+
+@dataclass
+class Discovered:
+    """What there is, what was selected, and what cannot be used."""
+
+    registry: Registry
+    selected: list[str]
+    """Backends to run, in order; each is in the registry or in `refused` or `missing`."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """A registration that is wrong: by backend, or by plugin where no backend can be named."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """A backend whose module or client library cannot be imported."""
+
+
+def has_hooks(plugin: object) -> bool:
+    """Say whether a plugin defines a hook of ours, rightly or wrongly spelt or marked."""
+    return bool(list(_ours(plugin)))
+
+
+def _ours(plugin: object) -> Iterator[tuple[str, Any]]:
+    for name in dir(plugin) if not inspect.ismodule(plugin) else vars(plugin):
+        if name.startswith("prism_") or (inspect.ismodule(plugin) and hasattr(vars(plugin)[name], _MARK)):
+            thing = inspect.getattr_static(plugin, name)
+            if callable(thing) and (hasattr(thing, _MARK) or name.startswith("prism_register")):
+                yield name, thing
+
+
+class Discovery:
+    """Gathers hooks, then registers what the selection needs."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager("prism_testkit")
+        self._manager.add_hookspecs(hookspecs)
+        self._origins: dict[str, tuple[str, str]] = {}
+        self._done: set[tuple[str, str]] = set()
+        self.backend_points: dict[str, EntryPoint] = {
+            point.name: point for point in sorted(entry_points(group="prism_testkit.backends"), key=lambda point: point.name)
+        }
+
+    def take(self, name: str, plugin: object) -> None:
+        """Take a plugin's hooks; raise `SelectionError` for a misspelt or unmarked one."""
+        for hook, thing in _ours(plugin):
+            where = f"{name}: {getattr(thing, '__qualname__', hook)}"
+            if hook not in _HOOKS:
+                raise SelectionError(f"{where}: there is no hook {hook!r}{closest(hook, _HOOKS)}; there are: {', '.join(_HOOKS)}")
+            if not hasattr(thing, _MARK):
+                raise SelectionError(
+                    f"{where}: a hook is marked with @prism.hookimpl, this one is not, so it would never be called"
+                )
+        try:
+            self._manager.register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            raise SelectionError(f"{name}: {' '.join(str(error).split())}") from error
+        file = getattr(plugin, "__file__", "") or ""
+        module = getattr(plugin, "__name__", "")
+        is_conftest = file.endswith("conftest.py") or module not in sys.modules
+        if inspect.ismodule(plugin):
+            self._origins[name] = ("file", file) if is_conftest else ("module", module)
+
+    def find(self, selection: BackendSelection) -> Discovered:
+        """Register everything that is selected; raise `SelectionError` for an unknown backend."""
+        registry = Registry()
+        found = Discovered(registry, [])
+        for point in sorted(entry_points(group="prism_testkit"), key=lambda point: point.name):
+            self._load(point, found)
+        self._call("prism_register_backends", found)
+        selection.check(sorted({*registry.backends, *found.refused, *self.backend_points}))
+        for name, point in self.backend_points.items():
+            if name in registry.backends or name in selection.excluded:
+                continue
+            if selection.everything or name in selection.explicit or (selection.embedded and not point.extras):
+                self._load(point, found)
+        self._call("prism_register_backends", found)
+        self._call("prism_register_patterns", found)
+        self._call("prism_register_suites", found)
+        found.selected = list(_selected(selection, found))
+        return found
+
+    def _load(self, point: EntryPoint, found: Discovered) -> None:
+        name = f"entry point {point.name!r} ({point.value})"
+        is_backend = point.group == "prism_testkit.backends"
+        try:
+            module = point.load()
+        except Exception as error:
+            found.missing[point.name] = _why(point, error)
+            return
+        try:
+            self.take(name, module)
+        except SelectionError as error:
+            found.refused[point.name] = str(error)
+        if is_backend and not hasattr(module, _HOOKS[0]):
+            found.refused[point.name] = f"{name}: expected a module with the hook {_HOOKS[0]}, found none"
+
+    def _call(self, hook: str, found: Discovered) -> None:
+        # One by one, and not through pluggy's caller, so that an error names its plugin and costs only that.
+        for implementation in reversed(getattr(self._manager.hook, hook).get_hookimpls()):
+            key = (hook, implementation.plugin_name)
+            if key in self._done:
+                continue
+            self._done.add(key)
+            registry = found.registry
+            registry.adding = implementation.plugin_name
+            registry.origin = self._origins.get(implementation.plugin_name, ("", ""))
+            try:
+                implementation.function(registry)
+            except RegistrationError as error:
+                found.refused[_culprit(error, implementation.plugin_name)] = str(error)
+            except Exception as error:
+                found.refused[implementation.plugin_name] = (
+                    f"{implementation.plugin_name}: {hook}() raised {type(error).__name__}: {error}"
+                )
+
+
+def _culprit(error: RegistrationError, plugin: str) -> str:
+    return error.backend or plugin
+
+
+def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:
+    names: dict[str, None] = dict.fromkeys(selection.explicit)
+    if selection.everything:
+        names.update(dict.fromkeys(sorted({*found.registry.backends, *found.missing, *found.refused})))
+    elif selection.embedded:
+        names.update(dict.fromkeys(sorted(n for n, b in found.registry.backends.items() if b.server is None)))
+    return (name for name in names if name not in selection.excluded)
+
+
+def _why(point: EntryPoint, error: Exception) -> str:
+    distribution = point.dist.name if point.dist is not None else "prism-testkit"
+    root = point.value.partition(".")[0].partition(":")[0]
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(root):
+        extra = f"[{','.join(point.extras)}]" if point.extras else ""
+        return f"its client library is not installed ({error.name}): pip install '{distribution}{extra}'"
+    return f"importing {point.value.partition(' ')[0]} raised {type(error).__name__}: {error}"

@@ -1,0 +1,226 @@
+"""Runs one check on one binding: the gauntlet, then generated cases, each in a namespace of its own; one result."""
+
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prism_testkit.bindings import Binding
+from prism_testkit.checks import Check, Level
+from prism_testkit.generation import generate
+from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
+from prism_testkit.opening import CaseRecord, run_case
+from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable, Violation
+from prism_testkit.promises import promise_text
+from prism_testkit.reports.story import steps_of
+from prism_testkit.reports.text import show
+from prism_testkit.results import CheckResult, Failure
+from prism_testkit.schedules import Deadlock, Livelock
+from prism_testkit.strategies import current_limits
+from prism_testkit.witness import NotEncodable, Witness
+from prism_testkit.worker import Worker
+
+__all__ = ["EXAMPLES", "Settings", "run_check"]
+
+EXAMPLES: dict[Level, int] = {"smoke": 0, "standard": 25, "thorough": 300, "soak": 300}
+"""Generated cases of each check at each level; programs have 50 steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run asks of every check. ``state`` is the project's ``.prism``; None keeps no examples and no witnesses."""
+
+    level: Level = "standard"
+    seed: int = 0
+    state: Path | None = None
+    shrink: bool = True
+    replay: Mapping[str, Any] | None = None
+    tries: int = 1
+
+
+@dataclass
+class _Run:
+    """The cases of one check on one binding, as they go by."""
+
+    worker: Worker
+    check: Check
+    binding: Binding
+    cases: int = 0
+    vacuous: int = 0
+    last_vacuous: str = ""
+    record: CaseRecord | None = None
+    first_failure: CaseRecord | None = None
+    first_at: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def case(self, **arguments: Any) -> None:
+        """Run one case to its end; raise what it raised, but count an inconclusive one and go on."""
+        record = CaseRecord(dict(arguments))
+        self.record = record
+        try:
+            run_case(self.worker, self.check, self.binding, record)
+        except Inconclusive as reason:
+            self.vacuous += 1
+            self.last_vacuous = str(reason)
+        except Exception as error:
+            record.error = error
+            self._server_died(error)
+            if self.first_failure is None:
+                self.first_failure, self.first_at = record, self.cases
+            raise
+        finally:
+            self.cases += 1
+            self.notes += [note for note in record.notes if note not in self.notes]
+
+    def _server_died(self, error: Exception) -> None:
+        if not isinstance(error, BackendUnavailable | OperationTimeout):
+            return
+        for candidate in self.binding.slots.values():
+            if not self.worker.reachable(candidate.backend):
+                raise HarnessError(f"the server of {candidate.backend.name!r} is gone: {error}") from error
+
+
+def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, settings: Settings) -> CheckResult:
+    """Run a check on a binding and say what came of it. ``identifier`` is the id with brackets, and the key of its examples."""
+    started = time.perf_counter()
+    run = _Run(worker, check, binding)
+    limits = next(iter(binding.slots.values())).offer.limits
+    token = current_limits.set(limits)
+    outcome, reason, failure = Outcome.PASSED, "", None
+    try:
+        for candidate in binding.slots.values():
+            worker.connect(worker.site(candidate.backend, binding.kind))
+        _search(run, identifier, settings)
+        if run.cases and run.vacuous == run.cases:
+            outcome, reason = Outcome.INCONCLUSIVE, run.last_vacuous
+    except Unavailable as error:
+        outcome, reason = Outcome.UNAVAILABLE, str(error)
+    except HarnessError as error:
+        outcome, reason = Outcome.ERROR, str(error)
+    except (Exception, Hung) as error:
+        outcome = Outcome.FAILED
+        failure = _failure(run, error, identifier, settings)
+        worker.reset(binding.kind)
+    finally:
+        current_limits.reset(token)
+        worker.see_tasks(binding.kind, binding.backends)
+    return CheckResult(
+        id=identifier,
+        check=check.name,
+        suite=check.function.__module__.rpartition(".")[2],
+        binding=binding.name,
+        backends=binding.backends,
+        interfaces=[i for slot in check.slots for i in binding.slots[slot.name].interfaces],
+        promises=list(check.promises),
+        outcome=outcome,
+        reason=reason,
+        duration_s=time.perf_counter() - started,
+        cases=run.cases,
+        notes=run.notes,
+        failure=failure,
+    )
+
+
+def _search(run: _Run, identifier: str, settings: Settings) -> None:
+    """Run every case that the level asks for; the first failing one raises."""
+    check = run.check
+    if settings.replay is not None:
+        for _ in range(settings.tries):
+            run.case(**settings.replay)
+        return
+    limits = current_limits.get()
+    if check.gauntlet is not None:
+        for arguments in check.gauntlet(limits):
+            run.case(**arguments)
+    elif check.given is None:
+        run.case()
+    examples = EXAMPLES[settings.level]
+    if check.given is not None and examples:
+        generate(check, run.case, identifier, examples, settings.seed, settings.state, settings.shrink)
+
+
+def _failure(run: _Run, error: BaseException, identifier: str, settings: Settings) -> Failure:
+    record = run.record
+    flaky = ""
+    if type(error).__module__.startswith("hypothesis"):
+        # The same case did not fail again. The first failure is the truth; what Hypothesis says of the repeat is a remark.
+        flaky = "the same case was run again and did not fail the same way: a race, or a backend that changes its answer"
+        record = run.first_failure or record
+    if record is None:
+        return Failure(promise="", promise_text="", message=f"{type(error).__name__}: {error}")
+    cause = record.error if record.error is not None and not isinstance(error, Hung) else error
+    cause = _leaf(cause)
+    promise = getattr(cause, "prism_promise", "") or getattr(cause, "promise", "") or run.check.promises[0]
+    entries = record.entries
+    message, expected, got, trace = _judge(cause, record, run.worker.watchdog.deadline_s)
+    steps, left_out = steps_of(entries)
+    failure = Failure(
+        promise=promise,
+        promise_text=promise_text(promise) or run.check.doc,
+        message=message,
+        expected=expected,
+        got=got,
+        steps=steps,
+        steps_left_out=left_out,
+        arguments={name: show(value) for name, value in record.arguments.items()},
+        namespace=record.namespace,
+        cases_before=run.first_at,
+        flaky=flaky,
+        traceback=trace,
+    )
+    return failure.model_copy(update=_witness(run, record, promise, identifier, settings))
+
+
+def _judge(error: BaseException, record: CaseRecord, deadline_s: float) -> tuple[str, str | None, str | None, str]:
+    """Return (message, expected, got, traceback) of what broke a case."""
+    if isinstance(error, Violation):
+        if error.expected is None and error.got is None:
+            return error.message, None, None, ""
+        return error.message, show(error.expected), show(error.got), ""
+    pending = record.pending()
+    if isinstance(error, Hung):
+        return f"{pending or 'the backend'} did not return within {deadline_s:g} s of real time", None, None, ""
+    if isinstance(error, Deadlock | Livelock):
+        return f"{pending or 'the backend'} never returned: {error}", None, None, ""
+    if isinstance(error, AssertionError):
+        return str(error).strip() or "an assertion of the check does not hold", None, None, _trace(error)
+    call = record.raised_by(error)
+    what = f"{call} raised" if call else "the check met"
+    return f"{what} {type(error).__name__}: {error}", None, None, _trace(error)
+
+
+def _trace(error: BaseException) -> str:
+    """Return the innermost frames outside the harness."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f"prism_testkit{'/'}" not in f.filename.replace("\\", "/")]
+    return "".join(traceback.format_list(frames[-4:]))
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """Take one exception out of a group: a violation if there is one."""
+    while isinstance(error, BaseExceptionGroup):
+        inner = error.exceptions
+        error = next((e for e in inner if isinstance(e, Violation)), inner[0])
+    return error
+
+
+def _witness(run: _Run, record: CaseRecord, promise: str, identifier: str, settings: Settings) -> dict[str, str]:
+    check_id = identifier.partition("[")[0]
+    if settings.state is None:
+        return {}
+    try:
+        witness = Witness(
+            check=check_id,
+            binding=run.binding.name,
+            backends=tuple(run.binding.backends),
+            promise=promise,
+            seed=settings.seed,
+            arguments=record.arguments,
+        )
+        path = witness.save(settings.state / "witnesses")
+    except NotEncodable as error:
+        names = ",".join(run.binding.backends)
+        return {"command": f"pytest --prism-backend={names} --prism-seed={settings.seed} '{identifier}'  # no witness: {error}"}
+    shown = path.relative_to(settings.state.parent).as_posix()
+    return {"witness": shown, "command": f"pytest --prism-replay={shown}"}

@@ -1,0 +1,176 @@
+"""What the tap saw: every call, what it was given and what it was told, in the order in which things happened."""
+
+import asyncio
+import enum
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prism_testkit.clock import Clock
+from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
+
+__all__ = ["Entry", "History", "Operation", "Outcome", "outcome_of"]
+
+
+class Outcome(enum.Enum):
+    """How a call ended, as far as its effect goes."""
+
+    OK = "ok"
+    FAILED = "failed"
+    """Refused: it had no effect, and never will."""
+    UNKNOWN = "unknown"
+    """It may have had its effect, may have it later, or never; once at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call on one named object, as a checker sees it.
+
+    ``arguments`` are positional, in the order of the interface, without the name of the object. ``call`` and ``ret`` count
+    events of one history: an operation whose ``ret`` is smaller than another's ``call`` came before it. ``ret`` None: it never
+    returned, so its outcome is unknown. ``output`` means something only if the outcome is OK.
+    """
+
+    client: int
+    op: str
+    key: str
+    arguments: tuple[Any, ...]
+    call: int
+    ret: int | None
+    outcome: Outcome = Outcome.OK
+    output: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call as it is told in the story of a failure. Times are the clock's seconds since the epoch."""
+
+    client: int
+    label: str
+    op: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    call: int
+    called_s: float
+    ret: int | None = None
+    returned_s: float | None = None
+    result: Any = None
+    error: BaseException | None = None
+
+    @property
+    def returned(self) -> bool:
+        """It ended, with a result or an error."""
+        return self.ret is not None
+
+    @property
+    def outcome(self) -> Outcome:
+        if self.error is not None:
+            return outcome_of(self.error)
+        return Outcome.OK if self.returned else Outcome.UNKNOWN
+
+
+_REFUSALS = (PrismError, ValueError, TypeError, IndexError)
+"""What the contract lets a driver raise before any effect."""
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Say what an error tells of the effect.
+
+    FAILED is a refusal that the contract knows. Everything else is UNKNOWN: no answer, a cancellation, a crash, and also a
+    native error that leaked, for nobody says what it left behind.
+    """
+    if isinstance(error, BackendUnavailable | OperationTimeout | asyncio.CancelledError):
+        return Outcome.UNKNOWN
+    return Outcome.FAILED if isinstance(error, _REFUSALS) else Outcome.UNKNOWN
+
+
+class History:
+    """An append-only record of one case, cheap enough to be always on.
+
+    One counter numbers calls and returns alike, so comparing two numbers says which came first; ``len()`` is how many events
+    there were. Values are kept as they are, not copied, but for buffers, whose owner may change them after the call.
+    """
+
+    __slots__ = ("_events", "_now", "labels")
+
+    def __init__(self, clock: Clock) -> None:
+        self.labels: dict[int, str] = {}
+        """How a story calls a client; ``client 2`` unless named here."""
+        self._now = clock.now_s
+        self._events: list[_Call | _End] = []
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def invoke(self, client: int, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+        """Record that a call begins; return the number by which `respond` or `fail` ends it."""
+        if not _BUFFERS.isdisjoint(map(type, args)):
+            args = tuple(map(_frozen, args))
+        if kwargs:
+            kwargs = {name: _frozen(value) for name, value in kwargs.items()}
+        events = self._events
+        event = len(events)
+        events.append((client, op, args, kwargs, self._now()))
+        return event
+
+    def respond(self, event: int, output: Any) -> None:
+        """Record that a call returned."""
+        self._events.append((event, output, None, self._now()))
+
+    def fail(self, event: int, error: BaseException) -> None:
+        """Record that a call raised."""
+        self._events.append((event, None, error, self._now()))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every call so far, in the order in which they began."""
+        ends = {event[0]: (number, event) for number, event in enumerate(self._events) if len(event) == 4}
+        return [self._entry(number, event, ends.get(number)) for number, event in enumerate(self._events) if len(event) == 5]
+
+    def _entry(self, number: int, call: "_Call", end: "tuple[int, _End] | None") -> Entry:
+        client, op, args, kwargs, called_s = call
+        label = self.labels.get(client) or f"client {client}"
+        if end is None:
+            return Entry(client, label, op, args, kwargs, number, called_s)
+        ret, (_, result, error, returned_s) = end
+        return Entry(client, label, op, args, kwargs, number, called_s, ret, returned_s, result, error)
+
+    def operations(self, interface: type, key: str = "key") -> list[Operation]:
+        """Return the calls of ``interface``'s methods that name one object by their parameter ``key``, for a checker.
+
+        Calls of other methods are left out, also when they change the same objects (a batch, a transaction): a check that
+        judges by the result must not make such calls. Defaults that the caller left out are filled in.
+        """
+        parameters = {
+            name: inspect.signature(method).parameters
+            for name, method in inspect.getmembers(interface, inspect.isfunction)
+            if name[0] != "_" and key in inspect.signature(method).parameters
+        }
+        return [_operation(entry, parameters[entry.op], key) for entry in self.entries if entry.op in parameters]
+
+
+def _operation(entry: Entry, parameters: Mapping[str, inspect.Parameter], key: str) -> Operation:
+    names = list(parameters)[1:]  # without self
+    given = dict(zip(names, entry.args, strict=False)) | dict(entry.kwargs)
+    values = {
+        name: given.get(name, parameters[name].default)
+        for name in names
+        if name in given or parameters[name].default is not inspect.Parameter.empty
+    }
+    named = values.pop(key, "")
+    outcome = entry.outcome
+    ret = None if outcome is Outcome.UNKNOWN else entry.ret
+    return Operation(entry.client, entry.op, named, tuple(values.values()), entry.call, ret, outcome, entry.result)
+
+
+_Call = tuple[int, str, tuple[Any, ...], Mapping[str, Any], float]
+"""(client, operation, positional, keyword, when): five parts, and its place in the list is its number."""
+_End = tuple[int, Any, BaseException | None, float]
+"""(number of the call, result, error, when): four parts. Plain tuples, for a named one takes three times as long to make."""
+
+_BUFFERS = frozenset({bytearray, memoryview})
+
+
+def _frozen(value: Any) -> Any:
+    return bytes(value) if type(value) in _BUFFERS else value

@@ -1,0 +1,163 @@
+"""One case from beginning to end: a fresh namespace, tapped slots, the check, and everything closed and cleaned again."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prism_testkit.bindings import Binding, Candidate
+from prism_testkit.case import Case
+from prism_testkit.checks import Check
+from prism_testkit.histories import Entry, History
+from prism_testkit.killing import Step, Survivors, Target, kill_workload
+from prism_testkit.reports.text import show
+from prism_testkit.schedules import Deadlock, Livelock
+from prism_testkit.signatures import claimed
+from prism_testkit.tap import Tap, tapped
+from prism_testkit.worker import Site, Worker
+
+__all__ = ["CaseRecord", "run_case"]
+
+ROUND_NS = 1_000 * 1_000_000_000
+"""Each case begins at a full multiple of 1000 s of virtual time, so that it is the same alone and among others."""
+
+
+@dataclass
+class CaseRecord:
+    """What is known of one case when it is over."""
+
+    arguments: dict[str, Any]
+    namespace: str = ""
+    history: History | None = None
+    notes: list[str] = field(default_factory=list)
+    error: Exception | None = None
+
+    @property
+    def entries(self) -> list[Entry]:
+        return self.history.entries if self.history is not None else []
+
+    def pending(self) -> str:
+        """Name the call that never returned."""
+        waiting = [entry for entry in self.entries if not entry.returned]
+        return _spell(waiting[-1]) if waiting else ""
+
+    def raised_by(self, error: BaseException) -> str:
+        """Name the call that raised ``error``."""
+        return next((_spell(entry) for entry in reversed(self.entries) if entry.error is error), "")
+
+
+def _spell(entry: Entry) -> str:
+    values = [show(value) for value in entry.args] + [f"{name}={show(value)}" for name, value in entry.kwargs.items()]
+    return f"{entry.op}({', '.join(values)})"
+
+
+def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord) -> None:
+    """Run one case on the loop of its binding; raise what it raised."""
+    kind = binding.kind
+    if kind == "virtual":
+        worker.clock.jump(-worker.clock.now_ns() % ROUND_NS)
+    opened = _Opened(worker, binding, record)
+    try:
+        worker.run(kind, _run(check, opened))
+    except (Deadlock, Livelock):
+        worker.discard(kind)
+        raise
+
+
+async def _run(check: Check, opened: "_Opened") -> None:
+    try:
+        arguments = dict(opened.record.arguments)
+        for slot in check.slots:
+            arguments[slot.name] = await opened.open(opened.binding.slots[slot.name], 0, opened.record.namespace)
+        if check.case_parameter:
+            arguments[check.case_parameter] = opened.case
+        await check.function(**arguments)
+    except BaseException:
+        # What went wrong first is the story; a driver in that state may well fail to close.
+        with contextlib.suppress(Exception):
+            await opened.close()
+        raise
+    await opened.close()
+
+
+class _Opened:
+    """The drivers of one case, and how to open more."""
+
+    def __init__(self, worker: Worker, binding: Binding, record: CaseRecord) -> None:
+        self.worker = worker
+        self.binding = binding
+        self.record = record
+        first = next(iter(binding.slots.values()))
+        clock = self.site(first).place.clock
+        record.namespace = worker.namespaces.new()
+        record.history = self.history = History(clock)
+        worker.watchdog.progress = self.history.__len__
+        self._drivers: list[Any] = []
+        self._namespaces: dict[str, Site] = {}
+        self._survivors: list[Survivors] = []
+        self.case = Case(
+            backend=first.backend.name,
+            limits=first.offer.limits,
+            traits=first.offer.traits,
+            clock=clock,
+            history=self.history,
+            namespace=record.namespace,
+            opener=lambda number, namespace, whole: self.open(first, number, namespace, whole),
+            killer=self._kill,
+            new_namespace=worker.namespaces.new,
+            server=first.backend.server is not None,
+        )
+        self.case.notes = record.notes
+        self._first = first
+
+    def site(self, candidate: Candidate) -> Site:
+        """Return the place of a candidate's backend."""
+        return self.worker.site(candidate.backend, self.binding.kind)
+
+    async def open(self, candidate: Candidate, number: int, namespace: str, whole: bool = False) -> Any:
+        """Open a driver for client ``number`` (negative: a sibling, on the first connection) and tap it."""
+        site = self.site(candidate)
+        connection = await site.client(max(number, 0))
+        self._namespaces.setdefault(namespace, site)
+        driver = await self._driver(candidate, connection, namespace)
+        interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
+        return tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
+
+    async def _driver(self, candidate: Candidate, connection: Any, namespace: str) -> Any:
+        driver = candidate.offer.driver(connection, namespace)
+        opener = getattr(driver, "open", None)
+        if opener is not None:
+            await opener()
+        self._drivers.append(driver)
+        return driver
+
+    def _tap(self, candidate: Candidate, client: int, connection: Any, namespace: str) -> Tap:
+        tap = Tap(client=client, history=self.history)
+        settle = candidate.backend.settle
+        if settle is not None:
+            tap.settle = lambda: settle(connection, namespace)
+        self.case.taps.append(tap)
+        return tap
+
+    async def _kill(self, steps: Sequence[Step], acknowledgements: int, target: Target) -> Survivors:
+        candidate, namespace = self._first, self.worker.namespaces.new()
+        survivors = await kill_workload(
+            self.worker, candidate, steps=steps, acknowledgements=acknowledgements, target=target, namespace=namespace
+        )
+        self._survivors.append(survivors)
+        connection = await survivors.site.client(0)
+        driver = await self._driver(candidate, connection, namespace)
+        survivors.slot = tapped(driver, tuple(claimed(candidate.offer.driver)), self._tap(candidate, 0, connection, namespace))
+        return survivors
+
+    async def close(self) -> None:
+        """Close the drivers, the newest first, then clean their namespaces."""
+        for driver in reversed(self._drivers):
+            closer = getattr(driver, "close", None)
+            if closer is not None:
+                await closer()
+        for namespace, site in self._namespaces.items():
+            if site.backend.clean is not None:
+                await site.backend.clean(await site.client(0), namespace)
+        for survivors in self._survivors:
+            await survivors.close()

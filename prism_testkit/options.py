@@ -1,0 +1,93 @@
+"""The options of a run, read from the command line, then from the ini file, then the defaults."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prism_testkit.bindings import Combine
+from prism_testkit.checks import Level
+from prism_testkit.plugin import COMBINE, LEVELS, SERVERS
+from prism_testkit.selection import BackendSelection, split
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    backends: BackendSelection
+    patterns: list[str]
+    suites: list[str]
+    require: list[str]
+    combine: Combine
+    level: Level
+    server: str | None
+    strict: bool
+    keep_servers: bool
+    seed: int
+    json: Path | None
+    replay: Path | None
+    hang_s: float
+
+    @classmethod
+    def read(cls, config: pytest.Config) -> "Options":
+        """Read them; raise ``pytest.UsageError`` naming the option and what it may be."""
+        words = split(_value(config, "backend") or [])
+        return cls(
+            backends=BackendSelection(tuple(words or ["embedded"])),
+            patterns=split(_value(config, "pattern") or []),
+            suites=split(_value(config, "suite") or []),
+            require=split(_value(config, "require") or []),
+            combine=_choice(config, "combine", COMBINE),
+            level=_choice(config, "level", LEVELS),
+            server=_choice(config, "server", (*SERVERS, "")) or None,
+            strict=bool(_value(config, "strict")),
+            keep_servers=bool(_value(config, "keep_servers")),
+            seed=_seed(config),
+            json=_path(config, _value(config, "json")),
+            replay=_path(config, config.getoption("prism_replay")),
+            hang_s=_seconds(config.getini("prism_hang_s")),
+        )
+
+
+def _value(config: pytest.Config, name: str) -> Any:
+    given = config.getoption(f"prism_{name}")
+    return config.getini(f"prism_{name}") if given is None else given
+
+
+def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> Any:
+    value = _value(config, name)
+    if value not in choices:
+        raise pytest.UsageError(f"ini option prism_{name}: expected one of {', '.join(filter(None, choices))}, found {value!r}")
+    return value
+
+
+def _path(config: pytest.Config, value: str | None) -> Path | None:
+    return config.invocation_params.dir / value if value else None
+
+
+def _seed(config: pytest.Config) -> int:
+    sent = getattr(config, "workerinput", {}).get("prism", {}).get("seed")
+    if sent is not None:
+        return int(sent)
+    value = _value(config, "seed")
+    if value in (None, ""):
+        return secrets.randbelow(2**32)
+    try:
+        return int(value)
+    except ValueError:
+        raise pytest.UsageError(f"ini option prism_seed: expected a whole number, found {value!r}") from None
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise pytest.UsageError(f"ini option prism_hang_s: expected seconds above 0, found {value!r}")
+    return seconds

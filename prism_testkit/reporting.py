@@ -1,0 +1,272 @@
+"""Gathers results in the controller, and turns them into an exit code and the reports. Everything that prints is a consumer."""
+
+import datetime
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prism_testkit.fleet import Fleet
+from prism_testkit.items import CheckItem
+from prism_testkit.outcomes import Outcome
+from prism_testkit.reports.json_file import JsonFile
+from prism_testkit.reports.progress import Progress, own_stream, progress_wanted
+from prism_testkit.reports.terminal import header_lines, write_summary
+from prism_testkit.results import BackendReport, CheckResult, NotRun, Report
+from prism_testkit.traits import Traits
+
+if TYPE_CHECKING:
+    from prism_testkit.acceptance import Acceptance
+
+__all__ = ["Reporting"]
+
+_STATUS = {
+    Outcome.PASSED: ("passed", ".", "PASSED"),
+    Outcome.FAILED: ("failed", "F", "FAILED"),
+    Outcome.WAIVED: ("xfailed", "w", "WAIVED"),
+    Outcome.INCONCLUSIVE: ("skipped", "?", "INCONCLUSIVE"),
+    Outcome.ERROR: ("error", "E", "ERROR"),
+    Outcome.UNAVAILABLE: ("skipped", "-", "UNAVAILABLE"),
+}
+
+
+class Reporting:
+    """The results of one run, in the process that reports."""
+
+    def __init__(self, acceptance: "Acceptance") -> None:
+        self.acceptance = acceptance
+        self.config = acceptance.config
+        self.problems: list[str] = []
+        self.cleaned: list[str] = []
+        self.usage = ""
+        self._report = Report(
+            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            seed=acceptance.options.seed,
+            level=acceptance.options.level,
+            versions=_versions(),
+        )
+        self._began = time.perf_counter()
+        self._expected: dict[str, None] = {}
+        self._finished: set[str] = set()
+        self._crashed = False
+        self._interrupted = False
+        self._progress: Progress | None = None
+        self.live = False
+        self._json = self._json_file()
+
+    def _json_file(self) -> JsonFile | None:
+        path = self.acceptance.options.json
+        if path is None or self.acceptance.is_worker:
+            return None
+        file = JsonFile(path)
+        try:
+            file.check_writable()
+        except ValueError as error:
+            raise pytest.UsageError(f"--prism-json: {error}") from error
+        return file
+
+    # -- before ----------------------------------------------------------------------------------------------------------------
+
+    def begin(self, fleet: Fleet) -> None:
+        """Note what is available; called once servers are up."""
+        found, options = self.acceptance.found, self.acceptance.options
+        required = set(options.backends.explicit) | set(options.require)
+        for name in found.selected:
+            reported = self._backend(name, fleet)
+            must = name in required or "all" in options.require
+            self._report.backends.append(reported.model_copy(update={"required": must}))
+        unknown = set(options.require) - {"all"} - set(found.selected)
+        self.problems += [f"--prism-require: {name} is not among the selected backends" for name in sorted(unknown)]
+        self.problems += [text for name, text in found.refused.items() if name not in found.selected]
+        self._report.not_run += [NotRun(what=text, reason="warning") for text in found.registry.warnings]
+
+    def _backend(self, name: str, fleet: Fleet) -> BackendReport:
+        found = self.acceptance.found
+        if name not in found.registry.backends:
+            refused = found.refused.get(name, "")
+            reason = refused or found.missing.get(name, "it was not registered")
+            return BackendReport(name=name, kind="unknown", status="refused" if refused else "unavailable", reason=reason)
+        backend = found.registry.backends[name]
+        offers = found.registry.offers[name]
+        endpoint, server = fleet.endpoints.get(name), fleet.running.get(name)
+        reason = endpoint.reason if endpoint is not None else ""
+        first = next(iter(offers.values()))
+        return BackendReport(
+            name=name,
+            kind="fake" if backend.fake else "embedded" if backend.server is None else "real server",
+            status="unavailable" if reason else "available",
+            reason=reason,
+            origin=server.origin if server is not None else "",
+            version=server.version if server is not None else "",
+            interfaces=list(offers),
+            traits=_claims(first.traits),
+        )
+
+    def expect(self, ids: Sequence[str]) -> None:
+        """Note which items are to have a result."""
+        self._expected.update(dict.fromkeys(ids))
+        self.live = bool(self._expected) and not self.config.option.collectonly and self._live_wanted()
+        if self.live and self._progress is None:
+            self._progress = Progress(own_stream(sys.stdout), len(self._expected), enabled=True)
+
+    def _live_wanted(self) -> bool:
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        return reporter is not None and self.config.get_verbosity() == 0 and progress_wanted(sys.stdout)
+
+    def unbound(self, items: Sequence[CheckItem]) -> str:
+        """Return why nothing at all is left to run, or the empty string."""
+        acceptance = self.acceptance
+        registered = [name for name in acceptance.found.selected if name in acceptance.found.registry.backends]
+        if items or not acceptance.acceptance_run or not registered:
+            return ""
+        if acceptance.witness is not None:
+            return f"--prism-replay: no check {acceptance.witness.check}[{acceptance.witness.binding}] here any more"
+        why = [f"{backend} {reason} ({len(checks)} checks)" for (backend, reason), checks in acceptance.refused.items()]
+        return f"no binding: nothing that was selected fits any selected backend: {'; '.join(why) or 'no suite is selected'}"
+
+    # -- during ----------------------------------------------------------------------------------------------------------------
+
+    def started(self, identifier: str) -> None:
+        """Show what is running now."""
+        if self._progress is not None and identifier in self._expected:
+            self._show(identifier)
+
+    def take(self, report: Any) -> None:
+        """Take a result off a pytest report."""
+        data = getattr(report, "prism_result", None)
+        if data is None:
+            return
+        result = CheckResult.model_validate(data)
+        self._report.results.append(result)
+        self._finished.add(result.id)
+        self._show(result.id)
+        if result.outcome in (Outcome.FAILED, Outcome.ERROR) and self._progress is not None:
+            self._progress.clear()
+        if self._json is not None:
+            self._json.offer(self._snapshot())
+
+    def _show(self, current: str) -> None:
+        if self._progress is not None:
+            failures = sum(1 for result in self._report.results if result.outcome in (Outcome.FAILED, Outcome.ERROR))
+            self._progress.update(len(self._finished), failures, current)
+
+    def status(self, report: Any) -> tuple[str, str, str] | None:
+        """Tell pytest how to count and show a result of ours."""
+        data = getattr(report, "prism_result", None)
+        if data is None:
+            return None
+        category, letter, word = _STATUS[Outcome(data["outcome"])]
+        return category, "" if self.live else letter, word
+
+    def node_down(self, usage: str, problems: Sequence[str], error: object) -> None:
+        """Take the last words of an xdist worker."""
+        self.usage = self.usage or usage
+        self.problems += problems
+        self._crashed = self._crashed or bool(error)
+
+    # -- after -----------------------------------------------------------------------------------------------------------------
+
+    def exit_code(self, pytest_code: int) -> int:
+        """Return the exit code of the run, given pytest's own; see the table in the documentation."""
+        self._interrupted = pytest_code == pytest.ExitCode.INTERRUPTED
+        if self._progress is not None:
+            self._progress.close()
+        if self.config.option.collectonly or pytest_code not in (0, 1, pytest.ExitCode.NO_TESTS_COLLECTED):
+            return pytest_code
+        if self.usage:
+            return int(pytest.ExitCode.USAGE_ERROR)
+        return int(bool(pytest_code == 1 or list(self._wrong())))
+
+    def _wrong(self) -> list[str]:
+        """Return what makes the run fail beside failed checks, in words."""
+        options, results = self.acceptance.options, self._report.results
+        wrong = list(self.problems)
+        for backend in self._report.backends:
+            if backend.status == "refused" or (backend.status == "unavailable" and (backend.required or options.strict)):
+                wrong.append(f"{backend.name} is {backend.status}: {backend.reason}")
+        if options.strict:
+            wrong += [f"--prism-strict: {r.id} is inconclusive" for r in results if r.outcome is Outcome.INCONCLUSIVE]
+        if self.acceptance.acceptance_run and not any(r.outcome is not Outcome.UNAVAILABLE for r in results):
+            wrong.append("nothing was executed: no check ran on any backend")
+        return wrong + self._idle()
+
+    def _idle(self) -> list[str]:
+        """Return the suites of which no check ran on an available backend that claims what they need."""
+        if not self.acceptance.acceptance_run or self._interrupted or self._narrowed():
+            return []
+        ran = {(r.suite, name) for r in self._report.results if r.outcome is not Outcome.UNAVAILABLE for name in r.backends}
+        due = {(r.suite, name) for r in self._report.results for name in r.backends}
+        up = {b.name for b in self._report.backends if b.status == "available"}
+        return [f"no check of {suite} ran on {name}" for suite, name in sorted(due - ran) if name in up]
+
+    def _narrowed(self) -> bool:
+        """Say whether the user asked for less than whole suites."""
+        option = self.config.option
+        return bool(option.keyword or option.markexpr or option.maxfail or getattr(option, "lf", False) or option.deselect)
+
+    def _snapshot(self) -> Report:
+        report = self._report
+        report.duration_s = time.perf_counter() - self._began
+        report.problems = list(self.problems)
+        return report
+
+    def header(self) -> list[str]:
+        if self.acceptance.is_worker or self.config.get_verbosity() < 0:
+            return []
+        report = self._report
+        return [*header_lines(report.backends, report.level, report.seed), *(f"prism: {text}" for text in self.cleaned)]
+
+    def summary(self, terminalreporter: Any) -> None:
+        """Write the matrix and what belongs to it."""
+        if self.config.option.collectonly:
+            return
+        if self.usage:
+            terminalreporter.write_line(f"ERROR: {self.usage}", red=True)
+        report = self._final()
+        report.problems = list(dict.fromkeys([*self.problems, *self._wrong()]))
+        verbose = self.config.get_verbosity() > 0
+        write_summary(terminalreporter, report, verbose=verbose, json_path=str(self.acceptance.options.json or ""))
+
+    def _final(self) -> Report:
+        report = self._snapshot()
+        report.unfinished = [identifier for identifier in self._expected if identifier not in self._finished]
+        seen = {(entry.what, entry.reason) for entry in report.not_run}
+        for (backend, why), checks in self.acceptance.refused.items():
+            entry = (f"{len(checks)} checks on {backend}", why)
+            if entry not in seen:
+                report.not_run.append(NotRun(what=entry[0], reason=entry[1]))
+        if self.acceptance.too_low:
+            what = f"{len(self.acceptance.too_low)} checks"
+            if (what, _TOO_LOW) not in seen:
+                report.not_run.append(NotRun(what=what, reason=_TOO_LOW))
+        return report
+
+    def finish(self, exit_code: int) -> None:
+        """Write the last of every report."""
+        if self._json is None:
+            return
+        report = self._final()
+        report.exit_code = exit_code
+        report.complete = not (self._interrupted or self._crashed or report.unfinished or exit_code in (2, 3, 4))
+        report.problems = list(dict.fromkeys([*self.problems, *self._wrong()]))
+        self._json.finish(report)
+
+
+_TOO_LOW = "they generate their data, which this level does not do"
+
+
+def _claims(traits: Traits) -> dict[str, str | float | None]:
+    return {f.name: getattr(traits, f.name) for f in fields(traits) if getattr(traits, f.name) != f.default}
+
+
+def _versions() -> dict[str, str]:
+    names = ("prism-testkit", "pytest", "hypothesis", "pluggy")
+    return {"python": platform.python_version(), "platform": f"{platform.system()} {os.uname().machine}"} | {
+        n: version(n) for n in names
+    }

@@ -1,0 +1,307 @@
+"""The event loop of virtual time: one thread, no I/O, the same order on every run.
+
+``asyncio.sleep``, ``asyncio.timeout`` and `VirtualClock.advance` follow the loop's clock, which moves only when nothing is
+ready, straight to the next timer. Ready callbacks run first come, first served. The one place that decides who goes next is
+``_ready.popleft()`` in `VirtualLoop._run_once`: a plan that reorders is another ``_ready``.
+
+It builds on `asyncio.BaseEventLoop`, as asyncio's own loops do, and replaces what touches time, threads and descriptors.
+"""
+
+import asyncio
+import contextvars
+import heapq
+import itertools
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable
+from concurrent.futures import Executor
+from pathlib import PurePath
+from typing import Any, TypeVar, TypeVarTuple
+
+from prism_testkit.clock import VirtualClock
+
+__all__ = ["Deadlock", "Livelock", "LoopError", "NoInputOutput", "VirtualLoop"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class LoopError(RuntimeError):
+    """What a virtual loop reports instead of hanging or reaching out of the process."""
+
+
+class Deadlock(LoopError):
+    """Nothing is ready and no timer is set, yet the loop was asked to go on: nothing can ever happen again."""
+
+
+class Livelock(LoopError):
+    """A run took more steps than `VirtualLoop.step_limit`."""
+
+
+class NoInputOutput(LoopError):
+    """Sockets, pipes, subprocesses, signals or threads were asked of a loop that has none."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop whose time is ``clock``'s. Two runs of the same program take the same steps in the same order.
+
+    * ``time()`` is seconds since the loop was made. Delays are rounded to whole nanoseconds and added as such, so that ten
+      sleeps of 0.1 s are 1 s. Instants given to ``call_at``, hence timeouts, are as exact as a float is: to the nanosecond for
+      the first hundred days. What is more than 1e12 s away never comes due.
+    * Timers run in the order of their instant, then of their creation, before what else is ready at the loop's next step; so
+      do those that `VirtualClock.jump` passed over. An instant that is not ahead queues as ``call_soon`` does.
+    * ``run_in_executor`` calls the function at once, in this thread; its future is done at the loop's next step.
+    * Nothing ready and no timer raises `Deadlock`; more than ``step_limit`` callbacks in one run raise `Livelock`. The loop
+      stays usable after either, the tasks left as they are.
+    * What a callback raises is reported as asyncio does, but a ``BaseException`` (``KeyboardInterrupt``, pytest's outcomes, what
+      a signal handler raises) leaves ``run_until_complete`` at once. Inside a task it becomes, as always, the task's outcome.
+    """
+
+    step_limit = 2_000_000
+    """Callbacks that one run may take; may be set on a loop, for the runs that begin afterwards."""
+
+    # Private parts of asyncio.BaseEventLoop, unchanged from Python 3.7 to 3.14, that typeshed leaves out.
+    _ready: deque[Any]
+    _asyncgens: set[AsyncGenerator[Any, Any]]
+    _closed: bool
+    _debug: bool
+    _stopping: bool
+    _thread_id: int | None
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self._start_ns = clock.now_ns()
+        self._timers: list[tuple[int, int, asyncio.TimerHandle]] = []
+        self._sequence = itertools.count()
+        self._cancelled_timers = 0
+        self._steps_left = 0
+
+    def time(self) -> float:
+        """Return virtual seconds since the loop was made."""
+        return (self._clock.now_ns() - self._start_ns) / 1e9
+
+    # What runs next
+
+    def run_forever(self) -> None:
+        """Run until ``stop()``; every run may take ``step_limit`` steps anew."""
+        self._steps_left = self.step_limit
+        super().run_forever()
+
+    def _run_once(self) -> None:
+        """Run what is ready now, as asyncio does: what gets ready meanwhile waits for the next round."""
+        ready = self._ready
+        if self._timers:
+            self._wake_timers()
+        count = min(len(ready), self._steps_left)
+        if not count and not self._stopping:
+            tasks = asyncio.all_tasks(self)
+            raise _livelock(tasks, ready, self.step_limit) if ready else _deadlock(tasks)
+        self._steps_left -= count
+        for _ in range(count):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (Exception, asyncio.CancelledError) as error:
+                self._report(handle, error)
+
+    def _wake_timers(self) -> None:
+        """Put the timers that are due before what is ready; if nothing is ready, move time to the first one."""
+        timers = self._timers
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            return
+        ahead = timers[0][0] - self._clock.now_ns()
+        if ahead > 0:
+            if self._ready or self._stopping:
+                return
+            self._clock.jump(ahead)
+        now = self._clock.now_ns()
+        due = []
+        while timers and timers[0][0] <= now:
+            due.append(heapq.heappop(timers)[2])
+        self._ready.extendleft(reversed(due))
+
+    def _report(self, handle: Any, error: BaseException) -> None:
+        context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
+        if handle._source_traceback:
+            context["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(context)
+
+    # Callbacks and timers
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Queue ``callback`` behind what is ready."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)  # with asyncio's checks
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Like ``call_soon``. From another thread while the loop runs it raises `NoInputOutput`: no order could be promised."""
+        if self._thread_id is not None and self._thread_id != threading.get_ident():
+            raise NoInputOutput(
+                f"thread {threading.current_thread().name!r} called back into a virtual loop, which has no place in its order for "
+                "threads: call the function through run_in_executor, or give the backend clock='real'"
+            )
+        return self.call_soon(callback, *args, context=context)
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` when ``delay`` seconds, rounded to nanoseconds, have passed. Negative is 0."""
+        timer = asyncio.TimerHandle(self.time() + delay, callback, args, self, context)
+        return self._schedule(self._clock.now_ns() + _nanoseconds(delay), timer)
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` when ``time()`` reaches ``when``, rounded to nanoseconds."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        return self._schedule(self._start_ns + _nanoseconds(when), timer)
+
+    def _schedule(self, when_ns: int, timer: asyncio.TimerHandle) -> asyncio.TimerHandle:
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        if when_ns <= self._clock.now_ns():
+            self._ready.append(timer)
+        elif timer.when() < _NEVER_S:
+            heapq.heappush(self._timers, (when_ns, next(self._sequence), timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Drop cancelled timers when they may be the greater part: virtual time may stand still while timeouts come and go."""
+        self._cancelled_timers += 1
+        if self._cancelled_timers > 64 and self._cancelled_timers * 2 > len(self._timers):
+            self._timers[:] = [timer for timer in self._timers if not timer[2].cancelled()]
+            heapq.heapify(self._timers)
+            self._cancelled_timers = 0
+
+    # Threads, and what else lies outside
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
+        """Call ``func`` now, whatever the executor; the future is done at the loop's next step, so that others get their turn.
+
+        As in a thread of its own, ``func`` sees no running loop and no context variables of the caller. It must not wait for the
+        loop: nothing else runs until it returns. What it raises reaches the future; a ``BaseException`` is raised here.
+        """
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        future: asyncio.Future[T] = self.create_future()
+        self.call_soon(_settle, future, *_call_outside(func, *args))
+        return future
+
+    def set_default_executor(self, executor: object) -> None:
+        """Accept any executor and leave it alone: nothing is ever submitted to one."""
+
+    def _asyncgen_finalizer_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
+        """Close a lost generator. The garbage collector may come by in any thread, so this is not ``call_soon_threadsafe``."""
+        self._asyncgens.discard(agen)
+        if not self._closed:
+            self._ready.append(asyncio.Handle(self.create_task, (agen.aclose(),), self))
+
+    def close(self) -> None:
+        """Forget what is queued. There is nothing else to release; a repeat does nothing."""
+        super().close()
+        self._timers.clear()
+
+
+_NEVER_S = 1e12
+"""Timers further away are never due: 30,000 years, a hundred times the longest time to live that a driver must accept."""
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(min(max(seconds, 0.0), _NEVER_S) * 1e9)
+
+
+def _call_outside(func: Callable[[*Ts], T], *args: *Ts) -> tuple[Any, Exception | None]:
+    """Call as a thread would, and return the result or the error; apart from the future, so that no error refers to itself."""
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return contextvars.Context().run(func, *args), None
+    except StopIteration as error:
+        # A future cannot hold one: Python 3.12 turns it into this, and in 3.11 the caller would wait for ever.
+        refusal = RuntimeError(f"{func!r} raised StopIteration, which no future can hold")
+        refusal.__cause__ = error
+        return None, refusal
+    except Exception as error:
+        return None, error
+    finally:
+        asyncio._set_running_loop(running)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():  # cancelled meanwhile; the effect stays, as a thread's would
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _deadlock(tasks: Iterable[asyncio.Task[Any]]) -> Deadlock:
+    return Deadlock(
+        f"nothing is ready and no timer is set, so nothing can happen any more: {_describe_all(tasks) or 'no task is left'}. "
+        "(Threads are not waited for: use run_in_executor, or give the backend clock='real'.)"
+    )
+
+
+def _livelock(tasks: set[asyncio.Task[Any]], ready: Iterable[Any], limit: int) -> Livelock:
+    running = {handle._callback.__self__ for handle in ready if getattr(handle._callback, "__self__", None) in tasks}
+    return Livelock(
+        f"no end after {limit} steps; ready to run: {_describe_all(running) or 'no task'}; "
+        f"waiting: {_describe_all(tasks - running) or 'no task'}"
+    )
+
+
+def _describe_all(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    return "; ".join(sorted(map(_describe, tasks), key=lambda text: (len(text), text)))
+
+
+def _describe(task: asyncio.Task[Any]) -> str:
+    """Name a task and the functions it is in, down to the innermost: ``'Task-1' in main > Queue.get (queues.py:158)``."""
+    names, place = [], ""
+    inner: Any = task.get_coro()
+    while hasattr(inner, "__qualname__"):
+        names.append(inner.__qualname__.replace(".<locals>", ""))
+        frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None) or getattr(inner, "ag_frame", None)
+        if frame is not None:
+            place = f" ({PurePath(frame.f_code.co_filename).name}:{frame.f_lineno})"
+        inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None) or getattr(inner, "ag_await", None)
+    return f"{task.get_name()!r} in {' > '.join(names)}{place}"
+
+
+def _refusal(name: str) -> Callable[..., Any]:
+    def refuse(self: VirtualLoop, *args: object, **kwargs: object) -> Any:
+        raise NoInputOutput(f"{name}: this loop has no I/O: give the backend clock='real'")
+
+    refuse.__name__ = name
+    refuse.__doc__ = "Raise `NoInputOutput`."
+    return refuse
+
+
+_REACHES_OUT = (
+    "add_",
+    "remove_",
+    "create_",
+    "connect_",
+    "sock_",
+    "subprocess_",
+    "getaddrinfo",
+    "getnameinfo",
+    "sendfile",
+    "start_tls",
+)
+
+for _name in dir(asyncio.BaseEventLoop):
+    if _name.startswith(_REACHES_OUT) and _name not in ("create_future", "create_task"):
+        setattr(VirtualLoop, _name, _refusal(_name))

@@ -1,0 +1,184 @@
+"""The hooks of an acceptance run: servers before, results during, reports and exit code after."""
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prism_testkit.fleet import Fleet
+from prism_testkit.items import CheckItem, SuiteModule
+from prism_testkit.reporting import Reporting
+from prism_testkit.runs import RunRecord, clean_namespaces, record_run, sweep_directories
+from prism_testkit.worker import Worker
+
+if TYPE_CHECKING:
+    from prism_testkit.acceptance import Acceptance
+
+__all__ = ["Session"]
+
+
+class Session:
+    """One process's hooks. Under xdist the controller starts servers and reports; workers run checks."""
+
+    def __init__(self, acceptance: "Acceptance") -> None:
+        self.acceptance = acceptance
+        self.config = acceptance.config
+        self.is_worker = acceptance.is_worker
+        self.reporting = Reporting(acceptance)
+        self._record: RunRecord | None = None
+        self._workers = 0
+        self._closed = False
+
+    # -- before ----------------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        if self.is_worker or self.config.option.collectonly:
+            return
+        acceptance = self.acceptance
+        options = acceptance.options
+        self.reporting.problems += acceptance.waiving.problems
+        self.reporting.cleaned = sweep_directories(acceptance.state)
+        fleet = acceptance.fleet = Fleet(acceptance.state, acceptance.run_id, options.server, options.keep_servers)
+        self._record = record_run(acceptance.state, acceptance.run_id, acceptance.directory, ())
+        backends = acceptance.selected_backends()
+        fleet.start(backends)
+        by_url = [name for name, endpoint in fleet.endpoints.items() if endpoint.by_url]
+        if by_url:
+            self._record = record_run(acceptance.state, acceptance.run_id, acceptance.directory, by_url)
+        worker = acceptance.worker = acceptance.make_worker(0)
+        fleet.probe(backends, worker)
+        for name in by_url:
+            self._clean_after_killed_runs(worker, name)
+        if self._distributed():
+            self.reporting.problems += worker.close()
+            acceptance.worker = None
+        self.reporting.begin(fleet)
+
+    def _clean_after_killed_runs(self, worker: Worker, name: str) -> None:
+        backend = self.acceptance.found.registry.backends[name]
+        if worker.endpoints[name].reason:
+            return
+        site = worker.site(backend, backend.clock_kind)
+
+        async def clean() -> list[str]:
+            return await clean_namespaces(self.acceptance.state, backend, await site.client(0))
+
+        self.reporting.cleaned += worker.run(backend.clock_kind, clean())
+
+    def _distributed(self) -> bool:
+        return bool(getattr(self.config.option, "tx", None)) or getattr(self.config.option, "dist", "no") != "no"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker what the controller knows; it numbers its namespaces after ours."""
+        self._workers += 1
+        fleet = self.acceptance.fleet
+        endpoints = fleet.endpoints if fleet is not None else {}
+        node.workerinput["prism"] = {
+            "run_id": self.acceptance.run_id,
+            "seed": self.acceptance.options.seed,
+            "number": self._workers,
+            "directory": str(self.acceptance.directory),
+            "endpoints": {name: [e.url, e.reason, e.by_url] for name, e in endpoints.items()},
+        }
+
+    # -- collection ------------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makemodule(self, module_path: Path, parent: Any) -> SuiteModule | None:
+        return self.acceptance.module(parent, module_path)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        message = self.reporting.unbound([item for item in items if isinstance(item, CheckItem)])
+        if not message:
+            return
+        if self.is_worker:
+            # A worker's usage error would look like a crash; the controller says it.
+            self.config.workeroutput["prism_usage"] = message  # type: ignore[attr-defined]
+            return
+        raise pytest.UsageError(message)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not self._distributed():
+            self.reporting.expect([item.nodeid for item in session.items if isinstance(item, CheckItem)])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self.reporting.expect([i for i in ids if i.endswith("]")])
+
+    # -- running ---------------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+        report: Any = yield
+        if isinstance(item, CheckItem) and call.when == "call" and item.result is not None:
+            # Plain data on the report: it survives the way from an xdist worker, and a worker that crashes later.
+            report.prism_result = item.result.model_dump(mode="json")
+        return report
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if not self.is_worker:
+            self.reporting.take(report)
+
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        return self.reporting.status(report)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if not self.is_worker:
+            self.reporting.started(nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        output = getattr(node, "workeroutput", None) or {}
+        self.reporting.node_down(output.get("prism_usage", ""), output.get("prism_problems", []), error)
+
+    # -- after -----------------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        problems = self._close()
+        if self.is_worker:
+            if hasattr(self.config, "workeroutput"):
+                self.config.workeroutput["prism_problems"] = problems
+            yield
+            return
+        self.reporting.problems += problems
+        session.exitstatus = self.reporting.exit_code(int(session.exitstatus))
+        yield
+        # After the others: under xdist the workers end in there, and their last words count.
+        session.exitstatus = self.reporting.exit_code(int(session.exitstatus))
+        self._tear_down()
+        self.reporting.finish(int(session.exitstatus))
+
+    def pytest_report_header(self) -> list[str]:
+        return self.reporting.header()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if not self.is_worker:
+            self.reporting.summary(terminalreporter)
+
+    def pytest_unconfigure(self) -> None:
+        # Reached also when the session never finished, such as after a usage error.
+        self._close()
+        if not self.is_worker:
+            self._tear_down()
+
+    def _close(self) -> list[str]:
+        worker, self.acceptance.worker = self.acceptance.worker, None
+        return worker.close() if worker is not None else []
+
+    def _tear_down(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        fleet = self.acceptance.fleet
+        if fleet is not None:
+            fleet.stop()
+            shutil.rmtree(self.acceptance.directory, ignore_errors=True)
+        if self._record is not None:
+            self._record.remove()

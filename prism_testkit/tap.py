@@ -1,0 +1,189 @@
+"""The one place where every call between a pattern, or a check, and a driver passes.
+
+`tapped` gives a proxy narrowed to the bound interface. What is attached sees each call: a history records it, a fault plan
+fails it, ``suspend`` lets others run between its start and its effect. With nothing attached the proxy's methods *are* the
+driver's bound methods, so that a call costs nothing more.
+"""
+
+import asyncio
+import typing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from prism_testkit.faults import Faults
+from prism_testkit.histories import History
+from prism_testkit.interfaces import INTERFACES
+from prism_testkit.signatures import methods_of
+
+__all__ = ["Tap", "offers", "tapped"]
+
+
+@dataclass(slots=True)
+class Tap:
+    """What watches the calls of one client. Attach before `tapped` is called; one tap may serve several proxies."""
+
+    client: int = 0
+    history: History | None = None
+    faults: Faults | None = None
+    suspend: bool = False
+    settle: Callable[[], Awaitable[None]] | None = None
+    """Awaited before a call returns: a store that needs it makes its writes visible to all there."""
+
+    @property
+    def attached(self) -> bool:
+        return self.history is not None or self.faults is not None or self.suspend or self.settle is not None
+
+    async def call(self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make one call, seen by whatever is attached."""
+        history = self.history
+        event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
+        try:
+            fault = self.faults.next(self.client, operation) if self.faults is not None else None
+            if self.suspend:
+                await asyncio.sleep(0)
+            if fault is not None and fault.when == "before":
+                raise fault.error(operation)
+            result = await function(*args, **kwargs)
+            if self.settle is not None:
+                await self.settle()
+            if self.suspend:
+                await asyncio.sleep(0)
+            if fault is not None:
+                raise fault.error(operation)
+        except BaseException as error:
+            if history is not None:
+                history.fail(event, error)
+            raise
+        if history is not None:
+            history.respond(event, result)
+        return result
+
+    async def iterate(
+        self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        """Iterate once; the history sees one call whose result is the list of what was given."""
+        history = self.history
+        event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
+        given: list[Any] = []
+        try:
+            fault = self.faults.next(self.client, operation) if self.faults is not None else None
+            if self.suspend:
+                await asyncio.sleep(0)
+            if fault is not None and fault.when == "before":
+                raise fault.error(operation)
+            iterator = function(*args, **kwargs)
+            try:
+                async for item in iterator:
+                    given.append(item)
+                    yield item
+                    if self.suspend:
+                        await asyncio.sleep(0)
+            finally:
+                # `async for` leaves an abandoned generator to the collector; a driver's cursor is to be closed at once.
+                close = getattr(iterator, "aclose", None)
+                if close is not None:
+                    await close()
+            if fault is not None:
+                raise fault.error(operation)
+        except GeneratorExit:
+            if history is not None:
+                history.respond(event, given)
+            raise
+        except BaseException as error:
+            if history is not None:
+                history.fail(event, error)
+            raise
+        if history is not None:
+            history.respond(event, given)
+
+    @asynccontextmanager
+    async def enter(
+        self, operation: str, inner: type | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> AsyncIterator[Any]:
+        """Enter and leave as two calls, with a tapped proxy of what was entered in between."""
+
+        managers: list[AbstractAsyncContextManager[Any]] = []
+
+        async def begin() -> Any:
+            managers.append(function(*args, **kwargs))
+            return await managers[0].__aenter__()
+
+        entered = await self.call(operation, begin, (), {})
+        leave = f"{operation}.exit"
+        try:
+            yield entered if inner is None else _proxy(entered, (inner,), self)
+        except BaseException as error:
+            raised = (type(error), error, error.__traceback__)
+            if not await self.call(leave, lambda: managers[0].__aexit__(*raised), (), {}):
+                raise
+        else:
+            await self.call(leave, lambda: managers[0].__aexit__(None, None, None), (), {})
+
+
+def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap) -> Any:
+    """Return a proxy of ``driver`` that has the methods of ``interfaces`` (ids) and no others, and inherits their Protocols."""
+    return _proxy(driver, tuple(INTERFACES[name] for name in interfaces), tap)
+
+
+def offers(slot: object, protocol: type) -> bool:
+    """Say whether what fills a slot offers an interface; nominal, for drivers and tapped slots alike."""
+    return protocol in type(slot).__mro__
+
+
+def _proxy(target: object, protocols: tuple[type, ...], tap: Tap) -> Any:
+    proxy = _proxy_class(protocols)()
+    proxy._target, proxy._tap = target, tap
+    if not tap.attached:
+        for name in _kinds(protocols):
+            setattr(proxy, name, getattr(target, name))
+    return proxy
+
+
+@cache
+def _kinds(protocols: tuple[type, ...]) -> dict[str, str]:
+    return {name: kind for protocol in protocols for name, kind in methods_of(protocol).items()}
+
+
+@cache
+def _proxy_class(protocols: tuple[type, ...]) -> type[Any]:
+    # A Protocol that another of the list inherits would make the order of bases inconsistent.
+    bases = tuple(p for p in protocols if not any(p is not q and p in q.__mro__ for q in protocols))
+    body: dict[str, Any] = {}
+    for name, kind in _kinds(protocols).items():
+        owner = next(p for p in protocols if hasattr(p, name))
+        body[name] = _MAKERS[kind](name, owner)
+    return type("Tapped" + "".join(p.__name__ for p in bases), bases, body)
+
+
+def _coroutine(name: str, owner: type) -> Callable[..., Any]:
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await self._tap.call(name, getattr(self._target, name), args, kwargs)
+
+    return method
+
+
+def _iterator(name: str, owner: type) -> Callable[..., Any]:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._tap.iterate(name, getattr(self._target, name), args, kwargs)
+
+    return method
+
+
+def _context(name: str, owner: type) -> Callable[..., Any]:
+    returned = typing.get_args(typing.get_type_hints(getattr(owner, name))["return"])
+    inner = returned[0] if returned and isinstance(returned[0], type) else None
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._tap.enter(name, inner, getattr(self._target, name), args, kwargs)
+
+    return method
+
+
+_MAKERS: dict[str, Callable[[str, type], Callable[..., Any]]] = {
+    "coroutine": _coroutine,
+    "iterator": _iterator,
+    "context": _context,
+}

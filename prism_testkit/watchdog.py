@@ -1,0 +1,75 @@
+"""A hang is a result: what makes no progress for so many seconds of real time is interrupted.
+
+A thread watches; the main thread is interrupted by a signal whose handler raises `Hung`, which also ends a blocking system
+call. SIGURG is used because it is ignored by default and because SIGALRM belongs to pytest-timeout. Where there are no
+signals (Windows, or a worker that does not run in the main thread) nothing is watched, and `active` says so.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+
+from prism_testkit.outcomes import Hung
+
+__all__ = ["Watchdog"]
+
+
+class Watchdog:
+    """``with watchdog:`` around what must make progress. ``progress`` is any value that changes when it does."""
+
+    def __init__(self, deadline_s: float) -> None:
+        self.deadline_s = deadline_s
+        self.progress: Callable[[], object] = lambda: None
+        self.active = hasattr(signal, "SIGURG") and threading.current_thread() is threading.main_thread()
+        self._main = threading.main_thread().ident
+        self._limit_s = deadline_s
+        self._depth = 0
+        self._entries = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> None:
+        self._depth += 1
+        self._entries += 1
+        if self.active and self._thread is None:
+            signal.signal(signal.SIGURG, self._interrupt)
+            self._thread = threading.Thread(target=self._watch, name="prism-watchdog", daemon=True)
+            self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._depth -= 1
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Use another deadline for a while."""
+        before, self._limit_s = self._limit_s, seconds
+        try:
+            yield
+        finally:
+            self._limit_s = before
+
+    def close(self) -> None:
+        """End the thread and give the signal back."""
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+            self._thread = None
+            signal.signal(signal.SIGURG, signal.SIG_DFL)
+
+    def _watch(self) -> None:
+        seen: object = None
+        since = time.monotonic()
+        while not self._stop.wait(min(0.25, self._limit_s / 4)):
+            now = (self._entries, self.progress()) if self._depth else None
+            if now is None or now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since >= self._limit_s and self._main is not None:
+                since = time.monotonic()
+                signal.pthread_kill(self._main, signal.SIGURG)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._depth:
+            raise Hung(f"no progress for {self._limit_s:g} s")

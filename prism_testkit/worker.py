@@ -1,0 +1,252 @@
+"""One process that runs checks: its event loops, the places of its backends, and the clients it keeps open.
+
+One loop of virtual time serves the embedded backends, one real loop the servers; ``connect()`` is entered once a worker and
+backend, once more for each further client, and lives in the loop of its backend.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import weakref
+from collections import Counter
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from prism_testkit.backend import Backend, Place
+from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.namespaces import Namespaces
+from prism_testkit.outcomes import Hung, Unavailable
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.watchdog import Watchdog
+
+__all__ = ["CONNECT_S", "ClockKind", "Endpoint", "Site", "Worker"]
+
+ClockKind = Literal["virtual", "real"]
+CONNECT_S = 10.0
+"""Real seconds that ``connect()`` may take before the backend counts as unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a backend's server is, or why there is none; as the controller found it."""
+
+    url: str = field(default="", repr=False)
+    reason: str = ""
+    by_url: bool = False
+
+
+@dataclass
+class Site:
+    """One backend in one place, with the clients that are open there."""
+
+    backend: Backend[Any]
+    place: Place
+    kind: ClockKind
+    _open: list[tuple[AbstractAsyncContextManager[Any], Any]] = field(default_factory=list)
+
+    async def client(self, number: int) -> Any:
+        """Return the ``number``-th client, from 0, connecting as often as needed."""
+        while len(self._open) <= number:
+            manager = self.backend.connect(self.place)
+            if not hasattr(manager, "__aenter__"):
+                raise TypeError(
+                    f"backend {self.backend.name!r}: connect() must return an async context manager (decorate an async "
+                    f"generator with @asynccontextmanager), found {type(manager).__name__}"
+                )
+            # The manager is kept: collected, a generator-based one would close the client under the first check.
+            self._open.append((manager, await manager.__aenter__()))
+        return self._open[number][1]
+
+    async def close(self) -> None:
+        """Leave every client's context, the newest first; the first error is raised after all were tried."""
+        errors: list[BaseException] = []
+        while self._open:
+            manager, _ = self._open.pop()
+            try:
+                await manager.__aexit__(None, None, None)
+            except Exception as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def forget(self) -> None:
+        """Drop the clients unclosed: their loop is gone or one of them hangs."""
+        self._open.clear()
+
+
+class Worker:
+    """Loops, places and namespaces. ``directory`` is private to this worker and removed by whoever made it."""
+
+    def __init__(
+        self,
+        *,
+        namespaces: Namespaces,
+        directory: Path,
+        state: Path,
+        endpoints: Mapping[str, Endpoint] | None = None,
+        origins: Mapping[str, tuple[str, str]] | None = None,
+        hang_s: float = 30.0,
+    ) -> None:
+        self.namespaces = namespaces
+        self.directory = directory
+        self.state = state
+        self.origins = origins or {}
+        self.endpoints = endpoints or {}
+        self.clock = VirtualClock()
+        self.watchdog = Watchdog(hang_s)
+        self._runners: dict[ClockKind, asyncio.Runner] = {}
+        self._sites: dict[tuple[str, ClockKind], Site] = {}
+        self._refused: dict[str, str] = {}
+        self._seen: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = weakref.WeakKeyDictionary()
+        self._places = 0
+
+    def loop(self, kind: ClockKind) -> asyncio.AbstractEventLoop:
+        """Return the loop of a kind, made on first use."""
+        runner = self._runners.get(kind)
+        if runner is None:
+            factory = (lambda: VirtualLoop(self.clock)) if kind == "virtual" else None
+            runner = self._runners[kind] = asyncio.Runner(loop_factory=factory)
+        return runner.get_loop()
+
+    def run(self, kind: ClockKind, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run to the end. What hangs is cancelled, and its loop thrown away, before `Hung` goes on."""
+        loop = self.loop(kind)
+        try:
+            with self.watchdog:
+                return loop.run_until_complete(work)
+        except (Hung, KeyboardInterrupt):
+            self.discard(kind)
+            raise
+
+    def discard(self, kind: ClockKind) -> None:
+        """Throw a loop away with its clients, without waiting for anything."""
+        runner = self._runners.pop(kind, None)
+        for site in self._sites.values():
+            if site.kind == kind:
+                site.forget()
+        if runner is None:
+            return
+        loop = runner.get_loop()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        with self.watchdog.within(2.0), contextlib.suppress(Hung, Exception):
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        with self.watchdog.within(2.0), contextlib.suppress(Hung, Exception):
+            runner.close()
+        asyncio.set_event_loop(None)
+
+    def new_place(self, url: str, kind: ClockKind, label: str) -> Place:
+        """Make a place with a directory of its own."""
+        self._places += 1
+        directory = self.directory / f"{self._places}-{label}"
+        directory.mkdir(parents=True, mode=0o700)
+        clock: Clock = self.clock if kind == "virtual" else RealClock()
+        return Place(url=url, directory=directory, shared={}, clock=clock)
+
+    def site(self, backend: Backend[Any], kind: ClockKind) -> Site:
+        """Return this worker's place of a backend; raise `Unavailable` if its server could not be had."""
+        endpoint = self.endpoints.get(backend.name, Endpoint())
+        if endpoint.reason:
+            raise Unavailable(endpoint.reason)
+        found = self._sites.get((backend.name, kind))
+        if found is None:
+            found = Site(backend, self.new_place(endpoint.url, kind, backend.name), kind)
+            self._sites[backend.name, kind] = found
+        return found
+
+    def connect(self, site: Site) -> None:
+        """Open the first client, within `CONNECT_S`; what fails is remembered, so that it costs one deadline in all."""
+        name = site.backend.name
+        if name in self._refused:
+            raise Unavailable(self._refused[name])
+        try:
+            with self.watchdog.within(CONNECT_S):
+                self.run(site.kind, site.client(0))
+        except Hung:
+            self._refused[name] = f"connect() did not return within {CONNECT_S:g} s"
+        except Exception as error:
+            self._refused[name] = f"connect() raised {type(error).__name__}: {error}"
+        if name in self._refused:
+            site.forget()
+            raise Unavailable(self._refused[name])
+
+    def reset(self, kind: ClockKind) -> None:
+        """Reconnect before the next case: after a failure nobody knows in what state the clients are."""
+        for site in self._sites.values():
+            if site.kind == kind:
+                self._close(site)
+
+    def _close(self, site: Site) -> str:
+        """Close a site; return what was wrong, in words."""
+        try:
+            self.run(site.kind, site.close())
+        except Hung:
+            return f"backend {site.backend.name!r}: leaving connect() did not return within {self.watchdog.deadline_s:g} s"
+        except Exception as error:
+            return f"backend {site.backend.name!r}: leaving connect() raised {type(error).__name__}: {error}"
+        return ""
+
+    def close(self) -> list[str]:
+        """Clean every namespace of this worker, close clients and loops; return what was wrong (errors, leaked tasks)."""
+        problems: list[str] = []
+        for site in self._sites.values():
+            problem = self._close(site)
+            if problem:
+                problems.append(problem)
+        for kind in list(self._runners):
+            problems += self._leaked(kind)
+            self.discard(kind)
+        self._sites.clear()
+        shutil.rmtree(self.directory, ignore_errors=True)
+        return problems
+
+    def see_tasks(self, kind: ClockKind, backends: Sequence[str]) -> None:
+        """Remember during whose check a task first ran, so that one left over can be laid at somebody's door."""
+        runner = self._runners.get(kind)
+        for task in asyncio.all_tasks(runner.get_loop()) if runner is not None else ():
+            self._seen.setdefault(task, " and ".join(backends))
+
+    def _leaked(self, kind: ClockKind) -> Iterator[str]:
+        # Whoever was cancelled at the end gets a few steps to finish in.
+        self.run(kind, _steps(10))
+        left = Counter(
+            (self._seen.get(task, "a backend"), describe_task(task)) for task in asyncio.all_tasks(self._runners[kind].get_loop())
+        )
+        for (backend, task), count in sorted(left.items()):
+            yield f"{backend} left {count} task{'s' * (count > 1)} running after connect() was left: {task}"
+
+    def reachable(self, backend: Backend[Any]) -> bool:
+        """Ask the server of a backend whether it is usable; True without a server."""
+        if backend.server is None:
+            return True
+        try:
+            with self.watchdog.within(CONNECT_S):
+                self.run("real", _awaited(backend.server.ready(self.endpoints[backend.name].url)))
+        except (Exception, Hung):
+            return False
+        return True
+
+
+def describe_task(task: "asyncio.Task[Any]") -> str:
+    """Name a task and where it stands."""
+    stack = task.get_stack(limit=1)
+    where = (
+        f", waiting in {stack[0].f_code.co_qualname} ({Path(stack[0].f_code.co_filename).name}:{stack[0].f_lineno})"
+        if stack
+        else ""
+    )
+    coroutine = task.get_coro()
+    return f"{getattr(coroutine, '__qualname__', task.get_name())}{where}"
+
+
+async def _steps(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def _awaited(what: Awaitable[Any]) -> None:
+    await what
