@@ -16,7 +16,7 @@ from prism_testkit.fleet import Fleet
 from prism_testkit.items import CheckItem
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
-from prism_testkit.reports.progress import Progress, own_stream, progress_wanted
+from prism_testkit.reports.progress import Progress
 from prism_testkit.reports.terminal import header_lines, write_summary
 from prism_testkit.results import BackendReport, CheckResult, NotRun, Report
 from prism_testkit.traits import Traits
@@ -111,13 +111,15 @@ class Reporting:
     def expect(self, ids: Sequence[str]) -> None:
         """Note which items are to have a result."""
         self._expected.update(dict.fromkeys(ids))
-        self.live = bool(self._expected) and not self.config.option.collectonly and self._live_wanted()
-        if self.live and self._progress is None:
-            self._progress = Progress(own_stream(sys.stdout), len(self._expected), enabled=True)
-
-    def _live_wanted(self) -> bool:
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
-        return reporter is not None and self.config.get_verbosity() == 0 and progress_wanted(sys.stdout)
+        if self._progress is not None or reporter is None or self.config.option.collectonly:
+            return
+        self._progress = Progress(sys.stdout, len(self._expected), self.config.get_verbosity() == 0 and bool(self._expected))
+        self.live = self._progress.enabled
+        if self.live:
+            # pytest's own lines pass through the guard, which takes the status line away first.
+            writer = reporter._tw
+            writer._file = self._progress.guard(writer._file)
 
     def unbound(self, items: Sequence[CheckItem]) -> str:
         """Return why nothing at all is left to run, or the empty string."""
