@@ -16,6 +16,7 @@ LONGEST = 120
 
 _WHOLE_BYTES = 24
 _HEAD_BYTES = 16
+_ROOMY = 32
 _DEEPEST = 3
 _RECORD_ROOM = 96  # a record with a field left out says little, so it gets more room than a list
 _SCRATCH = 400  # more characters or elements than could ever be shown, few enough to look at
@@ -28,19 +29,19 @@ _FALLBACKS = {"…": "...", "✓": "+", "✗": "X", "·": "."}
 def show(value: object, width: int = 48) -> str:
     """Return ``value`` as a message shows it: ASCII but for the mark ``…``, one line, at most `LONGEST` characters.
 
-    ``width`` is where text and containers begin to be shortened. Bytes up to 24 long are shown whole; longer ones by their
-    first 16, their length and their BLAKE2b hash (4 bytes), so that two that differ look different; long text by both ends,
-    its length in UTF-8 and the same hash. Containers show the first elements and how many more there are; sets are sorted, so
-    that the same set looks the same in every run. A field that a dataclass keeps out of its repr is kept out here. Never
-    raises: a value whose own repr does is shown as such.
+    ``width`` is where text and containers begin to be shortened; below 32 bytes are too. Bytes up to 24 long are shown whole;
+    longer ones by their first 16, their length and their BLAKE2b hash (4 bytes), so that two that differ look different; long
+    text by both ends, its length in UTF-8 and the same hash. Containers show the first elements and how many more there are;
+    sets are sorted, so that the same set looks the same in every run. A field that a dataclass keeps out of its repr is kept
+    out here. Never raises: a value whose own repr does is shown as such.
     """
     kind = type(value)
     if kind in _ATOMS:
         return repr(value)
-    if kind is bytes and len(value) <= _WHOLE_BYTES:  # type: ignore[arg-type]
+    if kind is bytes and len(value) <= _WHOLE_BYTES and width >= _ROOMY:  # type: ignore[arg-type]
         return repr(value)
     try:
-        text = _show(value, width, 0)
+        text = _show(value, width, 0 if width >= _ROOMY else 1)
     except Exception as error:
         return clip(f"<{kind.__name__}, its repr raised {type(error).__name__}>", LONGEST)
     return text if len(text) <= LONGEST else clip(text, LONGEST)
@@ -183,7 +184,7 @@ def _show_tuple(value: tuple[Any, ...], width: int, depth: int) -> str:
 
 
 def _show_error(value: BaseException, width: int, depth: int) -> str:
-    return f"{type(value).__name__}({_foreign(str(value), LONGEST - 40 if depth == 0 else width)})"
+    return f"{type(value).__name__}({_foreign(str(value), LONGEST - 40 if depth == 0 else _ROOMY)})"
 
 
 def _show_enum(value: enum.Enum, width: int, depth: int) -> str:

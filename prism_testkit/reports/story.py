@@ -1,0 +1,195 @@
+"""A failure that reads like a story: the promise, what broke it, the steps that lead there, and how to see it again."""
+
+import shlex
+import textwrap
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from prism_testkit.case import CLOCK
+from prism_testkit.outcomes import Outcome
+from prism_testkit.reports.text import clip, plain, show
+from prism_testkit.results import CheckResult, Failure
+
+if TYPE_CHECKING:
+    from prism_testkit.histories import Entry
+
+__all__ = ["steps_of", "tell"]
+
+_WIDTH = 100
+_STEP = _WIDTH - 8
+_INDENT = "  "
+_LABEL = 10
+_MOST_LINES = 16
+_CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
+
+
+def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
+    """Return the story of a result that is not a pass, without a final newline.
+
+    Lines are at most 100 columns wide, but for paths and the command, which can be copied whole: it is the last line. Colour
+    adds ANSI sequences and changes no word. Characters that do not print are escaped, so that data cannot move the cursor.
+    """
+    failure = result.failure
+    if failure is None:
+        parts: list[list[str]] = [_who(result), _paragraph(result.reason or "no reason was given")]
+    else:
+        parts = [
+            _promise(result, failure),
+            _who(result),
+            [*_paragraph(failure.message), *_compared(failure)],
+            _steps(failure),
+            _labelled_block("with", [f"{name} = {value}" for name, value in failure.arguments.items()]),
+            _labelled_block("where", failure.traceback.splitlines()[-_MOST_LINES:]),
+            _circumstances(failure, seed),
+        ]
+    again = "Repeat exactly this case:" if failure is not None and failure.witness else "Run it again:"
+    command = _command(result, seed)
+    body = "\n\n".join("\n".join(part) for part in [*parts, [_INDENT + again]] if part)
+    story = f"{plain(_title(result))}\n{body}\n{_INDENT * 2}{command}"
+    return _coloured(story) if colour else story
+
+
+def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], int]:
+    """Return the calls of a history in the order in which they began, one line each, and how many were left out.
+
+    Of more than ``most``, the first quarter of ``most`` stay and the rest are the last ones; `tell` counts on that. A call
+    that was still open when later ones began says which: steps are numbered from 1, those left out included.
+    """
+    if most < 1:
+        raise ValueError(f"most={most} must be at least 1")
+    left_out = max(len(entries) - most, 0)
+    first = most // 4 if left_out else len(entries)
+    began = [entry.call for entry in entries]
+    kept = [*range(first), *range(first + left_out, len(entries))]
+    return [_step(entries[index], _overlap(entries[index], index, began)) for index in kept], left_out
+
+
+def _overlap(entry: "Entry", index: int, began: Sequence[int]) -> str:
+    last = index if entry.ret is None else bisect_left(began, entry.ret) - 1
+    if last <= index:
+        return ""
+    return f" (overlaps step {last + 1})" if last == index + 1 else f" (overlaps steps {index + 2} to {last + 1})"
+
+
+def _step(entry: "Entry", overlap: str) -> str:
+    if entry.op == "advance" and entry.client == CLOCK:
+        moved = f"clock +{show(entry.args[0]).removesuffix('.0')} s"
+        return moved if entry.returned and entry.error is None else moved + _end(entry, 24)
+    for width in (48, 24, 12):
+        call = f"{_who_called(entry)}: {entry.op}({_call_arguments(entry, width)})"
+        end = _end(entry, width) + overlap
+        if len(call) + len(end) <= _STEP:
+            return call + end
+    # What came back says more than the rest of what was sent.
+    end = clip(end.removesuffix(overlap), _STEP // 2) + overlap
+    return clip(call, _STEP - len(end)) + end
+
+
+def _who_called(entry: "Entry") -> str:
+    """Return the client's label; by default a client of another namespace has a negative number and is a sibling."""
+    if entry.client < 0 and entry.label == f"client {entry.client}":
+        return f"sibling {-entry.client}"
+    return plain(entry.label)
+
+
+def _call_arguments(entry: "Entry", width: int) -> str:
+    positional = [show(value, width) for value in entry.args]
+    return ", ".join([*positional, *(f"{name}={show(value, width)}" for name, value in entry.kwargs.items())])
+
+
+def _end(entry: "Entry", width: int) -> str:
+    if not entry.returned:
+        return " never returned"
+    if entry.error is not None:
+        return f" raises {show(entry.error, width)}"
+    return f" -> {show(entry.result, width)}"
+
+
+def _title(result: CheckResult) -> str:
+    failure = result.failure
+    if failure is not None and failure.promise:
+        waived = f", which is waived: {result.reason}" if result.outcome is Outcome.WAIVED else ""
+        return f"{result.binding} breaks {failure.promise}{waived}"
+    return f"{result.binding}: {result.check}: {result.outcome}"
+
+
+def _promise(result: CheckResult, failure: Failure) -> list[str]:
+    if not failure.promise:
+        return [f"{_INDENT}It judges {plain(', '.join(result.promises))}."] if result.promises else []
+    # Promises are written in docstrings; the double backquotes are not part of their words.
+    return _wrap(f'"{plain(failure.promise_text)}"'.replace("``", "`")) if failure.promise_text else []
+
+
+def _who(result: CheckResult) -> list[str]:
+    return [_labelled("check", result.id.partition("[")[0]), _labelled("binding", result.binding)]
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{_INDENT}{label:{_LABEL}}{plain(text)}"
+
+
+def _compared(failure: Failure) -> Iterator[str]:
+    for label, value in (("expected", failure.expected), ("got", failure.got)):
+        if value is not None:
+            yield from _wrap(plain(value), f"{_INDENT}{label:{_LABEL}}", " " * (len(_INDENT) + _LABEL))
+
+
+def _steps(failure: Failure) -> list[str]:
+    steps, left_out = failure.steps, failure.steps_left_out
+    if not steps:
+        return []
+    first = len(steps) // 4 if left_out else len(steps)
+    numbers = [*range(1, first + 1), *range(first + left_out + 1, len(steps) + left_out + 1)]
+    lines = [f"{number:>5}. {clip(plain(step), _STEP)}" for number, step in zip(numbers, steps, strict=True)]
+    if left_out:
+        lines.insert(first, f"       ({left_out:,} {'step' if left_out == 1 else 'steps'} left out)")
+    return [f"{_INDENT}steps", *lines]
+
+
+def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:
+    block = [f"{_INDENT * 2} {clip(plain(line), 2 * _WIDTH)}" for line in lines]
+    return [f"{_INDENT}{label}", *block] if block else []
+
+
+def _circumstances(failure: Failure, seed: int) -> list[str]:
+    before = failure.cases_before
+    passed = {0: "The first case failed", 1: "1 case passed before this one"}.get(
+        before, f"{before:,} cases passed before this one"
+    )
+    lines = _wrap(f"{passed} (seed {seed}).")
+    if failure.flaky:
+        lines += _wrap(f"Flaky: {plain(failure.flaky)}")
+    if failure.witness:
+        lines.append(f"{_INDENT}The case is in {plain(failure.witness)}")
+    return lines
+
+
+def _command(result: CheckResult, seed: int) -> str:
+    if result.failure is not None and result.failure.command:
+        return plain(result.failure.command)
+    return f"pytest --prism-backend={','.join(result.backends)} --prism-seed={seed} {shlex.quote(plain(result.id))}"
+
+
+def _paragraph(text: str) -> list[str]:
+    """Wrap a message that may have lines of its own; a page of it is cut."""
+    lines = [wrapped for line in plain(text, keep="\n").splitlines() for wrapped in _wrap(line)]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], f"{_INDENT}({len(lines) - _MOST_LINES + 1:,} lines left out)"]
+    return lines
+
+
+def _wrap(text: str, first: str = _INDENT, rest: str = _INDENT) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _coloured(story: str) -> str:
+    lines = story.split("\n")
+    headings = {f"{_INDENT}{word}" for word in ("steps", "with", "where")}
+    painted = [_paint(lines[0], "red", "bold")]
+    painted += [_paint(line, "dim") if line in headings else line for line in lines[1:-1]]
+    return "\n".join([*painted, _paint(lines[-1], "cyan")])
+
+
+def _paint(line: str, *styles: str) -> str:
+    return "".join(f"\x1b[{_CODES[style]}m" for style in styles) + line + "\x1b[0m"

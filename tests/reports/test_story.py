@@ -1,0 +1,215 @@
+"""A failure reads like a story, and its last line repeats it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import entry, result, results
+
+from prism_testkit.case import CLOCK
+from prism_testkit.clock import VirtualClock
+from prism_testkit.histories import History
+from prism_testkit.interfaces import InvalidName
+from prism_testkit.outcomes import Outcome
+from prism_testkit.promises import promise_text
+from prism_testkit.reports.story import steps_of, tell
+from prism_testkit.results import Failure
+
+COMMAND = "pytest --prism-replay=.prism/witnesses/ttl3.json"
+STORY = """\
+valkey breaks keyvalue_ttl.3
+  "A plain write of the key (`set`, `batch_set`, a transaction's `set`) clears an earlier time to
+  live; `set_with_ttl` replaces it, be the new one shorter or longer."
+
+  check     prism_suites/interfaces/keyvalue_ttl.py::plain_set_clears_ttl
+  binding   valkey
+
+  the time to live survived a plain set
+  expected  None
+  got       59.98
+
+  steps
+    1. client 0: set_with_ttl('a', b'x', ttl_s=60) -> None
+    2. client 0: set('a', b'y') -> None
+    3. client 0: ttl('a') -> 59.98
+
+  with
+     key = 'a'
+     value = b'y'
+
+  137 cases passed before this one (seed 123).
+  Flaky: the same case was run again and passed
+  The case is in .prism/witnesses/ttl3.json
+
+  Repeat exactly this case:
+    pytest --prism-replay=.prism/witnesses/ttl3.json"""
+
+
+def failure(**changes: object) -> Failure:
+    fields = {
+        "promise": "keyvalue_ttl.3",
+        "promise_text": promise_text("keyvalue_ttl.3"),
+        "message": "the time to live survived a plain set",
+        "expected": "None",
+        "got": "59.98",
+        "steps": [
+            "client 0: set_with_ttl('a', b'x', ttl_s=60) -> None",
+            "client 0: set('a', b'y') -> None",
+            "client 0: ttl('a') -> 59.98",
+        ],
+        "arguments": {"key": "'a'", "value": "b'y'"},
+        "cases_before": 137,
+        "flaky": "the same case was run again and passed",
+        "witness": ".prism/witnesses/ttl3.json",
+        "command": COMMAND,
+    }
+    return Failure.model_validate(fields | changes)
+
+
+def test_a_failure_reads_like_a_story() -> None:
+    assert tell(result(Outcome.FAILED, failure=failure()), 123) == STORY
+
+
+def test_colour_changes_no_word() -> None:
+    told = result(Outcome.FAILED, failure=failure(traceback="  File 'x.py', line 1, in f\n"))
+    coloured = tell(told, 123, colour=True)
+    assert "\x1b[31m" in coloured
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == tell(told, 123)
+
+
+def test_steps_left_out_are_said_and_numbered_on() -> None:
+    steps = [f"client 0: get('{n}') -> None" for n in range(20)]
+    lines = tell(result(Outcome.FAILED, failure=failure(steps=steps, steps_left_out=1_200)), 1).splitlines()
+    first = lines.index("    5. client 0: get('4') -> None")
+    assert lines[first + 1 : first + 3] == ["       (1,200 steps left out)", " 1206. client 0: get('5') -> None"]
+
+
+@pytest.mark.parametrize(
+    ("cases", "sentence"),
+    [
+        (0, "The first case failed (seed 9)."),
+        (1, "1 case passed before this one (seed 9)."),
+        (1_500, "1,500 cases passed before this one (seed 9)."),
+    ],
+)
+def test_cases_before_are_counted(cases: int, sentence: str) -> None:
+    assert f"  {sentence}\n" in tell(result(Outcome.FAILED, failure=failure(cases_before=cases)), 9)
+
+
+def test_an_error_tells_its_reason_and_how_to_run_it_again() -> None:
+    story = tell(result(Outcome.ERROR, reason="the server of 'valkey' is gone"), 9)
+    assert story.splitlines()[0] == "valkey: plain_set_clears_ttl: error"
+    assert "  the server of 'valkey' is gone\n" in story
+    command = "pytest --prism-backend=valkey --prism-seed=9 'prism_suites/interfaces/keyvalue_ttl.py::plain_set_clears_ttl[valkey]'"
+    assert story.endswith(f"  Run it again:\n    {command}")
+
+
+def test_without_a_named_promise_those_judged_stand_there() -> None:
+    story = tell(result(Outcome.FAILED, failure=failure(promise="", promise_text="")), 9)
+    assert story.startswith("valkey: plain_set_clears_ttl: failed\n  It judges keyvalue_ttl.3.\n")
+
+
+def test_a_waived_failure_says_so() -> None:
+    story = tell(result(Outcome.WAIVED, reason="upstream rounds", failure=failure()), 9)
+    assert story.splitlines()[0] == "valkey breaks keyvalue_ttl.3, which is waived: upstream rounds"
+
+
+def test_data_cannot_move_the_cursor_or_fill_the_screen() -> None:
+    bad = failure(
+        message="\x1b[2J" + "word\n" * 1_000,
+        steps=["a\nb\x1b[H" * 100],
+        arguments={"k": "\r" * 1_000},
+        traceback="line\n" * 1_000,
+        got="x" * 10_000,
+    )
+    story = tell(result(Outcome.FAILED, failure=bad), 9)
+    assert not set(story) - {"\n"} & set(map(chr, range(32)))
+    assert "(985 lines left out)" in story
+    assert len(story.splitlines()) < 170
+
+
+@given(told=results, seed=st.integers(min_value=0))
+def test_any_result_can_be_told(told: object, seed: int) -> None:
+    story = tell(told, seed)  # type: ignore[arg-type]
+    assert not set(story) - {"\n"} & set(map(chr, range(32)))
+    assert story.splitlines()[-2].endswith(":")
+
+
+def test_prose_is_wrapped_and_the_command_is_not() -> None:
+    long = failure(message="word " * 100, flaky="word " * 100, got="b'" + r"\x00" * 28 + "'", command="pytest " + "x" * 200)
+    lines = tell(result(Outcome.FAILED, failure=long), 9).splitlines()
+    assert max(map(len, lines[:-1])) <= 100
+    assert lines[-1] == "    pytest " + "x" * 200
+
+
+def test_steps_tell_call_and_return() -> None:
+    entries = [
+        entry(0, "set_with_ttl", "a", b"x", kwargs={"ttl_s": 60.5}),
+        entry(2, "advance", 60.0, client=CLOCK),
+        entry(4, "get", "", client=1, error=InvalidName("memory: get: the name is empty")),
+        entry(6, "scan", "a", client=2, result=[("a", b"x")]),
+        entry(8, "set", "b", b"", client=-2),
+        entry(10, "get", "b", client=3, label="reader"),
+        entry(12, "get", "a", ret=None),
+    ]
+    assert steps_of(entries) == (
+        [
+            "client 0: set_with_ttl('a', b'x', ttl_s=60.5) -> None",
+            "clock +60 s",
+            "client 1: get('') raises InvalidName(memory: get: the name is empty)",
+            "client 2: scan('a') -> [('a', b'x')]",
+            "sibling 2: set('b', b'') -> None",
+            "reader: get('b') -> None",
+            "client 0: get('a') never returned",
+        ],
+        0,
+    )
+
+
+def test_steps_tell_what_overlaps() -> None:
+    history = History(VirtualClock())
+    slow = history.invoke(0, "set", ("a", b"1"), {})
+    other = history.invoke(1, "set", ("a", b"2"), {})
+    history.respond(other, None)
+    history.respond(history.invoke(1, "get", ("a",), {}), b"1")
+    history.respond(slow, None)
+    late = history.invoke(0, "get", ("a",), {})
+    history.invoke(1, "get", ("b",), {})
+    history.fail(late, KeyError("a"))
+    assert steps_of(history.entries)[0] == [
+        "client 0: set('a', b'1') -> None (overlaps steps 2 to 3)",
+        "client 1: set('a', b'2') -> None",
+        "client 1: get('a') -> b'1'",
+        "client 0: get('a') raises KeyError('a') (overlaps step 5)",
+        "client 1: get('b') never returned",
+    ]
+
+
+@pytest.mark.parametrize(("most", "first"), [(20, 5), (4, 1), (3, 0), (1, 0)])
+def test_of_many_steps_the_first_and_the_last_stay(most: int, first: int) -> None:
+    entries = [entry(2 * n, "get", str(n)) for n in range(50)]
+    steps, left_out = steps_of(entries, most)
+    kept = [*range(first), *range(50 - (most - first), 50)]
+    assert steps == [f"client 0: get('{n}') -> None" for n in kept]
+    assert left_out == 50 - most
+    told = tell(result(Outcome.FAILED, failure=failure(steps=steps, steps_left_out=left_out)), 1)
+    assert [int(n) + 1 for n in kept] == [int(n) for n in re.findall(r"^ +(\d+)\. client", told, re.MULTILINE)]
+
+
+def test_as_many_steps_as_allowed_are_all_told() -> None:
+    entries = [entry(2 * n, "get", str(n)) for n in range(20)]
+    assert steps_of(entries) == ([f"client 0: get('{n}') -> None" for n in range(20)], 0)
+    with pytest.raises(ValueError, match="most=0"):
+        steps_of(entries, 0)
+
+
+@given(
+    args=st.lists(st.binary(max_size=600) | st.text(max_size=600) | st.dictionaries(st.text(max_size=99), st.binary()), max_size=4),
+    output=st.binary(max_size=600) | st.none(),
+)
+def test_any_step_fits_on_one_line_and_keeps_what_came_back(args: list[object], output: object) -> None:
+    (step,), _ = steps_of([entry(0, "batch_set", *args, result=output)])
+    assert len(step) <= 92
+    assert step.isprintable()
+    assert " -> " in step
