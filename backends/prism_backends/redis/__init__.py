@@ -1,0 +1,25 @@
+"""Redis over redis-py. Importing this is the first moment redis-py is needed."""
+
+import prism_testkit as prism
+from prism_backends.redis.client import RedisClient, connect
+from prism_backends.redis.keyvalue import RedisKeyValue, clean
+from prism_backends.redis.server import server
+from prism_testkit.registry import Registry
+
+__all__ = ["RedisClient", "RedisKeyValue", "prism_register_backends", "redis"]
+
+redis = prism.Backend(
+    name="redis",
+    connect=connect,
+    drivers=[RedisKeyValue],
+    clean=clean,
+    # One millisecond for rounding a time to live up, one because a key is still there in the millisecond of its deadline.
+    limits=prism.Limits(clock_resolution_s=0.002),
+    traits=prism.Traits(durability="process"),
+    server=server("redis", binary="redis-server", image="redis:8"),
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(redis)

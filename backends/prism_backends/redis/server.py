@@ -1,0 +1,54 @@
+"""How the harness starts a Redis, or a Valkey, of its own, and tells the one from the other."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
+
+import prism_testkit as prism
+from prism_backends.redis.client import opened
+from prism_testkit.interfaces import errors
+
+__all__ = ["server"]
+
+
+def server(product: Literal["redis", "valkey"], *, binary: str, image: str, wheel: str = "") -> prism.Server:
+    """Return how a server of ``product`` is started, asked whether it is ready, and known."""
+    return prism.Server(
+        url="redis://127.0.0.1:{port}/0",
+        ready=_ready,
+        command=_command,
+        binary=binary,
+        wheel=wheel,
+        image=image,
+        container_port=6379,
+        version=_version_of(product),
+    )
+
+
+async def _ready(url: str) -> None:
+    async with opened(url) as client:
+        await client.execute_command("PING")  # refused while the server is still loading its data
+
+
+def _version_of(product: Literal["redis", "valkey"]) -> Callable[[str], Awaitable[str]]:
+    """Return a function that gives the version of the server at a URL; it raises `ConfigError` if that is the other product."""
+
+    async def version(url: str) -> str:
+        async with opened(url) as client:
+            info = await client.execute_command("INFO", "server")
+        found = "valkey" if "valkey_version" in info else "redis"  # Valkey also gives the redis_version it is compatible with
+        if found != product:
+            raise errors.ConfigError(
+                f"it is {found.title()} {info[f'{found}_version']}, not {product.title()}: test it as the backend {found!r}, "
+                f"with PRISM_{found.upper()}_URL"
+            )
+        return str(info[f"{product}_version"])
+
+    return version
+
+
+def _command(binary: str, directory: Path, port: int) -> list[str]:
+    # appendfsync no, because the claim is to survive SIGKILL of the process: what was written to the log survives that without
+    # fsync, while everysec answers before it writes when the last fsync is still under way (flushAppendOnlyFile), and loses it.
+    log = ["--appendonly", "yes", "--appendfsync", "no", "--save", ""]
+    return [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory), *log]

