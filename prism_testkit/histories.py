@@ -1,6 +1,5 @@
 """What the tap saw: every call, what it was given and what it was told, in the order in which things happened."""
 
-import asyncio
 import enum
 import inspect
 from collections.abc import Mapping
@@ -80,7 +79,7 @@ def outcome_of(error: BaseException) -> Outcome:
     FAILED is a refusal that the contract knows. Everything else is UNKNOWN: no answer, a cancellation, a crash, and also a
     native error that leaked, for nobody says what it left behind.
     """
-    if isinstance(error, BackendUnavailable | OperationTimeout | asyncio.CancelledError):
+    if isinstance(error, BackendUnavailable | OperationTimeout):
         return Outcome.UNKNOWN
     return Outcome.FAILED if isinstance(error, _REFUSALS) else Outcome.UNKNOWN
 
