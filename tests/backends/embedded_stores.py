@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +29,9 @@ __all__ = [
     "everything",
     "expect",
     "listed",
+    "place_of",
     "play",
+    "raw_sqlite",
 ]
 
 T = TypeVar("T")
@@ -117,6 +120,17 @@ def every_store(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str, 
     test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
     test.__module__ = scenario.__module__
     return pytest.mark.parametrize("store", STORES)(test)
+
+
+@contextlib.contextmanager
+def raw_sqlite(directory: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file as a stranger would."""
+    with contextlib.closing(sqlite3.connect(directory / "prism.sqlite", timeout=0, isolation_level=None)) as connection:
+        yield connection
+
+
+def place_of(directory: Path) -> prism.Place:
+    return prism.Place(directory=directory, shared={}, clock=prism.VirtualClock())
 
 
 async def listed(steps: AsyncIterator[T]) -> list[T]:

@@ -23,6 +23,15 @@ async def test_scan_gives_exactly_the_present_keys_1_5(world: World) -> None:
 
 
 @every_store
+async def test_neighbours_in_the_order_of_bytes_are_told_apart_1(world: World) -> None:
+    """However a scan is cut into pieces, a cut falls between two of these names, and each is the next possible one."""
+    wanted = ["\0" * length for length in range(1, 513)] + ["\0" * length + "\x01" for length in range(512)]
+    await world.kv.batch_set(dict.fromkeys(wanted, b""))
+    assert sorted(await listed(world.kv.scan_keys())) == sorted(wanted)
+    assert await world.kv.count("\0" * 500) == len([name for name in wanted if name.startswith("\0" * 500)])
+
+
+@every_store
 async def test_a_prefix_is_literal_text_2(world: World) -> None:
     await world.kv.batch_set(dict.fromkeys(LITERALS, b""))
     for prefix in ["", *LITERALS, "aa", "a\U0010ffff"]:

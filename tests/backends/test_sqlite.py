@@ -1,22 +1,14 @@
-"""What the SQLite store adds to the promises: durability, sharing one file between processes, pages, and errors."""
+"""What the SQLite store adds to the promises: the size of scans and batches, what becomes of expired rows, and errors."""
 
 import asyncio
-import contextlib
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-from embedded_stores import HERE, THERE, World, everything, expect, listed, play
+from embedded_stores import HERE, THERE, World, everything, expect, listed, place_of, play, raw_sqlite
 
-import prism_testkit as prism
-from prism_backends.sqlite import SqliteClient, SqliteKeyValue, client, keyvalue, sqlite
+from prism_backends.sqlite import SqliteKeyValue, client, keyvalue, sqlite
 from prism_testkit.interfaces.errors import (
     AccessDenied,
     BackendUnavailable,
@@ -29,180 +21,18 @@ from prism_testkit.interfaces.errors import (
 
 BOTH_WAYS = pytest.mark.parametrize("store", ["sqlite-threads", "sqlite-inline"])
 
-WRITER = f"""
-import asyncio, pathlib, sys
-import prism_testkit as prism
-from prism_backends.sqlite import SqliteKeyValue, sqlite
 
-async def main():
-    place = prism.Place(directory=pathlib.Path(sys.argv[1]), shared={{}}, clock=prism.VirtualClock())
-    async with sqlite.connect(place) as client:
-        kv = SqliteKeyValue(client, {HERE!r})
-        number = 0
-        while True:
-            await kv.set_with_ttl(f"key {{number}}", b"%d" % number, 60)
-            async with kv.transaction() as transaction:
-                await transaction.set(f"left {{number}}", b"")
-                await transaction.set(f"right {{number}}", b"")
-            print(number, flush=True)
-            number += 1
-
-asyncio.run(main())
-"""
+# Sizes, and what expired
 
 
-@contextlib.contextmanager
-def raw(directory: Path) -> Iterator[sqlite3.Connection]:
-    """Open the file as a stranger would."""
-    with contextlib.closing(sqlite3.connect(directory / "prism.sqlite", timeout=0, isolation_level=None)) as connection:
-        yield connection
-
-
-def place_of(directory: Path) -> prism.Place:
-    return prism.Place(directory=directory, shared={}, clock=prism.VirtualClock())
-
-
-# Durability
-
-
-@BOTH_WAYS
-def test_data_and_deadlines_survive_reopening(store: str, tmp_path: Path) -> None:
-    async def write(world: World) -> None:
-        await world.kv.set("key", b"v")
-        await world.kv.set_with_ttl("brief", b"v", 5)
-
-    async def read(world: World) -> None:
-        assert await everything(world.kv) == {"key": b"v", "brief": b"v"}
-        world.wait(5.001)
-        assert await everything(world.kv) == {"key": b"v"}
-
-    play(store, tmp_path, write)
-    play(store, tmp_path, read)
-
-
-def test_what_was_acknowledged_survives_sigkill(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        acknowledged = [int(writer.stdout.readline()) for _ in range(20)]
-        os.kill(writer.pid, signal.SIGKILL)
-        acknowledged += map(int, writer.stdout.read().split())
-
-    async def read(world: World) -> None:
-        found = await everything(world.kv)
-        for number in acknowledged:
-            assert found[f"key {number}"] == b"%d" % number
-            left = await world.kv.ttl(f"key {number}")
-            assert left is not None
-            assert 59.999 <= left <= 60
-        pairs = [{key.split()[1] for key in found if key.startswith(side)} for side in ("left", "right")]
-        assert pairs[0] == pairs[1] >= {str(number) for number in acknowledged}
-        await world.kv.set("key", b"writable")
-
-    play("sqlite-threads", tmp_path, read)
-
-
-def test_commits_are_synced_and_logged_ahead(tmp_path: Path) -> None:
+def test_a_batch_may_have_more_items_than_a_statement_has_variables(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        def settings(connection: sqlite3.Connection, now_s: float) -> list[object]:
-            names = ("journal_mode", "synchronous", "busy_timeout")
-            return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
-
-        assert await world.connection.read("settings", settings) == ["wal", 2, 10_000]
+        items = {f"{number}": b"%d" % number for number in range(33_000)}
+        await world.kv.batch_set(items)
+        assert await world.kv.batch_get(list(items)) == items
+        assert await world.kv.batch_delete(list(items)) == len(items)
 
     play("sqlite-inline", tmp_path, scenario)
-
-
-# Sharing one file
-
-
-def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
-    async def main() -> None:
-        place, ready = place_of(tmp_path), threading.Barrier(10)
-        clients = [SqliteClient(tmp_path / "prism.sqlite", place.clock) for _ in range(10)]
-        loop = asyncio.get_running_loop()
-        # Each client's thread waits for the others' before it opens the file.
-        waits = [loop.run_in_executor(one._executor, ready.wait) for one in clients]
-        await asyncio.gather(*(one.open() for one in clients), *waits)
-        drivers = [SqliteKeyValue(one, HERE) for one in clients]
-        await asyncio.gather(*(kv.set(f"{number}", b"") for number, kv in enumerate(drivers)))
-        assert [await kv.count() for kv in drivers] == [10] * 10
-        for one in clients:
-            await one.close()
-
-    asyncio.run(main())
-    assert [path.name for path in tmp_path.iterdir()] == ["prism.sqlite"]
-
-
-def test_opening_and_closing_never_disturbs_the_others(tmp_path: Path) -> None:
-    async def visit(place: prism.Place, number: int) -> None:
-        for turn in range(5):
-            async with sqlite.connect(place) as opened:
-                await SqliteKeyValue(opened, HERE).set(f"{number} {turn}", b"")
-
-    async def scenario(world: World) -> None:
-        await asyncio.gather(*(visit(world.place, number) for number in range(4)))
-        assert await world.kv.count() == 20
-
-    async def unwatched() -> None:
-        await asyncio.gather(*(visit(place_of(tmp_path), number) for number in range(4)))
-
-    asyncio.run(unwatched())
-    play("sqlite-threads", tmp_path, scenario)
-
-
-def test_two_processes_share_the_file(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as writer:
-        assert writer.stdout is not None
-        writer.stdout.readline()
-
-        async def scenario(world: World) -> None:
-            for number in range(20):
-                await world.kv.set(f"mine {number}", b"")
-                assert await world.kv.get("key 0") == b"0"
-            assert await world.kv.count("mine") == 20
-
-        try:
-            play("sqlite-threads", tmp_path, scenario)
-        finally:
-            os.kill(writer.pid, signal.SIGKILL)
-
-
-@BOTH_WAYS
-def test_nothing_is_held_between_two_calls(store: str, tmp_path: Path) -> None:
-    """Not by an open transaction, nor by a scan: a checkpoint that waits for nobody gets through, and so does a writer."""
-
-    async def scenario(world: World) -> None:
-        await world.kv.batch_set({f"{number}": b"" for number in range(1200)})
-        scan = world.kv.scan()
-        await anext(scan)
-        async with world.kv.transaction() as transaction:
-            await transaction.get("1")
-            await transaction.set("new", b"")
-            with raw(tmp_path) as stranger:
-                assert stranger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
-                stranger.execute("BEGIN EXCLUSIVE")
-                stranger.execute("ROLLBACK")
-        assert len(await listed(scan)) in (1199, 1200)
-
-    play(store, tmp_path, scenario)
-
-
-def test_the_instant_of_a_write_is_that_of_its_turn(tmp_path: Path) -> None:
-    """A swap that has to wait for another writer until its key has expired must not revive it."""
-
-    async def scenario(world: World) -> None:
-        def the_turn_comes_late(statement: str) -> None:
-            if statement == "BEGIN IMMEDIATE":
-                world.wait(2)
-
-        await world.kv.set_with_ttl("key", b"v", 1)
-        await world.connection.read("trace", lambda connection, now_s: connection.set_trace_callback(the_turn_comes_late))
-        assert await world.kv.compare_and_swap("key", b"v", b"w") is False
-
-    play("sqlite-inline", tmp_path, scenario)
-
-
-# Scans, and what expired
 
 
 def test_a_scan_of_large_values_is_read_in_pages_of_bounded_size(tmp_path: Path) -> None:
@@ -261,7 +91,7 @@ def test_expired_rows_are_removed_by_later_writes(tmp_path: Path) -> None:
         await world.kv.set("kept too", b"")
         await there.set_with_ttl("theirs", b"", 1)
         world.wait(2)
-        with raw(tmp_path) as stranger:
+        with raw_sqlite(tmp_path) as stranger:
 
             def rows() -> int:
                 count: int = stranger.execute("SELECT count(*) FROM keyvalue").fetchone()[0]
@@ -293,7 +123,7 @@ def test_a_writer_whose_turn_never_comes_says_so(store: str, tmp_path: Path, mon
                 await transaction.get("key")
                 await transaction.set("key", b"w")
 
-        with raw(tmp_path) as stranger:
+        with raw_sqlite(tmp_path) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             error = await expect(BackendUnavailable, world.kv.set("key", b"w"))
             assert isinstance(error.__cause__, sqlite3.OperationalError)
@@ -305,6 +135,31 @@ def test_a_writer_whose_turn_never_comes_says_so(store: str, tmp_path: Path, mon
         assert await world.kv.get("key") == b"w"
 
     play(store, tmp_path, scenario)
+
+
+def test_a_write_that_fails_half_way_is_undone(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        def half(connection: sqlite3.Connection, now_s: float) -> None:
+            connection.execute("INSERT INTO keyvalue (namespace, key, value) VALUES (?, ?, ?)", (HERE.encode(), b"key", b"v"))
+            raise KeyError("half")
+
+        await expect(KeyError, world.connection.write("half", half))
+        assert await everything(world.kv) == {}
+        await world.kv.set("key", b"w")
+
+    play("sqlite-inline", tmp_path, scenario)
+
+
+def test_errors_are_told_by_their_primary_code() -> None:
+    def translated(code: int) -> type[PrismError]:
+        error = sqlite3.OperationalError("native")
+        error.sqlite_errorcode = code
+        return client._translated(error, Conflict)
+
+    assert translated(sqlite3.SQLITE_BUSY) is translated(sqlite3.SQLITE_BUSY_SNAPSHOT) is Conflict
+    assert translated(sqlite3.SQLITE_FULL) is QuotaExceeded
+    assert translated(sqlite3.SQLITE_READONLY_DIRECTORY) is AccessDenied
+    assert translated(sqlite3.SQLITE_IOERR_FSYNC) is BackendUnavailable
 
 
 def test_a_full_store_refuses_and_goes_on(tmp_path: Path) -> None:
@@ -367,7 +222,7 @@ def test_after_connect_is_left_calls_raise_closed(store: str, tmp_path: Path) ->
         assert await world.kv.get("key") == b"v"
 
     play(store, tmp_path, scenario)
-    with raw(tmp_path):
+    with raw_sqlite(tmp_path):
         pass
 
 
