@@ -13,6 +13,7 @@ import pytest
 import prism_testkit as prism
 from prism_backends.memory import MemoryKeyValue, memory
 from prism_backends.sqlite import SqliteKeyValue, sqlite
+from prism_testkit.schedules import VirtualLoop
 
 __all__ = [
     "BAD_NAMES",
@@ -22,7 +23,6 @@ __all__ = [
     "STORES",
     "THERE",
     "TOO_LARGE",
-    "InlineLoop",
     "KeyValue",
     "World",
     "every_store",
@@ -45,18 +45,6 @@ LONGEST = "é" * 256
 BAD_NAMES = ["", LONGEST + "a", "a\ud800"]
 LARGEST = bytes(1_000_000)
 TOO_LARGE = bytes(1_000_001)
-
-
-class InlineLoop(asyncio.SelectorEventLoop):
-    """Runs the executor on its own thread at once, as the harness's loop does."""
-
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @dataclasses.dataclass
@@ -87,16 +75,24 @@ class World:
         self.clock.jump(round(seconds * 1e9))
 
 
-STORES: dict[str, tuple[prism.Backend[Any], Callable[[], asyncio.AbstractEventLoop]]] = {
-    "memory": (memory, asyncio.new_event_loop),
-    "sqlite-threads": (sqlite, asyncio.new_event_loop),
-    "sqlite-inline": (sqlite, InlineLoop),
+def virtual_loop(clock: prism.VirtualClock) -> asyncio.AbstractEventLoop:
+    return VirtualLoop(clock)
+
+
+def threaded_loop(clock: prism.VirtualClock) -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
+STORES: dict[str, tuple[prism.Backend[Any], Callable[[prism.VirtualClock], asyncio.AbstractEventLoop]]] = {
+    "memory": (memory, virtual_loop),
+    "sqlite-threads": (sqlite, threaded_loop),
+    "sqlite-virtual": (sqlite, virtual_loop),
 }
 
 
 def play(store: str, directory: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
     """Run a scenario over a fresh place, or over what is in the directory already."""
-    backend, loop_factory = STORES[store]
+    backend, make_loop = STORES[store]
     clock = prism.VirtualClock()
 
     async def main() -> None:
@@ -106,7 +102,7 @@ def play(store: str, directory: Path, scenario: Callable[[World], Awaitable[None
             world.kv = world.driver(world.connection)
             await scenario(world)
 
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
+    with asyncio.Runner(loop_factory=lambda: make_loop(clock)) as runner:
         runner.run(main())
 
 

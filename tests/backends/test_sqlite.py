@@ -19,7 +19,7 @@ from prism_testkit.interfaces.errors import (
     QuotaExceeded,
 )
 
-BOTH_WAYS = pytest.mark.parametrize("store", ["sqlite-threads", "sqlite-inline"])
+BOTH_WAYS = pytest.mark.parametrize("store", ["sqlite-threads", "sqlite-virtual"])
 
 
 # Sizes, and what expired
@@ -32,7 +32,7 @@ def test_a_batch_may_have_more_items_than_a_statement_has_variables(tmp_path: Pa
         assert await world.kv.batch_get(list(items)) == items
         assert await world.kv.batch_delete(list(items)) == len(items)
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 def test_a_scan_of_large_values_is_read_in_pages_of_bounded_size(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_scan_of_large_values_is_read_in_pages_of_bounded_size(tmp_path: Path)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keyvalue, "_page", watched)
-        play("sqlite-inline", tmp_path, scenario)
+        play("sqlite-virtual", tmp_path, scenario)
     assert sum(pages) == 20
     assert max(pages) <= 4
 
@@ -71,7 +71,7 @@ def test_rows_are_found_by_the_key_and_never_sorted(tmp_path: Path) -> None:
             assert any(step.startswith("SEARCH") for step in steps), (name, steps)
             assert not any("SCAN" in step or "TEMP B-TREE" in step for step in steps), (name, steps)
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 def test_the_bound_above_a_prefix() -> None:
@@ -105,7 +105,7 @@ def test_expired_rows_are_removed_by_later_writes(tmp_path: Path) -> None:
 
         assert sorted(await everything(world.kv)) == ["kept", "kept too", "new"]
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 # Errors
@@ -147,7 +147,7 @@ def test_a_write_that_fails_half_way_is_undone(tmp_path: Path) -> None:
         assert await everything(world.kv) == {}
         await world.kv.set("key", b"w")
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 def test_errors_are_told_by_their_primary_code() -> None:
@@ -177,7 +177,7 @@ def test_a_full_store_refuses_and_goes_on(tmp_path: Path) -> None:
         await world.kv.set("key", b"w")
         assert await world.kv.get("key") == b"w"
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:

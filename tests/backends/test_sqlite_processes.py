@@ -15,7 +15,7 @@ from embedded_stores import HERE, World, everything, listed, place_of, play, raw
 import prism_testkit as prism
 from prism_backends.sqlite import SqliteClient, SqliteKeyValue, sqlite
 
-BOTH_WAYS = pytest.mark.parametrize("store", ["sqlite-threads", "sqlite-inline"])
+BOTH_WAYS = pytest.mark.parametrize("store", ["sqlite-threads", "sqlite-virtual"])
 
 WRITER = f"""
 import asyncio, pathlib, sys
@@ -96,7 +96,7 @@ def test_commits_are_synced_and_logged_ahead(tmp_path: Path) -> None:
 
         assert await world.connection.read("settings", settings) == ["wal", 2, 10_000]
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 # Sharing one file
@@ -205,4 +205,4 @@ def test_the_instant_of_a_write_is_that_of_its_turn(tmp_path: Path) -> None:
         await world.connection.read("trace", lambda connection, now_s: connection.set_trace_callback(the_turn_comes_late))
         assert await world.kv.compare_and_swap("key", b"v", b"w") is False
 
-    play("sqlite-inline", tmp_path, scenario)
+    play("sqlite-virtual", tmp_path, scenario)
