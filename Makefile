@@ -1,0 +1,47 @@
+# Everything happens in .venv; nothing else on the machine is touched. PYTHON is any Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help acceptance test lint zoo soak bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+acceptance: $(VENV)/.installed ## Run the shipped suites on the embedded backends and a real Valkey
+	$(BIN)/pytest --prism-backend=embedded,valkey $(ARGS)
+
+test: $(VENV)/.developed ## Run the project's own tests
+	$(BIN)/pytest -n 2 tests $(ARGS)
+
+lint: $(VENV)/.developed ## Check style, types and who imports whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -p no:randomly tests/test_arrows.py
+
+zoo: $(VENV)/.developed ## Print which check catches which wrong backend, and again with each trap left out
+	$(BIN)/python -m tests.zoo $(ARGS)
+
+soak: $(VENV)/.developed ## Run the acceptance suites twenty times and look for false alarms and leftovers
+	$(BIN)/python -m tests.soak $(ARGS)
+
+bench: $(VENV)/.developed ## Measure, as ratios in one run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove the virtual environment and what runs left in this checkout
+	rm -rf $(VENV) .prism .pytest_cache .mypy_cache .ruff_cache dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "prism-testkit needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt --upgrade pip
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt --group dev
+	@touch $@
