@@ -1,0 +1,79 @@
+"""All of the zoo: mutants, which break a promise, and unusual backends, which break none.
+
+Registering this module (it has the hook) makes every one of them selectable by name; a child process finds them here too.
+"""
+
+from collections.abc import Iterator
+
+from prism_testkit.backend import Backend
+from prism_testkit.hookspecs import hookimpl
+from prism_testkit.registry import Registry
+
+from . import (
+    mutants_basic,
+    mutants_batch,
+    mutants_cas,
+    mutants_cas_values,
+    mutants_clients,
+    mutants_concurrent,
+    mutants_cursors,
+    mutants_durable,
+    mutants_expired,
+    mutants_isolation,
+    mutants_limits,
+    mutants_names,
+    mutants_scan,
+    mutants_scan_limits,
+    mutants_serializable,
+    mutants_transaction_ends,
+    mutants_transactional,
+    mutants_ttl,
+    mutants_ttl_calls,
+    mutants_values,
+    unusual,
+    unusual_timing,
+)
+from .declare import Mutant
+from .stores import Store
+
+__all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "Mutant", "prism_register_backends"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_values.MUTANTS,
+    *mutants_basic.MUTANTS,
+    *mutants_names.MUTANTS,
+    *mutants_limits.MUTANTS,
+    *mutants_clients.MUTANTS,
+    *mutants_concurrent.MUTANTS,
+    *mutants_durable.MUTANTS,
+    *mutants_scan.MUTANTS,
+    *mutants_cursors.MUTANTS,
+    *mutants_scan_limits.MUTANTS,
+    *mutants_ttl.MUTANTS,
+    *mutants_expired.MUTANTS,
+    *mutants_ttl_calls.MUTANTS,
+    *mutants_transactional.MUTANTS,
+    *mutants_isolation.MUTANTS,
+    *mutants_serializable.MUTANTS,
+    *mutants_transaction_ends.MUTANTS,
+    *mutants_batch.MUTANTS,
+    *mutants_cas.MUTANTS,
+    *mutants_cas_values.MUTANTS,
+)
+
+UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
+
+WITHOUT_MUTANTS = {"keyvalue_basic.13": "a server that goes away and comes back cannot be played by a backend without a server"}
+"""Promises that no mutant here breaks, with the reason."""
+
+
+def _backends() -> Iterator[Backend[Store]]:
+    for mutant in MUTANTS:
+        yield mutant.backend
+    yield from UNUSUAL
+
+
+@hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    for backend in _backends():
+        registry.add(backend)
