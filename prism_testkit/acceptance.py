@@ -45,6 +45,8 @@ class Acceptance:
         self.refused: dict[tuple[str, str], list[str]] = {}
         """(backend, why it does not fit) -> the checks that it was not run against."""
         self.too_low: list[str] = []
+        self.bound = 0
+        """Items made, before anything was deselected."""
         self.worker: Worker | None = None
         self.fleet: Fleet | None = None
         self.waiving: Waiving
@@ -150,6 +152,7 @@ class Acceptance:
                 parent, name=f"{check.name}[{binding.name}]", check=check, binding=binding, acceptance=self
             )
             if self.witness is None or item.nodeid == f"{self.witness.check}[{self.witness.binding}]":
+                self.bound += 1
                 yield item
 
     def _runs_at_level(self, check: Check) -> bool:

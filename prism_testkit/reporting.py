@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from prism_testkit.fleet import Fleet
-from prism_testkit.items import CheckItem
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
 from prism_testkit.reports.progress import Progress
@@ -121,11 +120,11 @@ class Reporting:
             writer = reporter._tw
             writer._file = self._progress.guard(writer._file)
 
-    def unbound(self, items: Sequence[CheckItem]) -> str:
+    def unbound(self) -> str:
         """Return why nothing at all is left to run, or the empty string."""
         acceptance = self.acceptance
         registered = [name for name in acceptance.found.selected if name in acceptance.found.registry.backends]
-        if items or not acceptance.acceptance_run or not registered:
+        if acceptance.bound or not acceptance.acceptance_run or not registered:
             return ""
         if acceptance.witness is not None:
             return f"--prism-replay: no check {acceptance.witness.check}[{acceptance.witness.binding}] here any more"

@@ -92,8 +92,8 @@ class Session:
         return self.acceptance.module(parent, module_path)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        message = self.reporting.unbound([item for item in items if isinstance(item, CheckItem)])
+    def pytest_collection_modifyitems(self) -> None:
+        message = self.reporting.unbound()
         if not message:
             return
         if self.is_worker:

@@ -114,7 +114,7 @@ class Tap:
         entered = await self.call(operation, begin, (), {})
         leave = f"{operation}.exit"
         try:
-            yield entered if inner is None else _proxy(entered, (inner,), self)
+            yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")
         except BaseException as error:
             raised = (type(error), error, error.__traceback__)
             if not await self.call(leave, lambda: managers[0].__aexit__(*raised), (), {}):
@@ -133,9 +133,10 @@ def offers(slot: object, protocol: type) -> bool:
     return protocol in type(slot).__mro__
 
 
-def _proxy(target: object, protocols: tuple[type, ...], tap: Tap) -> Any:
+def _proxy(target: object, protocols: tuple[type, ...], tap: Tap, prefix: str = "") -> Any:
     proxy = _proxy_class(protocols)()
-    proxy._target, proxy._tap = target, tap
+    # The prefix keeps the calls of what was entered apart from plain calls of the same name.
+    proxy._target, proxy._tap, proxy._prefix = target, tap, prefix
     if not tap.attached:
         for name in _kinds(protocols):
             setattr(proxy, name, getattr(target, name))
@@ -160,14 +161,14 @@ def _proxy_class(protocols: tuple[type, ...]) -> type[Any]:
 
 def _coroutine(name: str, owner: type) -> Callable[..., Any]:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await self._tap.call(name, getattr(self._target, name), args, kwargs)
+        return await self._tap.call(self._prefix + name, getattr(self._target, name), args, kwargs)
 
     return method
 
 
 def _iterator(name: str, owner: type) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._tap.iterate(name, getattr(self._target, name), args, kwargs)
+        return self._tap.iterate(self._prefix + name, getattr(self._target, name), args, kwargs)
 
     return method
 
@@ -177,7 +178,7 @@ def _context(name: str, owner: type) -> Callable[..., Any]:
     inner = returned[0] if returned and isinstance(returned[0], type) else None
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._tap.enter(name, inner, getattr(self._target, name), args, kwargs)
+        return self._tap.enter(self._prefix + name, inner, getattr(self._target, name), args, kwargs)
 
     return method
 

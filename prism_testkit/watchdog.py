@@ -28,6 +28,7 @@ class Watchdog:
         self._limit_s = deadline_s
         self._depth = 0
         self._entries = 0
+        self._fired = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -41,6 +42,10 @@ class Watchdog:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._depth -= 1
+        # A task that nobody awaits may have swallowed it: what was interrupted has hung all the same.
+        fired, self._fired = self._fired, ""
+        if fired and not isinstance(error, Hung):
+            raise Hung(fired) from error
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -72,4 +77,5 @@ class Watchdog:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
-            raise Hung(f"no progress for {self._limit_s:g} s")
+            self._fired = f"no progress for {self._limit_s:g} s"
+            raise Hung(self._fired)

@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +97,7 @@ class Worker:
         self.endpoints = endpoints or {}
         self.clock = VirtualClock()
         self.watchdog = Watchdog(hang_s)
+        self.connect_s = min(CONNECT_S, hang_s)
         self._runners: dict[ClockKind, asyncio.Runner] = {}
         self._sites: dict[tuple[str, ClockKind], Site] = {}
         self._refused: dict[str, str] = {}
@@ -133,9 +134,9 @@ class Worker:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        with self.watchdog.within(2.0), contextlib.suppress(Hung, Exception):
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        with self.watchdog.within(2.0), contextlib.suppress(Hung, Exception):
+        with contextlib.suppress(Hung, Exception), self.watchdog.within(2.0), self.watchdog:
+            loop.run_until_complete(_ended(tasks))
+        with contextlib.suppress(Hung, Exception), self.watchdog.within(2.0), self.watchdog:
             runner.close()
         asyncio.set_event_loop(None)
 
@@ -164,10 +165,10 @@ class Worker:
         if name in self._refused:
             raise Unavailable(self._refused[name])
         try:
-            with self.watchdog.within(CONNECT_S):
+            with self.watchdog.within(self.connect_s):
                 self.run(site.kind, site.client(0))
         except Hung:
-            self._refused[name] = f"connect() did not return within {CONNECT_S:g} s"
+            self._refused[name] = f"connect() did not return within {self.connect_s:g} s"
         except Exception as error:
             self._refused[name] = f"connect() raised {type(error).__name__}: {error}"
         if name in self._refused:
@@ -201,6 +202,7 @@ class Worker:
             problems += self._leaked(kind)
             self.discard(kind)
         self._sites.clear()
+        self.watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         return problems
 
@@ -224,7 +226,7 @@ class Worker:
         if backend.server is None:
             return True
         try:
-            with self.watchdog.within(CONNECT_S):
+            with self.watchdog.within(self.connect_s):
                 self.run("real", _awaited(backend.server.ready(self.endpoints[backend.name].url)))
         except (Exception, Hung):
             return False
@@ -241,6 +243,10 @@ def describe_task(task: "asyncio.Task[Any]") -> str:
     )
     coroutine = task.get_coro()
     return f"{getattr(coroutine, '__qualname__', task.get_name())}{where}"
+
+
+async def _ended(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _steps(number: int) -> None:
