@@ -3,20 +3,23 @@
 pytest's own plugin manager ignores every hook that does not begin with ``pytest_``, so ours is a pluggy manager of our own.
 """
 
+import difflib
 import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
 
 from prism_testkit import hookspecs
+from prism_testkit.conftests import raised_at
 from prism_testkit.registry import RegistrationError, Registry
 from prism_testkit.selection import BackendSelection, SelectionError, closest
 
-__all__ = ["Discovered", "Discovery", "has_hooks"]
+__all__ = ["Discovered", "Discovery", "HookError", "has_hooks"]
 
 _HOOKS = ("prism_register_backends", "prism_register_patterns", "prism_register_suites")
 _MARK = "prism_testkit_impl"
@@ -33,6 +36,16 @@ class Discovered:
     """A registration that is wrong: by backend, or by plugin where no backend can be named."""
     missing: dict[str, str] = field(default_factory=dict)
     """A backend whose module or client library cannot be imported."""
+    cures: dict[str, str] = field(default_factory=dict)
+    """What mends it, one command or edit, for those in `missing`."""
+
+
+class HookError(SelectionError):
+    """A hook that would never be called; ``cure`` is the edit that mends it."""
+
+    def __init__(self, message: str, cure: str) -> None:
+        super().__init__(message)
+        self.cure = cure
 
 
 def has_hooks(plugin: object) -> bool:
@@ -61,14 +74,19 @@ class Discovery:
         }
 
     def take(self, name: str, plugin: object) -> None:
-        """Take a plugin's hooks; raise `SelectionError` for a misspelt or unmarked one."""
+        """Take a plugin's hooks; raise `HookError` for a misspelt or unmarked one, `SelectionError` for one that pluggy refuses."""
         for hook, thing in _ours(plugin):
             where = f"{name}: {getattr(thing, '__qualname__', hook)}"
             if hook not in _HOOKS:
-                raise SelectionError(f"{where}: there is no hook {hook!r}{closest(hook, _HOOKS)}; there are: {', '.join(_HOOKS)}")
+                right = (difflib.get_close_matches(hook, _HOOKS, n=1, cutoff=0.5) or [" or ".join(_HOOKS)])[0]
+                raise HookError(
+                    f"{where}: there is no hook {hook!r}{closest(hook, _HOOKS)}; there are: {', '.join(_HOOKS)}",
+                    f"edit {_place(thing)}: rename {hook} to {right}",
+                )
             if not hasattr(thing, _MARK):
-                raise SelectionError(
-                    f"{where}: a hook is marked with @prism.hookimpl, this one is not, so it would never be called"
+                raise HookError(
+                    f"{where}: a hook is marked with @prism.hookimpl, this one is not, so it would never be called",
+                    f"edit {_place(thing)}: write @prism.hookimpl above `def {hook}`",
                 )
         try:
             self._manager.register(plugin, name)
@@ -105,7 +123,8 @@ class Discovery:
         try:
             module = point.load()
         except Exception as error:
-            found.missing[point.name] = _why(point, error)
+            reason, found.cures[point.name] = _why(point, error)
+            found.missing[point.name] = f"{reason}: {found.cures[point.name]}"
             return
         try:
             self.take(name, module)
@@ -147,10 +166,17 @@ def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:
     return (name for name in names if name not in selection.excluded)
 
 
-def _why(point: EntryPoint, error: Exception) -> str:
+def _why(point: EntryPoint, error: Exception) -> tuple[str, str]:
+    """Return why an entry point cannot be loaded, and the one command or edit that mends it."""
     distribution = point.dist.name if point.dist is not None else "prism-testkit"
     root = point.value.partition(".")[0].partition(":")[0]
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith(root):
         extra = f"[{','.join(point.extras)}]" if point.extras else ""
-        return f"its client library is not installed ({error.name}): pip install '{distribution}{extra}'"
-    return f"importing {point.value.partition(' ')[0]} raised {type(error).__name__}: {error}"
+        return f"its client library is not installed ({error.name})", f"pip install '{distribution}{extra}'"
+    where = raised_at(error)
+    return f"importing {point.value.partition(' ')[0]} raised {type(error).__name__}: {error}", f"mend {where or distribution}"
+
+
+def _place(thing: Any) -> str:
+    code = getattr(inspect.unwrap(thing), "__code__", None)
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}" if code is not None else repr(thing)

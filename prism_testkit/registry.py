@@ -13,9 +13,10 @@ from prism_testkit.promises import promise_text
 from prism_testkit.signatures import claimed, mismatches, unclaimed
 from prism_testkit.traits import Limits, Traits
 
-__all__ = ["Offer", "RegistrationError", "Registry", "environment_name", "server_url"]
+__all__ = ["NAME", "Offer", "RegistrationError", "Registry", "environment_name", "server_url"]
 
-_NAME = re.compile(r"[a-z][a-z0-9@-]*")
+NAME = re.compile(r"[a-z][a-z0-9@-]*")
+"""What a backend may be called."""
 
 
 class RegistrationError(Exception):
@@ -47,6 +48,8 @@ class Registry:
     warnings: list[str] = field(default_factory=list)
     origins: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For each backend ``("module", name)`` or ``("file", path)``, from which another process can import it again."""
+    seen: dict[str, Backend[Any]] = field(default_factory=dict)
+    """Every backend that was handed to `add`, those that were refused included; the first of a name."""
     adding: str = ""
     """Who is registering, for messages."""
     origin: tuple[str, str] = ("", "")
@@ -69,20 +72,26 @@ class Registry:
 
     def _add_backend(self, backend: Backend[Any]) -> None:
         name = backend.name
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise RegistrationError(f"{self.adding}: backend name: expected {_NAME.pattern}, found {name!r}")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise RegistrationError(f"{self.adding}: backend name: expected {NAME.pattern}, found {name!r}")
+        self.seen.setdefault(name, backend)
+        self.origins.setdefault(name, self.origin)
         for other in self.backends:
             if environment_name(other) == environment_name(name):
                 both = f"{name!r}" if other == name else f"{name!r} and {other!r} (both PRISM_{environment_name(name)}_URL)"
                 raise RegistrationError(f"{self.adding}: the backend {both} is registered twice", name)
-        problems = list(_backend_problems(backend))
-        offers = dict(self._offers(backend, problems))
-        problems += _waiver_problems(backend, offers)
+        offers, problems = self.examine(backend)
         if problems:
             raise RegistrationError(f"{self.adding}: backend {name!r} is refused:\n" + "\n".join(f"  {p}" for p in problems), name)
         self.backends[name] = backend
         self.offers[name] = offers
-        self.origins[name] = self.origin
+
+    def examine(self, backend: Backend[Any]) -> tuple[dict[str, Offer], list[str]]:
+        """Return what a backend offers and every reason to refuse it, each with where, expected and found; register nothing."""
+        problems = list(_backend_problems(backend))
+        offers = dict(self._offers(backend, problems))
+        problems += _waiver_problems(backend, offers)
+        return offers, problems
 
     def _offers(self, backend: Backend[Any], problems: list[str]) -> Iterator[tuple[str, Offer]]:
         models: dict[str, str] = {}
