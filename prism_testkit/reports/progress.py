@@ -103,8 +103,8 @@ class Progress:
     def _draw(self, done: int, failed: int, current: str) -> None:
         columns = self._columns()
         column = self._column % columns
-        if column == columns - 1 or (column == 0 and self._column):
-            return  # at the edge the place of the cursor cannot be told, nor found again
+        if self._column and not column:
+            return  # after the last column a cursor waits to wrap, and cannot be put back to that
         line = self._line(done, failed, current, columns - 1)
         if line != self._drawn:
             self._emit((_ERASE if self._drawn or not column else "\r\n") + line)

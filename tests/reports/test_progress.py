@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,28 @@ def progress(terminal: Terminal) -> Iterator[Progress]:
     made = Progress(terminal.stream, 120, now=lambda: 0.0)
     yield made
     made.close()
+
+
+@pytest.fixture
+def redrawn(terminal: Terminal, progress: Progress, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function that waits until the line was, or would have been, drawn, and then reads the terminal."""
+    passes = threading.Semaphore(0)
+    original = progress._closing.wait
+
+    def wait(timeout_s: float) -> bool:
+        passes.release()
+        return original(timeout_s)
+
+    monkeypatch.setattr(progress._closing, "wait", wait)
+
+    def two_more() -> None:
+        while passes.acquire(blocking=False):
+            continue
+        for _ in range(2):
+            assert passes.acquire(timeout=60)
+        terminal.settle()
+
+    return two_more
 
 
 class Tty(io.StringIO):
@@ -79,14 +101,10 @@ def test_time_goes_on_without_updates(terminal: Terminal) -> None:
     progress.close()
 
 
-def test_nothing_is_drawn_when_nothing_changed(terminal: Terminal, progress: Progress) -> None:
-    looked = threading.Semaphore(0)
-    original = progress._line
-    progress._line = lambda *state: looked.release() or original(*state)  # type: ignore[method-assign, func-returns-value]
+def test_nothing_is_drawn_when_nothing_changed(terminal: Terminal, progress: Progress, redrawn: Callable[[], None]) -> None:
     progress.update(1, 0, "a")
-    for _ in range(3):
-        assert looked.acquire(timeout=60)
-    terminal.settle()
+    redrawn()
+    redrawn()
     assert terminal.received.count(b"1/120") == 1
 
 
@@ -103,14 +121,17 @@ def test_no_line_ever_wraps(terminal: Terminal, progress: Progress, current: str
     assert all(len(shot) == 1 and len(shot[0]) <= 79 for shot in drawn)
 
 
-def test_a_cleared_line_stays_away_until_the_next_update(terminal: Terminal, progress: Progress) -> None:
+def test_a_cleared_line_stays_away_until_the_next_update(
+    terminal: Terminal, progress: Progress, redrawn: Callable[[], None]
+) -> None:
     progress.update(1, 0, "a")
     terminal.wait_for(lambda: bool(terminal.lines))
     progress.clear()
     progress.clear()
     terminal.stream.write("one\ntwo\n")
     terminal.stream.flush()
-    terminal.wait_for(lambda: terminal.lines == ["one", "two"])
+    redrawn()
+    assert terminal.lines == ["one", "two"]
     progress.update(2, 0, "b")
     terminal.wait_for(lambda: terminal.lines == ["one", "two", "2/120  0:00  b"])
 
@@ -156,21 +177,20 @@ def test_a_line_not_yet_ended_goes_on_where_it_was(terminal: Terminal, progress:
     assert terminal.cursor[1] == 0
 
 
-def test_at_the_edge_of_the_terminal_nothing_is_drawn(terminal: Terminal, progress: Progress) -> None:
+def test_at_the_edge_of_the_terminal_nothing_is_lost(terminal: Terminal, progress: Progress, redrawn: Callable[[], None]) -> None:
     out = progress.guard(terminal.stream)
     progress.update(1, 0, "a")
-    for width in (79, 80):
+    for width, line in ((79, ["1/120  0:00  a"]), (80, []), (81, ["1/120  0:00  a"])):
+        full = ["." * 80, "."] if width == 81 else ["." * width]
         out.write("." * width)
-        terminal.wait_for(lambda width=width: terminal.lines[-1:] == ["." * width])
-        out.write("\r" + " " * 70 + "\r")
-        terminal.wait_for(lambda: "1/120  0:00  a" in terminal.lines)
-        out.write("\n")
-    out.write("." * 90)
-    terminal.wait_for(lambda: terminal.lines[-2:] == ["." * 10, "1/120  0:00  a"])
-    out.write("!\n")
+        redrawn()
+        assert terminal.lines[-len(full + line) :] == full + line
+        out.write("!\n")
+        redrawn()
+        assert terminal.lines[-1] == "1/120  0:00  a"
     progress.close()
     terminal.settle()
-    assert terminal.lines[-2:] == ["." * 80, "." * 10 + "!"]
+    assert terminal.lines == ["." * 79 + "!", "." * 80, "!", "." * 80, ".!"]
 
 
 def test_a_guarded_stream_is_otherwise_the_stream(terminal: Terminal, progress: Progress) -> None:
@@ -180,6 +200,7 @@ def test_a_guarded_stream_is_otherwise_the_stream(terminal: Terminal, progress: 
     assert out.encoding == "utf-8"
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_terminal_that_goes_away_costs_the_line_not_the_run(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     progress = Progress(terminal.stream, 1)
     gone = threading.Event()

@@ -1,10 +1,12 @@
 """`show` is the one way in which data gets into a message."""
 
 import collections
+import collections.abc
 import dataclasses
 import enum
 import hashlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -93,6 +95,7 @@ def test_numbers_too_long_for_str_are_shown() -> None:
 
 
 def test_long_bytes_show_head_length_and_hash() -> None:
+    assert show(b"x" * 25) == f"b'xxxxxxxxxxxxxxxx…' (25 bytes, blake2 {blake(b'x' * 25)})"
     data = b"0123456789abcdef" + b"." * 65_521
     assert show(data) == f"b'0123456789abcdef…' (65,537 bytes, blake2 {blake(data)})"
     assert show(bytearray(data)) == f"bytearray(b'0123456789abcdef…' (65,537 bytes, blake2 {blake(data)}))"
@@ -105,6 +108,7 @@ def test_long_text_shows_both_ends_length_in_bytes_and_hash() -> None:
     quotes = "it's" * 50
     head, tail = "it\\'s" * 5 + "i", "\\'s" + "it\\'s" * 2
     assert show(quotes, 40) == f"'{head}…{tail}' (200 bytes, blake2 {blake(quotes.encode())})"
+    assert show("\ud800" * 60).endswith(r"…\ud800\ud800' (180 bytes, blake2 " + blake(b"\xed\xa0\x80" * 60) + ")")
     assert show("\U0001f600" * 30).count(r"\U0001f600") == 4
 
 
@@ -136,6 +140,13 @@ def test_a_pair_of_a_long_name_and_a_long_value_is_shown() -> None:
     assert shown.endswith("… 1 more}")
 
 
+def test_elements_too_long_to_show_are_counted() -> None:
+    long = type("X" * 150, (), {})
+    assert show([long]) == "[… 1]"
+    assert show([long, 1]) == "[… 2]"
+    assert show([1, long]) == "[1, … 1 more]"
+
+
 def test_containers_that_hold_themselves_end() -> None:
     loop: list[Any] = [1]
     loop.append(loop)
@@ -148,8 +159,25 @@ def test_fields_kept_out_of_a_repr_stay_out(tmp_path: Any) -> None:
     assert "hunter2" not in show([Record("a", b"")])
 
 
-def test_sets_look_the_same_whatever_their_order() -> None:
-    assert show({frozenset("ab"), frozenset("c"), "z", 1}) == show({1, "z", frozenset("c"), frozenset("ba")})
+class Ordered(collections.abc.Set[Any]):
+    """A set that is iterated as it was filled."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+@pytest.mark.parametrize("items", [[3, 1, 2], ["b", 1, b"a", "a"], [frozenset("ab"), frozenset("c"), "z"]])
+def test_sets_look_the_same_whatever_their_order(items: list[Any]) -> None:
+    assert show(Ordered(items)) == show(Ordered(items[::-1])) == show(Ordered(items[1:] + items[:1]))
 
 
 VALUES = st.recursive(
