@@ -15,15 +15,19 @@ from typing import Any
 
 from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.witness import decode
 
 __all__ = ["main"]
 
+_TRIES = 8
+"""A needless conflict is legal, but a transaction retried alone succeeds."""
+
 
 def main() -> None:
-    """Read one order from standard input and carry it out; a number on standard output is a call that returned."""
+    """Read one order from standard input and carry it out; two numbers on standard output: a call that returned, and when."""
     order = json.loads(sys.stdin.readline())
     sys.path[:] = order["path"]
     kind, where = order["origin"]
@@ -41,7 +45,7 @@ def main() -> None:
     steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_write(backend.connect(place), driver, order["namespace"], steps))
+        runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock))
 
 
 def _load(path: Path) -> ModuleType:
@@ -54,7 +58,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock) -> None:
     async with connection as client:
         driver = make(client, namespace)
         opener = getattr(driver, "open", None)
@@ -66,7 +70,7 @@ async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tup
             except Exception as error:
                 _say(f"! {method}() raised {type(error).__name__}: {error}")
                 return
-            _say(str(number))
+            _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
 
 
 def _say(line: str) -> None:
@@ -78,9 +82,16 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
     if method != "transaction":
         await getattr(driver, method)(*arguments)
         return
-    async with driver.transaction() as transaction:
-        for inner, values in arguments:
-            await getattr(transaction, inner)(*values)
+    for tried in range(_TRIES):
+        try:
+            async with driver.transaction() as transaction:
+                for inner, values in arguments:
+                    await getattr(transaction, inner)(*values)
+        except Conflict:
+            if tried + 1 == _TRIES:
+                raise
+        else:
+            return
 
 
 if __name__ == "__main__":

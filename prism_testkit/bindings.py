@@ -43,11 +43,16 @@ class Binding:
         return "virtual" if virtual else "real"
 
 
-def candidates(slot: Slot, registry: Registry, backends: Sequence[str]) -> tuple[list[Candidate], dict[str, str]]:
+def candidates(
+    slot: Slot, registry: Registry, backends: Sequence[str], needs_server: bool = False
+) -> tuple[list[Candidate], dict[str, str]]:
     """Return the ways to fill ``slot``, and for each backend that cannot, why."""
     found: list[Candidate] = []
     refused: dict[str, str] = {}
     for name in backends:
+        if needs_server and registry.backends[name].server is None:
+            refused[name] = "has no server that could be killed"
+            continue
         offers = registry.offers[name]
         reasons: list[str] = []
         fits = 0
@@ -77,7 +82,7 @@ def bindings_for(
     ways = []
     refused: dict[str, str] = {}
     for slot in check.slots:
-        found, why = candidates(slot, registry, backends)
+        found, why = candidates(slot, registry, backends, check.needs_server)
         ways.append(found)
         refused.update(why)
     fitting = {candidate.backend.name for found in ways for candidate in found}

@@ -1,7 +1,7 @@
 """What a check may ask for beyond its slots: more clients, other namespaces, time, the history, a kill."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from prism_testkit.clock import Clock, VirtualClock
@@ -12,12 +12,14 @@ from prism_testkit.traits import Limits, Traits
 
 if TYPE_CHECKING:
     from prism_testkit.killing import Step, Survivors, Target
+    from prism_testkit.private import PrivateServer
 
 __all__ = ["CLOCK", "Case"]
 
 Opener = Callable[[int, str, bool], Awaitable[Any]]
 """(number of the client, negative on the first connection; namespace; with every interface) -> a tapped driver."""
-Killer = Callable[["Sequence[Step]", int, "Target"], Awaitable["Survivors"]]
+Killer = Callable[..., Awaitable["Survivors"]]
+"""(steps, acknowledgements, target, survivors of an earlier kill, seconds before it is reopened)."""
 
 CLOCK = -1
 """The client number under which moves of the clock stand in a history."""
@@ -37,6 +39,7 @@ class Case:
         namespace: str,
         opener: Opener,
         killer: Killer,
+        private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
         new_namespace: Callable[[], str],
         server: bool,
     ) -> None:
@@ -52,6 +55,7 @@ class Case:
         self.taps: list[Tap] = []
         self._open = opener
         self._kill = killer
+        self._private = private
         self._new_namespace = new_namespace
         self._clients = 1
         self._suspends = False
@@ -91,9 +95,26 @@ class Case:
         for tap in self.taps:
             tap.suspend = True
 
-    async def kill(self, steps: "Sequence[Step]", acknowledgements: int, target: "Target") -> "Survivors":
-        """Let another process make ``steps``, SIGKILL ``target`` in the middle, and reopen; see `killing`."""
-        return await self._kill(steps, acknowledgements, target)
+    async def kill(
+        self,
+        steps: "Sequence[Step]",
+        acknowledgements: int,
+        target: "Target",
+        *,
+        after: "Survivors | None" = None,
+        down_s: float = 0.0,
+    ) -> "Survivors":
+        """Let another process make ``steps``, SIGKILL ``target`` once ``acknowledgements`` of them returned, and reopen.
+
+        ``after``: in the place of an earlier kill, whose slot is closed. ``down_s`` pass while nothing is open. Target
+        ``server`` is for checks that need a server. See `killing`.
+        """
+        return await self._kill(steps, acknowledgements, target, after, down_s)
+
+    def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
+        """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,
+        ``private.kill()``, ``private.restart()``. For checks that need a server; unavailable if it is given by URL."""
+        return self._private()
 
     def law(self, promise: str) -> AbstractContextManager[None]:
         """Name the promise that a block judges."""

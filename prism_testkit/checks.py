@@ -64,6 +64,7 @@ class Check:
     data: tuple[str, ...]
     given: Mapping[str, Any] | None
     gauntlet: Gauntlet | None
+    needs_server: bool = False
     __test__ = False  # pytest looks at whatever a module holds
 
     @property
@@ -82,10 +83,13 @@ def gauntlet(cases: Gauntlet) -> Callable[[Callable[..., Any]], Callable[..., An
     return mark
 
 
-def check(*promises: str, level: Level = "smoke", since: str = "0.1") -> Callable[[Callable[..., Any]], Check]:
+def check(
+    *promises: str, level: Level = "smoke", since: str = "0.1", needs_server: bool = False
+) -> Callable[[Callable[..., Any]], Check]:
     """Make a check of an async function; ``promises`` are those that it can break, the first one being named by default.
 
-    ``level`` is the lowest at which it runs. Raises `CheckError` for what cannot be a check.
+    ``level`` is the lowest at which it runs. ``needs_server``: it is bound only to backends that have a server, which it may
+    kill. Raises `CheckError` for what cannot be a check.
     """
 
     def make(decorated: Callable[..., Any]) -> Check:
@@ -101,7 +105,7 @@ def check(*promises: str, level: Level = "smoke", since: str = "0.1") -> Callabl
             raise CheckError(f"{where}: @given draws {sorted(given)}, the parameters left for data are {sorted(data)}")
         if data and given is None and listed is None:
             raise CheckError(f"{where}: nothing gives a value to {sorted(data)}: add @given or @gauntlet, or annotate a slot")
-        return Check(function.__name__, function, promises, level, since, slots, case_parameter, data, given, listed)
+        return Check(function.__name__, function, promises, level, since, slots, case_parameter, data, given, listed, needs_server)
 
     return make
 

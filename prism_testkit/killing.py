@@ -1,30 +1,38 @@
 """Kill whoever writes, or the server it writes to, in the middle of acknowledged writes; then reopen and let the check look.
 
-The writer is a process of its own (`_child`), which says after each call that it returned; what it said before it died was
-acknowledged. The place is private: its own directory, and its own server when the server is to die.
+The writer is a process of its own (`_child`), which says after each call that it returned, and when; what it said before it
+died was acknowledged. The place is private: its own directory, and its own server when the server is to die.
 """
 
+import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from prism_testkit.backend import Place
 from prism_testkit.bindings import Candidate
+from prism_testkit.clock import VirtualClock
 from prism_testkit.outcomes import HarnessError, Unavailable, Violation
-from prism_testkit.servers import RunningServer, start_private
+from prism_testkit.servers import RunningServer, ServerUnavailable, start_private
 from prism_testkit.witness import encode
 from prism_testkit.worker import Site, Worker
 
-__all__ = ["Step", "Survivors", "Target", "kill_workload"]
+__all__ = ["Step", "Survivors", "Target", "kill_workload", "private_server"]
 
 Step = tuple[str, tuple[Any, ...]]
 """A method of the driver and its arguments; the writer makes the calls one after another."""
 Target = Literal["writer", "server"]
+
+_RETURNED = re.compile(rb"(\d+) (\d+)\n")
+"""What the writer says of a call that returned: its number, and the time in nanoseconds of the place's clock."""
+_PIPE_BYTES = 4096
+"""A writer that is far ahead of us waits, so that the kill comes in the middle of its steps (where the system allows it)."""
 
 
 @dataclass
@@ -37,37 +45,94 @@ class Survivors:
     site: Site
     namespace: str
     server: RunningServer | None = None
+    """The private server, if the place has one."""
     slot: Any = None
     """A client over what is left, with every interface of its driver, tapped."""
+    instants_ns: list[int] = field(default_factory=list)
+    """When the writer began, then when each acknowledged step returned: nanoseconds of the place's clock."""
+
+    def window_ns(self, step: int) -> tuple[int, int]:
+        """Return the instants between which an acknowledged step, counted from 0, took effect."""
+        return self.instants_ns[step], self.instants_ns[step + 1]
 
     async def close(self) -> None:
-        """Close the clients and stop the private server."""
-        await self.site.close()
-        if self.server is not None:
-            await self.server.stop()
+        """Clean up, close the clients and stop the private server."""
+        try:
+            if self.server is None and self.site.backend.clean is not None:
+                await self.site.backend.clean(await self.site.client(0), self.namespace)
+            await self.site.close()
+        finally:
+            if self.server is not None:
+                await self.server.stop()
+
+
+async def private_server(worker: Worker, candidate: Candidate) -> RunningServer:
+    """Start a server that may be killed; raise `Unavailable` where there can be none, with the reason."""
+    backend = candidate.backend
+    if backend.server is None:
+        raise TypeError(f"{backend.name} has no server: a check that kills one says @check(..., needs_server=True)")
+    endpoint = worker.endpoints.get(backend.name)
+    if endpoint is not None and endpoint.by_url:
+        raise Unavailable(f"the server of {backend.name} was given by URL: it is not ours to kill")
+    try:
+        return await start_private(backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run)
+    except ServerUnavailable as error:
+        raise Unavailable(str(error)) from error
 
 
 async def kill_workload(
-    worker: Worker, candidate: Candidate, *, steps: Sequence[Step], acknowledgements: int, target: Target, namespace: str
+    worker: Worker,
+    candidate: Candidate,
+    *,
+    steps: Sequence[Step],
+    acknowledgements: int,
+    target: Target,
+    namespace: str,
+    after: Survivors | None = None,
+    down_s: float = 0.0,
 ) -> Survivors:
-    """Let a process make ``steps``, kill ``target`` once ``acknowledgements`` of them returned, and reopen the place."""
+    """Let a process make ``steps``, kill ``target`` once ``acknowledgements`` of them returned, and reopen the place.
+
+    ``after``: the place is that of an earlier kill, whose clients are closed. ``down_s`` pass before it is reopened.
+    """
     backend = candidate.backend
-    endpoint = worker.endpoints.get(backend.name)
-    server: RunningServer | None = None
-    if backend.server is not None and target == "server":
-        if endpoint is not None and endpoint.by_url:
-            raise Unavailable(f"the server of {backend.name} was given by URL: it is not ours to kill")
-        server = await start_private(backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run)
-    url = server.url if server is not None else endpoint.url if endpoint is not None else ""
-    place = worker.new_place(url, backend.clock_kind, f"{backend.name}-killed")
+    if after is not None:
+        server, after.server, namespace = after.server, None, after.namespace
+        await after.site.close()
+        place = after.site.place
+    else:
+        server = await private_server(worker, candidate) if target == "server" else None
+        endpoint = worker.endpoints.get(backend.name)
+        url = server.url if server is not None else endpoint.url if endpoint is not None else ""
+        place = worker.new_place(url, backend.clock_kind, f"{backend.name}-killed")
+    killed = server if target == "server" else None
     try:
-        acknowledged, finished = await _write_and_kill(worker, candidate, place, server, steps, acknowledgements, namespace)
+        instants = await _write_and_kill(worker, candidate, place, killed, steps, acknowledgements, namespace)
+        await _pass(place, instants[-1], down_s)
+        if killed is not None:
+            await _restart(killed)
     except BaseException:
         if server is not None:
             await server.stop()
         raise
-    reopened = Place(url=url, directory=place.directory, shared={}, clock=place.clock)
-    return Survivors(acknowledged, finished, Site(backend, reopened, backend.clock_kind), namespace, server)
+    reopened = Place(url=place.url, directory=place.directory, shared={}, clock=place.clock)
+    done = len(instants) - 1
+    return Survivors(done, done == len(steps), Site(backend, reopened, backend.clock_kind), namespace, server, None, instants)
+
+
+async def _pass(place: Place, now_ns: int, seconds: float) -> None:
+    """Bring our clock to where the writer's was, then let time pass."""
+    if isinstance(place.clock, VirtualClock):
+        place.clock.jump(max(0, now_ns - place.clock.now_ns()))
+    if seconds:
+        await place.clock.sleep(seconds)
+
+
+async def _restart(server: RunningServer) -> None:
+    try:
+        await server.restart()
+    except ServerUnavailable as error:
+        raise HarnessError(f"the server did not come back after it was killed: {error}") from error
 
 
 async def _write_and_kill(
@@ -78,7 +143,9 @@ async def _write_and_kill(
     steps: Sequence[Step],
     acknowledgements: int,
     namespace: str,
-) -> tuple[int, bool]:
+) -> list[int]:
+    """Return when the writer began and when each acknowledged step returned."""
+    began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
     order = {
         "path": [entry or str(Path.cwd()) for entry in sys.path],
         "origin": worker.origins.get(candidate.backend.name, ("", "")),
@@ -98,30 +165,39 @@ async def _write_and_kill(
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=place.directory,
+            pipesize=_PIPE_BYTES,
         )
     assert process.stdin is not None
     assert process.stdout is not None
+    returned: list[int] = []
     said: list[bytes] = []
-    try:
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.close()
-        while len(said) < acknowledgements and (line := process.stdout.readline()):
+
+    def heard(line: bytes) -> None:
+        match = _RETURNED.fullmatch(line)
+        if match is not None:
+            returned.append(int(match[2]))
+        else:
             said.append(line)
+
+    try:
+        with contextlib.suppress(BrokenPipeError):  # it died at once; why is in its log
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.close()
+        while len(returned) < acknowledgements and (line := process.stdout.readline()):
+            heard(line)
         if server is not None:
             await server.kill()
         process.send_signal(signal.SIGKILL)
-        said += process.stdout.readlines()
+        for line in process.stdout:
+            heard(line)
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
-    if server is not None:
-        await server.restart()
-    done = [line for line in said if line.strip().isdigit()]
-    failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
-    if len(done) < acknowledgements:
+    if len(returned) < acknowledgements:
+        failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
         raise _early(candidate.backend.name, failed, log.read_text(errors="replace"))
-    return len(done), len(done) == len(steps)
+    return [began_ns, *returned]
 
 
 def _early(backend: str, failed: list[str], log: str) -> BaseException:

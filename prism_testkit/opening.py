@@ -1,7 +1,8 @@
 """One case from beginning to end: a fresh namespace, tapped slots, the check, and everything closed and cleaned again."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,8 @@ from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.case import Case
 from prism_testkit.checks import Check
 from prism_testkit.histories import Entry, History
-from prism_testkit.killing import Step, Survivors, Target, kill_workload
+from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
+from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.reports.text import show
 from prism_testkit.schedules import Deadlock, Livelock
 from prism_testkit.signatures import claimed
@@ -94,7 +96,8 @@ class _Opened:
         worker.watchdog.progress = self.history.__len__
         self._drivers: list[Any] = []
         self._namespaces: dict[str, Site] = {}
-        self._survivors: list[Survivors] = []
+        self._survivors: list[tuple[Survivors, Any]] = []
+        """What kills left, with the driver that is open there."""
         self.case = Case(
             backend=first.backend.name,
             limits=first.offer.limits,
@@ -104,6 +107,7 @@ class _Opened:
             namespace=record.namespace,
             opener=lambda number, namespace, whole: self.open(first, number, namespace, whole),
             killer=self._kill,
+            private=self._private,
             new_namespace=worker.namespaces.new,
             server=first.backend.server is not None,
         )
@@ -124,10 +128,7 @@ class _Opened:
         return tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
 
     async def _driver(self, candidate: Candidate, connection: Any, namespace: str) -> Any:
-        driver = candidate.offer.driver(connection, namespace)
-        opener = getattr(driver, "open", None)
-        if opener is not None:
-            await opener()
+        driver = await _open_driver(candidate, connection, namespace)
         self._drivers.append(driver)
         return driver
 
@@ -139,25 +140,80 @@ class _Opened:
         self.case.taps.append(tap)
         return tap
 
-    async def _kill(self, steps: Sequence[Step], acknowledgements: int, target: Target) -> Survivors:
+    async def _kill(
+        self, steps: Sequence[Step], acknowledgements: int, target: Target, after: Survivors | None, down_s: float
+    ) -> Survivors:
         candidate, namespace = self._first, self.worker.namespaces.new()
+        self.history.labels[SERVER] = "harness"
+        event = self.history.invoke(SERVER, "kill", (target,), {"steps": len(steps)})
+        for survivors, driver in [pair for pair in self._survivors if pair[0] is after]:
+            self._survivors.remove((survivors, driver))
+            await _close_driver(driver)
         survivors = await kill_workload(
-            self.worker, candidate, steps=steps, acknowledgements=acknowledgements, target=target, namespace=namespace
+            self.worker,
+            candidate,
+            steps=steps,
+            acknowledgements=acknowledgements,
+            target=target,
+            namespace=namespace,
+            after=after,
+            down_s=down_s,
         )
-        self._survivors.append(survivors)
-        connection = await survivors.site.client(0)
-        driver = await self._driver(candidate, connection, namespace)
-        survivors.slot = tapped(driver, tuple(claimed(candidate.offer.driver)), self._tap(candidate, 0, connection, namespace))
+        self.history.respond(event, f"{survivors.acknowledged} acknowledged")
+        self._survivors.append((survivors, None))  # before it is opened, which may fail
+        survivors.slot, driver = await self._reopen(candidate, await survivors.site.client(0), 0, survivors.namespace)
+        self._survivors[-1] = (survivors, driver)
         return survivors
+
+    async def _reopen(self, candidate: Candidate, connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        """Return a tapped slot with every interface, and its driver, in a place of the case's own."""
+        driver = await _open_driver(candidate, connection, namespace)
+        tap = self._tap(candidate, number, connection, namespace)
+        if tap.settle is not None:
+            await tap.settle()
+        return tapped(driver, tuple(claimed(candidate.offer.driver)), tap), driver
+
+    @asynccontextmanager
+    async def _private(self) -> AsyncIterator[PrivateServer]:
+        candidate, namespace = self._first, self.worker.namespaces.new()
+        server = await private_server(self.worker, candidate)
+        place = self.worker.new_place(server.url, "real", f"{candidate.backend.name}-private")
+        drivers: list[Any] = []
+
+        async def opener(connection: Any, number: int) -> Any:
+            slot, driver = await self._reopen(candidate, connection, number, namespace)
+            drivers.append(driver)
+            return slot
+
+        async def closer() -> None:
+            while drivers:
+                await _close_driver(drivers.pop())
+
+        async with private(server, Site(candidate.backend, place, "real"), self.history, opener, closer) as held:
+            yield held
 
     async def close(self) -> None:
         """Close the drivers, the newest first, then clean their namespaces."""
-        for driver in reversed(self._drivers):
-            closer = getattr(driver, "close", None)
-            if closer is not None:
-                await closer()
-        for namespace, site in self._namespaces.items():
-            if site.backend.clean is not None:
-                await site.backend.clean(await site.client(0), namespace)
-        for survivors in self._survivors:
-            await survivors.close()
+        async with AsyncExitStack() as last:  # whatever fails before, a server of our own is stopped
+            for survivors, driver in self._survivors:
+                last.push_async_callback(survivors.close)
+                last.push_async_callback(_close_driver, driver)
+            for driver in reversed(self._drivers):
+                await _close_driver(driver)
+            for namespace, site in self._namespaces.items():
+                if site.backend.clean is not None:
+                    await site.backend.clean(await site.client(0), namespace)
+
+
+async def _open_driver(candidate: Candidate, connection: Any, namespace: str) -> Any:
+    driver = candidate.offer.driver(connection, namespace)
+    opener = getattr(driver, "open", None)
+    if opener is not None:
+        await opener()
+    return driver
+
+
+async def _close_driver(driver: Any) -> None:
+    closer = getattr(driver, "close", None)
+    if closer is not None:
+        await closer()
