@@ -15,6 +15,9 @@ __all__ = ["Mutant", "declaring"]
 
 T = TypeVar("T", bound=type)
 
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Where a word of CamelCase begins: ``CutsNamesAt255`` is ``cuts_names_at_255``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
@@ -43,7 +46,7 @@ def declaring(into: list[Mutant]) -> Callable[..., Callable[[T], T]]:
         promise: str, kind: str, trap: str = "", also: str = "", store: type[Store] | None = None, **settings: Any
     ) -> Callable[[T], T]:
         def declare(wrong: T) -> T:
-            name = re.sub(r"(?<!^)(?=[A-Z])", "_", wrong.__name__).lower()
+            name = _WORDS.sub("_", wrong.__name__).lower()
             driver = _driver(wrong)
             store_type = store or (wrong if issubclass(wrong, Store) else None)
             if store_type is not None:

@@ -322,7 +322,7 @@ class PlainSetTakesNoLock(ChecksThenSets):
             return await super().exchange(key, expected, new)
 
 
-@mutant("cas.6", "lock lifetime", trap="three tasks that swap one key and retry", also="cas.1 basic.10")
+@mutant("cas.6", "lock lifetime", trap="tasks that swap one key, retry, and swap again", also="cas.1 basic.10")
 class LockIsForgottenTooEarly(ChecksThenSets):
     """A lock for each key, dropped by the first who is done, though another still holds it then."""
 

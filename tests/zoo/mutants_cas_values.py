@@ -31,6 +31,12 @@ class ComparesEnds(KeyValue):
         return len(current) == len(expected) and current[:64] == expected[:64] and current[-64:] == expected[-64:]
 
 
+@mutant("cas.5", "digest", trap="different values of one length", also=_UNEQUAL)
+class ComparesLengths(KeyValue):
+    def same(self, current: bytes, expected: bytes) -> bool:
+        return len(current) == len(expected)
+
+
 @mutant("cas.5", "folding", trap="values that differ in the case of a letter", also=_UNEQUAL)
 class ComparesWithoutCase(KeyValue):
     def same(self, current: bytes, expected: bytes) -> bool:

@@ -93,6 +93,18 @@ class HoldsBackLastWrite(KeyValue):
         return {key: entry for key, entry in own.items() if entry is not None}
 
 
+@mutant("basic.8", "write behind", trap="two clients", also=_TWO)
+class FlushesAtClose(HoldsBackLastWrite):
+    """All writes are held until the client is closed."""
+
+    def apply(self, changes: Changes) -> None:
+        self.held.update(changes)
+
+    async def close(self) -> None:
+        held, self.held = self.held, {}
+        self.store.apply(self.namespace, held)
+
+
 @mutant("basic.8", "snapshot", trap="two clients, each of which has made a call", also=_TWO)
 class ReadsSnapshotOfFirstCall(KeyValue):
     """A connection that stays in its first read transaction; its own writes it sees."""

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from prism_testkit.backend import Place
 from prism_testkit.interfaces import Bytes
+from prism_testkit.traits import Traits
 
 from .declare import Mutant, declaring
-from .reference import FileKeyValue, Transaction, step
+from .reference import FileKeyValue, KeyValue, Transaction, step
 from .stores import Changes, FileStore
 
 __all__ = ["MUTANTS"]
@@ -44,6 +45,13 @@ class _Buffering(FileStore):
 
     def close(self) -> None:
         self.flush()
+
+
+@mutant("basic.12", "empty claim", trap="kill", also="ttl.12")
+class OnlyInMemory(KeyValue):
+    """Claims what it does not even try."""
+
+    traits = Traits(durability="process")
 
 
 @mutant("basic.12", "early acknowledgement", trap="kill", also="ttl.12")

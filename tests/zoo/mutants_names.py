@@ -1,8 +1,8 @@
 """Mutants of `KeyValueBasic` in which names alias, are altered or are refused."""
 
+import hashlib
 import re
 import unicodedata
-import zlib
 from posixpath import normpath
 from urllib.parse import unquote
 
@@ -10,6 +10,7 @@ from prism_testkit.interfaces import InvalidName
 
 from .declare import Mutant, declaring
 from .reference import KeyValue
+from .stores import Changes, Entry
 
 __all__ = ["MUTANTS"]
 
@@ -33,6 +34,15 @@ class _Aliasing(KeyValue):
         if known is None or known not in self.rows():
             self.store.notes[slot] = known = name
         return known
+
+    def apply(self, changes: Changes) -> None:
+        merged: dict[str, Entry | None] = {}
+        spelled: dict[object, str] = {}
+        for key, entry in changes.items():
+            first = spelled.setdefault(self.alias(key), key)
+            self.store.notes[self.namespace, self.alias(key)] = first
+            merged[first] = entry
+        super().apply(merged)
 
 
 @mutant("basic.3", "folding", trap="names that differ in case", also=_FOLLOWS)
@@ -171,10 +181,10 @@ class SumsLongNames(_Aliasing):
 
 @mutant("basic.3", "digest", trap="several hundred names", also=_FOLLOWS)
 class HashesNamesTo16Bits(_Aliasing):
-    """Buckets, with the name in the bucket not compared; 16 bits of CRC-32 collide among some hundreds of names."""
+    """Buckets, with the name in the bucket not compared; 16 bits collide among some hundreds of names."""
 
     def alias(self, name: str) -> object:
-        return zlib.crc32(name.encode()) & 0xFFFF
+        return hashlib.blake2b(name.encode(), digest_size=2).digest()
 
 
 @mutant("basic.3", "refusal", trap="a name with a control character", also="basic.6")

@@ -90,7 +90,7 @@ class ExpiryIsNoChange(Transaction):
 
 
 @mutant("transactional.5", "wrong comparison", trap="a key that was read is overwritten by a value of the same length")
-class ComparesLengths(Transaction):
+class ComparesLengthsRead(Transaction):
     def stale(self) -> bool:
         return any(_length(self.driver.find(key)) != _length(entry) for key, entry in self.reads.items())
 

@@ -174,6 +174,16 @@ class ReturnsMemoryview(KeyValue):
         return None if value is None else cast(bytes, memoryview(value))
 
 
+@mutant("basic.1", "type", trap="a value given as a bytearray or memoryview")
+class RefusesBuffers(KeyValue):
+    """``isinstance(value, bytes)``."""
+
+    async def set(self, key: str, value: Bytes) -> None:
+        if not isinstance(value, bytes):
+            raise TypeError(f"zoo: set {key[:40]!a}: a value is bytes, not {type(value).__name__}")
+        await super().set(key, value)
+
+
 @mutant("basic.1", "collision", trap="two keys with different values of one length, from 1024 bytes on")
 class LongValuesShareSlot(KeyValue):
     """Long values lie in a file of their own, named by what they have: their length."""

@@ -36,7 +36,8 @@ class _AroundTransaction(Transaction):
             return await super().get(key)
 
     async def set(self, key: str, value: Bytes) -> None:
-        data = self.driver.data(value, "transaction set", key)
+        self.check_open("set")
+        data = self.driver.data(value, "transaction set", self.driver.name(key, "transaction set"))
         async with self.around():
             await super().set(key, data)
 
