@@ -33,10 +33,18 @@ class CaseRecord:
     history: History | None = None
     notes: list[str] = field(default_factory=list)
     error: Exception | None = None
+    _frozen: list[Entry] | None = None
 
     @property
     def entries(self) -> list[Entry]:
+        """The calls so far, or as they stood at `freeze`."""
+        if self._frozen is not None:
+            return self._frozen
         return self.history.entries if self.history is not None else []
+
+    def freeze(self) -> None:
+        """Keep the calls as they stand: cancelling what hangs would end them all."""
+        self._frozen = self.entries
 
     def pending(self) -> str:
         """Name the call that never returned."""
@@ -60,8 +68,9 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
         worker.clock.jump(-worker.clock.now_ns() % ROUND_NS)
     opened = _Opened(worker, binding, record)
     try:
-        worker.run(kind, _run(check, opened))
+        worker.run(kind, _run(check, opened), hung=record.freeze)
     except (Deadlock, Livelock):
+        record.freeze()
         worker.discard(kind)
         raise
 

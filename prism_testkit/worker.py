@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import weakref
 from collections import Counter
-from collections.abc import Awaitable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,13 +112,15 @@ class Worker:
             runner = self._runners[kind] = asyncio.Runner(loop_factory=factory)
         return runner.get_loop()
 
-    def run(self, kind: ClockKind, work: Coroutine[Any, Any, Any]) -> Any:
-        """Run to the end. What hangs is cancelled, and its loop thrown away, before `Hung` goes on."""
+    def run(self, kind: ClockKind, work: Coroutine[Any, Any, Any], hung: Callable[[], None] | None = None) -> Any:
+        """Run to the end. What hangs is cancelled, and its loop thrown away, before `Hung` goes on; ``hung`` is called first."""
         loop = self.loop(kind)
         try:
             with self.watchdog:
                 return loop.run_until_complete(work)
         except (Hung, KeyboardInterrupt):
+            if hung is not None:
+                hung()
             self.discard(kind)
             raise
 
