@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO, cast
 
-from prism_testkit.reports.text import clip, plain
+from prism_testkit.reports.text import plain
 
 __all__ = ["Progress", "progress_wanted"]
 
@@ -125,9 +125,10 @@ class Progress:
 
     def _line(self, done: int, failed: int, current: str, width: int) -> str:
         seconds = int(self._now() - self._started_s)
-        parts = [f"{done}/{self.total}", f"{failed} failed" if failed else "", f"{seconds // 60}:{seconds % 60:02}", current]
-        line = plain("  ".join(part for part in parts if part))
-        return clip(line.encode("ascii", "backslashreplace").decode(), width).replace("…", ">")
+        parts = [f"{done}/{self.total}", f"{failed} failed" if failed else "", f"{seconds // 60}:{seconds % 60:02}"]
+        line = "  ".join(part for part in parts if part)
+        current = plain(_short(current)).encode("ascii", "backslashreplace").decode()
+        return f"{line}  {_ends(current, width - len(line) - 2)}".rstrip()[:width]
 
     def _columns(self) -> int:
         try:
@@ -148,6 +149,18 @@ class _Guarded:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def _short(identifier: str) -> str:
+    """Leave out the folders of a check's id, and the ending of its file."""
+    path, mark, check = identifier.partition("::")
+    return f"{path.rpartition('/')[2].removesuffix('.py')}::{check}" if mark else identifier
+
+
+def _ends(text: str, room: int) -> str:
+    """Cut the middle out of what is too long: an id ends with its binding."""
+    tail = room // 3
+    return text if len(text) <= room else f"{text[: room - tail - 2]}..{text[len(text) - tail :]}"
 
 
 def _column_after(text: str, column: int) -> int:

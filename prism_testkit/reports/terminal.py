@@ -27,8 +27,8 @@ _Line = tuple[str, str]
 class Writer(Protocol):
     """Where a summary goes."""
 
-    def section(self, title: str, sep: str = "=", **markup: bool) -> None:
-        """Begin a part of the output."""
+    def write_sep(self, sep: str, title: str | None = None, **markup: bool) -> None:
+        """Begin a part of the output with a rule made of ``sep``, the title in its middle."""
 
     def write_line(self, line: str, **markup: bool) -> None:
         """Write one line; markup is ``red=True`` and the like."""
@@ -47,9 +47,9 @@ class StreamWriter:
         self._width = width
         self._colour = colour_wanted(stream) if colour is None else colour
 
-    def section(self, title: str, sep: str = "=", **markup: bool) -> None:
-        """Write a rule with the title in its middle."""
-        self.write_line(f" {title} ".center(self._width, sep), **markup)
+    def write_sep(self, sep: str, title: str | None = None, **markup: bool) -> None:
+        """Write a rule with the title, if any, in its middle."""
+        self.write_line((f" {title} " if title else "").center(self._width, sep), **markup)
 
     def write_line(self, line: str, **markup: bool) -> None:
         """Write one line, with colour if the stream takes it."""
@@ -83,7 +83,7 @@ def write_summary(
 
     ``verbose`` names every check where otherwise a number stands. ``width`` and ``encoding`` are the terminal's.
     """
-    writer.section("prism")
+    writer.write_sep("=", "prism")
     rows = matrix(report)
     blocks: list[Iterable[_Line]] = [
         [(line, "") for line in render(rows, width, encoding)],

@@ -80,11 +80,20 @@ def test_only_a_live_terminal_has_a_line(environ: dict[str, str], wanted: bool) 
 
 
 def test_the_line_shows_how_far_the_run_is(terminal: Terminal, progress: Progress) -> None:
-    progress.update(7, 0, "valkey keyvalue_ttl::plain_set_clears_ttl")
+    progress.update(7, 0, "valkey")
     terminal.wait_for(lambda: bool(terminal.lines))
-    assert terminal.lines == ["7/120  0:00  valkey keyvalue_ttl::plain_set_clears_ttl"]
+    assert terminal.lines == ["7/120  0:00  valkey"]
     progress.update(8, 2)
     terminal.wait_for(lambda: terminal.lines == ["8/120  2 failed  0:00"])
+
+
+def test_an_id_is_shown_by_file_check_and_binding(terminal: Terminal, progress: Progress) -> None:
+    progress.update(1, 0, "prism_suites/interfaces/keyvalue_ttl.py::plain_set_clears_ttl[a/b]")
+    terminal.wait_for(lambda: terminal.lines == ["1/120  0:00  keyvalue_ttl::plain_set_clears_ttl[a/b]"])
+    progress.update(1, 0, f"prism_suites/interfaces/keyvalue_ttl.py::{'x' * 90}[valkey]")
+    long = f"1/120  0:00  keyvalue_ttl::{'x' * 28}..{'x' * 14}[valkey]"
+    terminal.wait_for(lambda: bool(terminal.lines) and "valkey" in terminal.lines[0])
+    assert terminal.lines == [long]
 
 
 def test_the_latest_update_is_shown_in_the_end(terminal: Terminal, progress: Progress) -> None:
@@ -233,6 +242,8 @@ PLUGIN = """
 import sys
 import pytest
 from prism_testkit.reports.progress import Progress
+from prism_testkit.reports.terminal import write_summary
+from prism_testkit.results import Report
 
 class Live:
     def __init__(self, config):
@@ -251,6 +262,8 @@ class Live:
         self.done += report.when == "call"
     def pytest_sessionfinish(self):
         self.progress.close()
+    def pytest_terminal_summary(self, terminalreporter):
+        write_summary(terminalreporter, Report())
 
 def pytest_sessionstart(session):
     if not hasattr(session.config, "workerinput"):
@@ -290,7 +303,7 @@ def test_it_lives_beside_pytest_s_own_output(terminal: Terminal, tmp_path: Path,
     )
     try:
         for number in range(4):
-            line = f"{number}/4  0:00  test_a.py::test_waits[{number}]"
+            line = f"{number}/4  0:00  test_a::test_waits[{number}]"
             terminal.wait_for(lambda line=line: terminal.lines[-1:] == [line])
             (tmp_path / f"seen{number}").touch()
         assert child.wait(60) == 1
@@ -301,6 +314,7 @@ def test_it_lives_beside_pytest_s_own_output(terminal: Terminal, tmp_path: Path,
     whole = "\n".join(terminal.scrolled)
     assert "/4  0:00" not in whole
     assert "1 failed, 3 passed" in terminal.lines[-1]
+    assert re.search(r"\n=+ prism =+\nno check ran; level unknown, seed 0\n", whole)
     for shot in terminal.shots:
         assert sum(line.count("/4  0:00") for line in shot) <= 1
     assert _own(whole) == _own(_without_a_line(command, tmp_path, environ))

@@ -173,8 +173,8 @@ class Recorder:
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, bool]]] = []
 
-    def section(self, title: str, sep: str = "=", **markup: bool) -> None:
-        self.lines.append((title, markup))
+    def write_sep(self, sep: str, title: str | None = None, **markup: bool) -> None:
+        self.lines.append((f"{sep} {title}", markup))
 
     def write_line(self, line: str, **markup: bool) -> None:
         self.lines.append((line, markup))
