@@ -16,6 +16,7 @@ from typing import Any
 from prism_testkit.faults import Faults
 from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES
+from prism_testkit.outcomes import Hung
 from prism_testkit.signatures import methods_of
 
 __all__ = ["Tap", "offers", "tapped"]
@@ -53,6 +54,8 @@ class Tap:
                 await asyncio.sleep(0)
             if fault is not None:
                 raise fault.error(operation)
+        except Hung:
+            raise  # it never returned, and so it stands in the history
         except BaseException as error:
             if history is not None:
                 history.fail(event, error)
@@ -92,6 +95,8 @@ class Tap:
             if history is not None:
                 history.respond(event, given)
             raise
+        except Hung:
+            raise  # it never returned, and so it stands in the history
         except BaseException as error:
             if history is not None:
                 history.fail(event, error)
