@@ -37,7 +37,7 @@ class Discovered:
     missing: dict[str, str] = field(default_factory=dict)
     """A backend whose module or client library cannot be imported."""
     cures: dict[str, str] = field(default_factory=dict)
-    """What mends it, one command or edit, for those in `missing`."""
+    """What mends it, one command or edit: of each in `missing`, and of those in `refused` of which it is known."""
 
 
 class HookError(SelectionError):
@@ -130,6 +130,7 @@ class Discovery:
             self.take(name, module)
         except SelectionError as error:
             found.refused[point.name] = str(error)
+            found.cures[point.name] = error.cure if isinstance(error, HookError) else f"mend {point.value}"
         if is_backend and not hasattr(module, _HOOKS[0]):
             found.refused[point.name] = f"{name}: expected a module with the hook {_HOOKS[0]}, found none"
 
@@ -151,6 +152,7 @@ class Discovery:
                 found.refused[implementation.plugin_name] = (
                     f"{implementation.plugin_name}: {hook}() raised {type(error).__name__}: {error}"
                 )
+                found.cures[implementation.plugin_name] = f"mend {raised_at(error) or implementation.plugin_name}"
 
 
 def _culprit(error: RegistrationError, plugin: str) -> str:

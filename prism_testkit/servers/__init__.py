@@ -14,7 +14,7 @@ from prism_testkit.servers.masking import mask
 from prism_testkit.servers.records import Record, records
 from prism_testkit.servers.running import RunningServer
 from prism_testkit.servers.starting import start, start_private
-from prism_testkit.servers.sweeping import sweep
+from prism_testkit.servers.sweeping import leftovers, sweep
 from prism_testkit.servers.unavailable import ServerUnavailable
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Record",
     "RunningServer",
     "ServerUnavailable",
+    "leftovers",
     "locate",
     "mask",
     "records",

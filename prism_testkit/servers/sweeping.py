@@ -8,7 +8,7 @@ from prism_testkit.servers.processes import Identity, is_running, kill_group
 from prism_testkit.servers.records import Record, locked, records
 from prism_testkit.servers.templates import sweep_templates
 
-__all__ = ["sweep"]
+__all__ = ["leftovers", "sweep"]
 
 _GONE_WITHIN_S = 10.0
 
@@ -24,8 +24,17 @@ def sweep(state: Path, *, kept: bool = False) -> list[str]:
     return done + sweep_templates(state)
 
 
+def leftovers(state: Path, *, kept: bool = False) -> list[Record]:
+    """Return the servers on record that `sweep` would end or whose remains it would remove."""
+    return [record for record in records(state) if _is_left(record, kept)]
+
+
+def _is_left(record: Record, kept: bool) -> bool:
+    return record.is_local and not record.living_owners and (kept or not (record.kept and record.is_alive))
+
+
 def _sweep(record: Record, state: Path, kept: bool) -> str:
-    if not record.is_local or record.living_owners or (record.kept and record.is_alive and not kept):
+    if not _is_left(record, kept):
         return ""
     stopped = record.process is not None and _end(record.process)
     what = f"{record.name} of run {record.run_id}"
