@@ -45,6 +45,8 @@ class Acceptance:
         self.refused: dict[tuple[str, str], list[str]] = {}
         """(backend, why it does not fit) -> the checks that it was not run against."""
         self.too_low: list[str] = []
+        self.round = 0
+        """How often everything has run before, under ``soak``; each round has a seed of its own."""
         self.bound = 0
         """Items made, before anything was deselected."""
         self.worker: Worker | None = None
@@ -55,6 +57,8 @@ class Acceptance:
 
     def start(self) -> None:
         """Find backends and suites, choose what to collect; raise ``pytest.UsageError`` for what cannot be meant."""
+        if self.options.level == "soak" and (self.is_worker or getattr(self.config.option, "numprocesses", None)):
+            raise pytest.UsageError("--prism-level=soak runs in one process until it is stopped: leave -n out")
         try:
             self.found = self._discover()
             self.modules = suite_modules(self.found.registry)
@@ -194,7 +198,7 @@ class Acceptance:
         if self.worker is None:
             self.worker = self.make_worker(self.sent.get("number", 0))
         options = self.options
-        settings = Settings(level=options.level, seed=options.seed, state=self.state)
+        settings = Settings(level=options.level, seed=options.seed + self.round, state=self.state)
         if self.witness is not None:
             settings = Settings(level=options.level, seed=options.seed, state=self.state, replay=self.witness.arguments)
         worker = self.worker

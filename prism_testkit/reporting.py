@@ -144,13 +144,22 @@ class Reporting:
         if data is None:
             return
         result = CheckResult.model_validate(data)
-        self._report.results.append(result)
-        self._finished.add(result.id)
+        self._keep(result)
         self._show(result.id)
         if result.outcome in (Outcome.FAILED, Outcome.ERROR) and self._progress is not None:
             self._progress.clear()
         if self._json is not None:
             self._json.offer(self._snapshot())
+
+    def _keep(self, result: CheckResult) -> None:
+        """Keep one result an id: under ``soak`` the newest, but a failure stays."""
+        if result.id in self._finished:
+            before = next(r for r in self._report.results if r.id == result.id)
+            if before.outcome is Outcome.FAILED:
+                return
+            self._report.results.remove(before)
+        self._report.results.append(result)
+        self._finished.add(result.id)
 
     def _show(self, current: str) -> None:
         if self._progress is not None:

@@ -114,6 +114,17 @@ class Session:
     # -- running ---------------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        result = yield
+        while self.acceptance.options.level == "soak" and not self._distributed() and not (session.shouldstop or session.shouldfail):
+            self.acceptance.round += 1
+            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         report: Any = yield
         if isinstance(item, CheckItem) and call.when == "call" and item.result is not None:
