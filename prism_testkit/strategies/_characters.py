@@ -11,7 +11,7 @@ CONTROLS = "\x00\n\r\t\x08\x7f\x1b\x1a\x01\x04\x0b\x0c\x1c\x1d\x1e\x1f\x85\x80\x
 SYNTAX = PUNCTUATION + " " + CONTROLS
 """What a query, a path, a URL, a pattern or a protocol may take for its own."""
 
-SEPARATORS = ":/.\x00|-_,#;\\@ \t\n+=~"
+SEPARATORS = ":/.\x00|-_,#;\\@\t\n +=~"
 """What a driver may join the parts of a key with."""
 
 BLANKS = (

@@ -1,7 +1,7 @@
 """From a few drawn bytes to a name, a universe, a prefix, a payload: pure functions, zeros giving the plainest.
 
-One short draw and a table look-up are ten times as quick as a tree of strategies, and nothing here depends on the constants
-that Hypothesis collects from whatever modules happen to be imported.
+One short draw and a table look-up are quicker than a tree of strategies, and draws of a fixed length leave next to nothing to
+the constants that Hypothesis collects from whatever modules happen to be imported.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def bases(max_name: int) -> tuple[str, ...]:
 
 
 def _base_of(code: bytes, max_name: int) -> str:
-    """Three of four times one of the `bases`, else text of one to four characters, any at all."""
+    """Three of four times one of the `bases`, else text of one to three characters, any at all."""
     if code[4] >= 192:
         return _spelt(code[5:])
     known = bases(max_name)
@@ -45,8 +45,8 @@ def _base_of(code: bytes, max_name: int) -> str:
 
 
 def _spelt(code: bytes) -> str:
-    length = 1 + code[0] % (len(code) // 2)
-    return "".join(_character(code[place], code[place + 1]) for place in range(1, 2 * length - 1, 2)) or "a"
+    length = 1 + code[0] % ((len(code) - 1) // 2)
+    return "".join(_character(code[place], code[place + 1]) for place in range(1, 2 * length, 2))
 
 
 def _character(kind: int, value: int) -> str:

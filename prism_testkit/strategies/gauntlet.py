@@ -42,21 +42,25 @@ def fitted(name: str, max_name: int) -> str:
     return name if len(name) * 4 <= max_name else name.encode()[:max_name].decode(errors="ignore")
 
 
-@lru_cache(maxsize=8)
 def name_groups(max_name: int) -> list[tuple[str, ...]]:
     """Return groups of distinct legal names; a store must keep those of a group, and of all groups, apart.
 
-    For every transformation and each of its bases there is a group (or several, of at most 60) that begins with the base;
+    For every transformation and each of its bases there is a group (or several, of at most 64) that begins with the base;
     then lengths, every ASCII character, samples of all planes and categories, and joined keys. A name may be in several
-    groups. The list is shared: do not change it.
+    groups. Computed once for each ``max_name``.
     """
+    return list(_name_groups(max_name))
+
+
+@lru_cache(maxsize=8)
+def _name_groups(max_name: int) -> tuple[tuple[str, ...], ...]:
     groups: list[tuple[str, ...]] = []
     seen: set[tuple[str, str]] = set()
     for base, names in _families(max_name):
-        fresh = [name for name in dict.fromkeys(names) if name != base and legal(name, max_name) and (base, name) not in seen]
+        fresh = [name for name in dict.fromkeys(names) if name != base and (base, name) not in seen]
         seen.update((base, name) for name in fresh)
         groups += _chunks(base, fresh)
-    return groups
+    return tuple(groups)
 
 
 def _chunks(base: str, names: list[str]) -> Iterator[tuple[str, ...]]:
@@ -80,18 +84,22 @@ def _families(max_name: int) -> Iterator[tuple[str, Iterable[str]]]:
         yield first, (name for pair in pairs for parts in pair for name in parts)
 
 
-@lru_cache(maxsize=8)
 def prefix_traps(max_name: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Return pairs of (names to store, prefixes to scan with): a scan must give exactly the names that begin with the prefix.
 
     The names of a trap match some prefix literally, or only if it were a pattern, folded, trimmed, normalised, cut, encoded,
-    or made into a range with a wrong upper bound. The list is shared: do not change it.
+    or made into a range with a wrong upper bound. Computed once for each ``max_name``.
     """
+    return list(_prefix_traps(max_name))
+
+
+@lru_cache(maxsize=8)
+def _prefix_traps(max_name: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
     traps = []
     for names, prefixes in (*_confusable_prefixes(max_name), *_ordered_prefixes(), *_clusters(), *_long_prefixes(max_name)):
         kept = tuple(dict.fromkeys(name for name in names if legal(name, max_name)))
         traps.append((kept, tuple(dict.fromkeys(prefix for prefix in prefixes if prefix == "" or legal(prefix, max_name)))))
-    return traps
+    return tuple(traps)
 
 
 def _confusable_prefixes(max_name: int) -> Iterator[tuple[Iterable[str], Iterable[str]]]:

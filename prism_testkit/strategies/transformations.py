@@ -56,7 +56,7 @@ TRANSFORMATIONS: tuple[Transformation, ...] = (
     Transformation("homoglyphs", _folding.homoglyphs, ("paxos", "rn10", "a-b'c", "PAXO")),
     Transformation("kana", _folding.kana, ("あ1", "ア", "१२")),
     Transformation("orders", _lengths.orders, ("a", "a\uffff")),
-    Transformation("permutations", _lengths.permutations, ("abcd", "a b")),
+    Transformation("permutations", _lengths.permutations, ("abcd", "a b", _LONG)),
     Transformation("collisions", _lengths.collisions, ("ab", "names")),
     Transformation("bookkeeping", _inserting.bookkeeping, ("a",)),
     Transformation("quotes", _inserting.quotes, ("ab", '"a"')),

@@ -127,9 +127,9 @@ def test_a_pair_that_differs_in_case_is_all_that_is_left_of_a_universe() -> None
     assert max(map(len, found)) <= 2
 
 
-def test_a_pair_that_differs_behind_255_characters_is_all_that_is_left() -> None:
+def test_a_pair_that_differs_behind_255_characters_and_at_most_what_they_were_made_from_is_left() -> None:
     found = find(_UNIVERSES, lambda names: len({name[:255] for name in names}) < len(names), settings=_FIND)
-    assert len(found) == 2
+    assert len(found) <= 3
 
 
 def test_a_third_name_goes_when_the_first_and_the_last_are_enough() -> None:

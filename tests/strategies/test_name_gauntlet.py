@@ -137,6 +137,25 @@ def _by_grapheme(prefix: str, name: str) -> bool:
     return name.startswith(prefix) and not (rest and (unicodedata.combining(rest[0]) or rest[0] in "\u200d\ufe0f"))
 
 
+# A character, and one that what is shown or normalised as one character goes on with.
+_INSIDE_CLUSTERS = (
+    ("\r", "\n"),
+    ("👨", "\u200d"),
+    ("👍", "🏽"),
+    ("🇩", "🇪"),
+    ("\u1100", "\u1161"),
+    ("❤", "\ufe0f"),
+    ("\u0915", "\u094d"),
+)
+
+
+def _inseparable(end: str, start: str) -> Match:
+    def match(prefix: str, name: str) -> bool:
+        return name.startswith(prefix) and not (prefix.endswith(end) and name[len(prefix) :].startswith(start))
+
+    return match
+
+
 def _utf_16(text: str) -> bytes:
     return text.encode("utf-16-be")
 
@@ -206,6 +225,7 @@ WRONG: dict[str, Match] = {
     "bytes below prefix and FE": lambda prefix, name: prefix.encode() <= name.encode() < prefix.encode() + b"\xf3",
     "by letter and number": _folded(lambda text: re.sub(r"\W", "", text)),
     "graphemes": _by_grapheme,
+    **{f"{end!a} and {start!a} are one": _inseparable(end, start) for end, start in _INSIDE_CLUSTERS},
     "locale order": _range_below(lambda prefix: prefix + "\uffff", lambda text: text.casefold()),
     "bytes, cut in the middle": lambda prefix, name: name.encode("utf-16-le").startswith(prefix.encode("utf-16-le")[:-2]),
     "astral characters lost": _folded(lambda text: "".join(character for character in text if character <= "\uffff")),
