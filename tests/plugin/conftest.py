@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+)
 
 HEADER = """
 import asyncio, time
@@ -88,7 +93,9 @@ class Folder:
         return self.pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:asyncio", "--prism-json=report.json", *args)
 
     def report(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.path / "report.json").read_text())
+        """Return the JSON report, which every run leaves valid against the published schema."""
+        found: dict[str, Any] = json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+        SCHEMA.validate(found)
         return found
 
     def outcomes(self) -> dict[str, str]:
