@@ -130,6 +130,23 @@ def test_no_line_ever_wraps(terminal: Terminal, progress: Progress, current: str
     assert all(len(shot) == 1 and len(shot[0]) <= 79 for shot in drawn)
 
 
+@pytest.mark.parametrize("columns", [4, 12, 17, 25])
+def test_a_narrow_terminal_is_not_overrun(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
+    terminal = Terminal(columns)
+    progress = Progress(terminal.stream, 120, now=lambda: 0.0)
+    progress.update(119, 3, "keyvalue_ttl::plain_set_clears_ttl[valkey]")
+    terminal.wait_for(lambda: bool(terminal.lines))
+    shown = terminal.lines
+    progress.close()
+    terminal.settle()
+    assert terminal.lines == []
+    terminal.close()
+    assert len(shown) == 1
+    assert shown[0].startswith("119/120  3 failed  0:00"[: columns - 1])
+
+
 def test_a_cleared_line_stays_away_until_the_next_update(
     terminal: Terminal, progress: Progress, redrawn: Callable[[], None]
 ) -> None:
