@@ -1,0 +1,40 @@
+"""Transactions that a check needs to succeed: a needless conflict is legal, one that is retried alone is not."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from prism_testkit.interfaces import Conflict, KeyValueTransaction
+from prism_testkit.outcomes import Violation
+
+__all__ = ["TRIES", "attempted", "transacted"]
+
+T = TypeVar("T")
+Body = Callable[[KeyValueTransaction], Awaitable[T]]
+
+TRIES = 8
+"""A transaction retried alone succeeds; more conflicts in a row than this are no needless ones any more."""
+
+
+async def transacted(kv: Any, body: Body[T]) -> T:
+    """Commit ``body(transaction)`` with nobody else about, and return its result; too many conflicts break promise 6."""
+    for _ in range(TRIES):
+        try:
+            async with kv.transaction() as transaction:
+                return await body(transaction)
+        except Conflict:
+            continue
+    raise Violation.of(
+        "keyvalue_transactional.6",
+        f"a transaction retried alone raised Conflict {TRIES} times",
+        expected="a commit",
+        got="Conflict",
+    )
+
+
+async def attempted(kv: Any, body: Body[T]) -> tuple[bool, T | None]:
+    """Run ``body(transaction)`` once; return (True, its result) if it committed, (False, None) after `Conflict`."""
+    try:
+        async with kv.transaction() as transaction:
+            return True, await body(transaction)
+    except Conflict:
+        return False, None

@@ -1,0 +1,249 @@
+"""keyvalue_ttl: many keys, clients and namespaces at once; the deadline of one key changes nothing of another."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism_suites._judging import same, truth, value
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_looks import seconds_left
+from prism_suites._keyvalue_model import Window
+from prism_testkit import strategies
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import KeyValueScan, KeyValueTtl
+from prism_testkit.strategies.transformations import TRANSFORMATIONS, variants
+from prism_testkit.traits import Limits
+
+
+class TtlAndScan(KeyValueTtl, KeyValueScan, Protocol):
+    """Deadlines and scans of one driver."""
+
+
+@check("keyvalue_ttl.11", "keyvalue_ttl.1", "keyvalue_ttl.2")
+@gauntlet(lambda limits: [{"number": number, "apart_s": apart_s} for number in (3, 100) for apart_s in (0.0, 0.001, 0.25)])
+async def keys_of_one_deadline_expire_together(kv: KeyValueTtl, case: Case, number: int, apart_s: float) -> None:
+    """A hundred keys of the same deadline all go, each to its own; the two beside them, without and with a later one, stay."""
+    times = Times(case)
+    deadlines: dict[str, Window | None] = {"staying": None}
+    await kv.set("staying", b"v")
+    for index in range(number):
+        _, now = await times.during(kv.set_with_ttl(f"k{index}", b"v", 300 - index * apart_s))
+        deadlines[f"k{index}"] = now.after(300 - index * apart_s)
+        await times.move(apart_s)
+    _, now = await times.during(kv.set_with_ttl("later", b"v", 10**6))
+    deadlines["later"] = now.after(10**6)
+    await times.to(min(deadline.start for deadline in deadlines.values() if deadline) - times.margin_ns)
+    await _look_at_all(times, kv, deadlines)
+    if await times.to(max(d.end for name, d in deadlines.items() if d and name != "later") + times.slack_ns):
+        await _look_at_all(times, kv, deadlines)
+
+
+async def _look_at_all(times: Times, kv: Any, deadlines: dict[str, Window | None], held: bytes = b"v") -> None:
+    for number, (key, deadline) in enumerate(deadlines.items()):
+        early = "keyvalue_ttl.1" if deadline else "keyvalue_ttl.11"
+        await times.look(kv, ("get", "exists")[number % 2], key, held, deadline, early=early, story="one of many keys")
+
+
+_ORDERS = {
+    "rising": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
+    "falling": (12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1),
+    "mixed": (7, 3, 12, 1, 9, 5, 11, 2, 8, 4, 10, 6),
+    "in pairs": (6, 6, 2, 2, 9, 9, 1, 1, 12, 12, 4, 4),
+}
+
+
+@check("keyvalue_ttl.11", "keyvalue_ttl.1", "keyvalue_ttl.2")
+@gauntlet(lambda limits: [{"order": order, "unit_s": unit_s} for order in _ORDERS for unit_s in (0.5, 60.0, 7200.0)])
+async def keys_expire_in_the_order_of_their_deadlines(kv: KeyValueTtl, case: Case, order: str, unit_s: float) -> None:
+    """In whatever order keys were written, at each instant exactly those are there whose deadline is still ahead."""
+    times = Times(case)
+    deadlines: dict[str, Window | None] = {"staying": None}
+    await kv.set("staying", b"v")
+    for number, units in enumerate(_ORDERS[order]):
+        _, now = await times.during(kv.set_with_ttl(f"k{number}", b"v", units * unit_s))
+        deadlines[f"k{number}"] = now.after(units * unit_s)
+    for deadline in sorted({d for d in deadlines.values() if d}, key=lambda window: window.end):
+        await times.before(deadline)
+        await _look_at_all(times, kv, deadlines)
+        if not await times.past(deadline):
+            return
+        await _look_at_all(times, kv, deadlines)
+
+
+@check("keyvalue_ttl.11", "keyvalue_ttl.2", "keyvalue_scan.5")
+@gauntlet(lambda limits: [{"order": order} for order in _ORDERS])
+async def the_count_falls_with_each_deadline(kv: TtlAndScan, case: Case, order: str) -> None:
+    """`count` and scans follow along as one key after the other expires (KV-37)."""
+    times = Times(case)
+    deadlines: dict[str, Window] = {}
+    for number, units in enumerate(_ORDERS[order]):
+        _, now = await times.during(kv.set_with_ttl(f"k{number}", b"v", units * 600.0))
+        deadlines[f"k{number}"] = now.after(units * 600.0)
+    for deadline in sorted(set(deadlines.values()), key=lambda window: window.end):
+        if not await times.past(deadline):
+            return
+        got, now = await times.during(kv.count("k"))
+        listed, then = await times.during(_keys(kv))
+        span = Window(now.start, then.end)
+        there = {key for key, end in deadlines.items() if times.is_present(end, span)}
+        gone = {key for key, end in deadlines.items() if times.is_missing(end, span)}
+        if len(there) + len(gone) == len(deadlines):
+            same("keyvalue_ttl.2", sorted(listed), sorted(there), "a scan does not give exactly the keys whose deadline is ahead")
+            same("keyvalue_ttl.2", got, len(there), "count does not count exactly the keys whose deadline is ahead")
+
+
+async def _keys(kv: KeyValueScan) -> list[str]:
+    return [key async for key in kv.scan_keys()]
+
+
+def _confusable(limits: Limits) -> Iterator[dict[str, Any]]:
+    """From each transformation a base and a few of its partners, spread over the list."""
+    for index, transformation in enumerate(TRANSFORMATIONS):
+        base = transformation.bases[0].encode()[: limits.max_name].decode(errors="ignore")
+        partners = variants(index, base, limits.max_name)
+        chosen = partners[:: -(-len(partners) // 6) or 1]
+        if chosen:
+            yield {"names": (base, *chosen), "how": ("set_with_ttl", "expire")[index % 2]}
+
+
+async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives: Sequence[float], how: str) -> None:
+    """Give each name its own life, 0 for none, and look on as one after the other ends."""
+    times = Times(case)
+    deadlines: dict[str, Window | None] = {}
+    for number, (name, life_s) in enumerate(zip(names, lives, strict=True)):
+        held = b"%d" % number
+        if life_s and how == "set_with_ttl":
+            _, now = await times.during(kv.set_with_ttl(name, held, life_s))
+        else:
+            await kv.set(name, held)
+            _, now = await times.during(kv.expire(name, life_s) if life_s else kv.exists(name))
+        deadlines[name] = now.after(life_s) if life_s else None
+    for instant in (0, *sorted({d.end + times.slack_ns for d in deadlines.values() if d})):
+        if not await times.to(instant):
+            return
+        for number, name in enumerate(names):
+            deadline = deadlines[name]
+            story = "another key, of a similar name, has another deadline"
+            await times.look(
+                kv, "get", name, b"%d" % number, deadline, early="keyvalue_ttl.11", late="keyvalue_ttl.11", story=story
+            )
+            if deadline is None:
+                same("keyvalue_ttl.11", await seconds_left(kv, name), None, f"a key got a deadline: {story}")
+            else:
+                await times.left(kv, name, lives[number], deadline, promise="keyvalue_ttl.11", story=story)
+
+
+@check("keyvalue_ttl.11")
+@gauntlet(_confusable)
+async def confusable_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, names: tuple[str, ...], how: str) -> None:
+    """Names that differ in case, blanks, normal form or length share no deadline: first one alone has it, then every second."""
+    lives = [100.0] + [0.0 if number % 2 else 1000.0 * (number + 1) for number in range(1, len(names))]
+    await _expect_own_deadlines(case, kv, names, lives, how)
+
+
+@check("keyvalue_ttl.11")
+@given(
+    names=strategies.universes(2, 6),
+    lives=st.lists(st.sampled_from((0.0, 100.0, 1000.0, 5000.0)), min_size=6, max_size=6),
+    how=st.sampled_from(("set_with_ttl", "expire")),
+)
+async def drawn_names_have_deadlines_of_their_own(
+    kv: KeyValueTtl, case: Case, names: tuple[str, ...], lives: list[float], how: str
+) -> None:
+    """The same with drawn names and lives."""
+    await _expect_own_deadlines(case, kv, names, lives[: len(names)], how)
+
+
+_CHANGES = ("set", "delete", "persist", "expire", "expire at once", "set_with_ttl", "expiry")
+
+
+async def _change(times: Times, kv: Any, key: str, change: str) -> None:
+    """Do something to a key that has 200 s to live."""
+    if change == "expiry":
+        _, now = await times.during(kv.expire(key, 0.5))
+        await times.past(now.after(0.5))
+    elif change in ("set", "delete", "persist"):
+        await (kv.set(key, b"new") if change == "set" else getattr(kv, change)(key))
+    else:
+        await (kv.set_with_ttl(key, b"new", 1e6) if change == "set_with_ttl" else kv.expire(key, 0 if change[6:] else 1e6))
+
+
+@check("keyvalue_ttl.11", "keyvalue_basic.9")
+@gauntlet(lambda limits: [{"change": change, "where": where} for change in _CHANGES for where in ("beside", "in a sibling")])
+async def a_change_of_one_key_leaves_the_deadlines_of_others(kv: KeyValueTtl, case: Case, change: str, where: str) -> None:
+    """Neither another key nor the same key of another namespace loses, gains or moves a deadline (KV-60)."""
+    times = Times(case)
+    promise = "keyvalue_ttl.11" if where == "beside" else "keyvalue_basic.9"
+    store: Any = kv if where == "beside" else await case.sibling()
+    changed = "changed" if where == "beside" else "k"
+    _, now = await times.during(kv.set_with_ttl("k", b"held", 200))
+    deadline = now.after(200)
+    await kv.set("without", b"held")
+    await store.set_with_ttl(changed, b"held", 200)
+    if where != "beside":
+        await store.set("without", b"other")
+        await store.expire("without", 300)
+    await _change(times, store, changed, change)
+    story = f"another key, {where}, was changed by {change}"
+    await times.look(kv, "get", "k", b"held", deadline, early=promise, story=story)
+    await times.left(kv, "k", 200, deadline, promise=promise, story=story)
+    same(promise, await seconds_left(kv, "without"), None, f"a key got a deadline ({story})")
+    if await times.past(deadline):
+        await times.look(kv, "get", "k", b"held", deadline, late=promise, story=story)
+        value(promise, await kv.get("without"), b"held", f"a key without a deadline has changed ({story})")
+
+
+@check("keyvalue_basic.9", "keyvalue_ttl.11")
+async def deadlines_stay_in_their_namespace(kv: KeyValueTtl, case: Case) -> None:
+    """A key with a deadline is in no other namespace, and cannot be expired, persisted or asked for from there (KV-60)."""
+    times = Times(case)
+    sibling = await case.sibling()
+    _, now = await times.during(kv.set_with_ttl("k", b"held", 600))
+    promise = "keyvalue_basic.9"
+    value(promise, await sibling.get("k"), None, "a key with a deadline is read in another namespace")
+    same(promise, await seconds_left(sibling, "k"), "NotFound", "the deadline of a key is told in another namespace")
+    truth(promise, await sibling.expire("k", 1), False, "a key of another namespace is expired")
+    truth(promise, await sibling.persist("k"), False, "a key of another namespace is persisted")
+    await times.left(kv, "k", 600, now.after(600), promise=promise, story="another namespace asked to expire it")
+    await sibling.set("k", b"other")
+    if await times.past(now.after(600)):
+        value(promise, await sibling.get("k"), b"other", "a key is removed by the deadline of one in another namespace")
+
+
+@check("keyvalue_basic.8", "keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.7", "keyvalue_ttl.8")
+@gauntlet(lambda limits: [{"ttl_s": ttl_s, "late_comer": late} for ttl_s in (2.5, 60.0, 86401.0) for late in (False, True)])
+async def every_client_knows_the_same_deadline(kv: KeyValueTtl, case: Case, ttl_s: float, late_comer: bool) -> None:
+    """What one client gives a deadline, expires or persists, every other one sees so at once, and when it passes (KV-05)."""
+    times = Times(case)
+    other = await case.client() if not late_comer else kv
+    for key in ("written", "persisted", "cleared"):
+        await kv.set_with_ttl(key, b"v", ttl_s)
+    _, now = await times.during(kv.set_with_ttl("written", b"v", ttl_s))
+    if late_comer:
+        other = await case.client()
+    deadline = now.after(ttl_s)
+    for look in ("get", "exists", "ttl"):
+        await times.look(other, look, "written", b"v", deadline, early="keyvalue_basic.8", story="written by another client")
+    await times.left(other, "written", ttl_s, deadline, promise="keyvalue_basic.8", story="given by another client")
+    done, then = await times.during(other.persist("persisted"))
+    if times.is_present(deadline, then):
+        truth("keyvalue_basic.8", done, True, "persist says False of a key to which another client gave a deadline")
+    await other.set("persisted", b"v")
+    await other.set("cleared", b"v")
+    for key in ("persisted", "cleared"):
+        same("keyvalue_basic.8", await seconds_left(kv, key), None, "a deadline that another client took away is there")
+    await kv.set("expired", b"v")
+    done, then = await times.during(other.expire("expired", ttl_s))
+    truth("keyvalue_basic.8", done, True, "expire says False of a key that another client wrote")
+    latest = then.after(ttl_s)
+    await times.left(kv, "expired", ttl_s, latest, promise="keyvalue_basic.8", story="given by another client")
+    if await times.past(latest):
+        await times.look(other, "get", "written", b"v", deadline, story="written by another client")
+        await times.look(kv, "exists", "written", b"v", deadline)
+        await times.look(kv, "get", "expired", b"v", latest, story="expired by another client")
+        for client in (kv, other):
+            for key in ("persisted", "cleared"):
+                value("keyvalue_basic.8", await client.get(key), b"v", "a key is removed by a deadline that was taken away")

@@ -1,0 +1,123 @@
+"""keyvalue_ttl on any clock: the one check that waits. All deadlines run side by side, so that it sleeps once.
+
+A real clock is not to be asserted upon: that a key stays until its deadline is judged only if the answer was there before it,
+and that it goes is awaited, generously; how late it was is noted.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_lives import MAKES
+from prism_suites._keyvalue_looks import LOOKS
+from prism_suites._keyvalue_model import Window
+from prism_testkit.case import Case
+from prism_testkit.checks import check
+from prism_testkit.interfaces import KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
+from prism_testkit.outcomes import Violation
+from prism_testkit.tap import offers
+
+_LADDER = (0.3, 0.5, 0.75, 0.999, 1.0, 1.25)
+_ATTEMPTS = (0.0, 1.0, 4.0, 10.0)
+"""Seconds after the last deadline at which to look; each look has a key of its own, for some change what they look at."""
+_HELD = b"held"
+_MOST_S = 20.0
+"""A backend that claims to be later than this is not waited for."""
+_OFFERS = {
+    "keyvalue_ttl": KeyValueTtl,
+    "keyvalue_scan": KeyValueScan,
+    "keyvalue_batch": KeyValueBatch,
+    "keyvalue_cas": KeyValueCas,
+    "keyvalue_transactional": KeyValueTransactional,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    look: str
+    key: str
+    deadline: Window
+
+
+@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.8", "keyvalue_ttl.7")
+async def a_ladder_of_deadlines_passes(kv: KeyValueTtl, case: Case) -> None:
+    """Keys stay until their deadlines, then go for every method; those whose deadline was taken away stay (KV-33, KV-37)."""
+    times = Times(case)
+    slack_s = times.slack_ns / 1e9
+    if slack_s > _MOST_S:
+        case.inconclusive(f"keys may be {slack_s:g} s late, and nothing waits that long")
+    whole = await case.whole()
+    names = [name for name, look in LOOKS.items() if offers(whole, _OFFERS[look.interface])]
+    ladders = [[await _watch(times, whole, name, attempt) for name in names] for attempt in range(len(_ATTEMPTS))]
+    kept = await _keep(times, whole)
+    for item in ladders[0]:
+        if not LOOKS[item.look].writes:
+            await times.look(whole, item.look, item.key, _HELD, item.deadline, story="on the way")
+    last = max(item.deadline.end for ladder in ladders for item in ladder) + times.slack_ns
+    await _measure(case, times, whole)
+    await _expect_gone(case, times, whole, ladders, last)
+    for key, promise in kept.items():
+        await times.look(whole, "get", key, _HELD, None, early=promise, story="its deadline was taken away")
+
+
+async def _watch(times: Times, kv: Any, look: str, attempt: int) -> _Watched:
+    """Write a key for one look, with a deadline from the ladder, by `set_with_ttl` or by `expire`."""
+    key = f"{attempt} {look}"
+    ttl_s = _LADDER[(len(look) + attempt) % len(_LADDER)]
+    deadline = await MAKES["set, expire" if attempt % 2 else "set_with_ttl"].run(kv, times, key, _HELD, ttl_s)
+    return _Watched(look, key, deadline)
+
+
+async def _keep(times: Times, kv: Any) -> dict[str, str]:
+    """Write keys that must outlive the ladder, though they had a deadline on it; return which promise keeps each."""
+    kept = {}
+    changes: dict[str, Callable[[str], Awaitable[object]]] = {
+        "keyvalue_ttl.3": lambda key: kv.set(key, _HELD),
+        "keyvalue_ttl.8": lambda key: kv.persist(key),
+        "keyvalue_ttl.7": lambda key: kv.expire(key, 1e6),
+        "keyvalue_ttl.10": lambda key: kv.set_with_ttl(key, _HELD, 1e6),
+    }
+    for promise, change in changes.items():
+        key = f"kept by {promise}"
+        _, now = await times.during(kv.set_with_ttl(key, _HELD, 1.0))
+        _, changed = await times.during(change(key))
+        if times.is_present(now.after(1.0), changed):
+            kept[key] = promise
+    return kept
+
+
+async def _measure(case: Case, times: Times, kv: Any) -> None:
+    """On a real clock, say how long after its deadline a key was last seen."""
+    if times.virtual:
+        return
+    _, now = await times.during(kv.set_with_ttl("measured", _HELD, _LADDER[0]))
+    deadline, seen = now.after(_LADDER[0]), 0
+    while times.now_ns() < deadline.end + round(_ATTEMPTS[-1] * 1e9):
+        found, then = await times.during(kv.get("measured"))
+        if found is None:
+            break
+        seen = then.start
+        await case.clock.sleep(0.002)
+    case.note(f"an expired key was last seen {max(0, seen - deadline.end) / 1e6:.0f} ms after its deadline")
+
+
+async def _expect_gone(case: Case, times: Times, kv: Any, ladders: Sequence[Sequence[_Watched]], last: int) -> None:
+    """Look in every way; where a key is still found, another one is tried a little later, until patience ends."""
+    late: dict[str, object] = {}
+    for ladder, pause_s in zip(ladders, _ATTEMPTS, strict=True):
+        while (ahead := last + round(pause_s * 1e9) - times.now_ns()) > 0:
+            await case.clock.sleep(ahead / 1e9)
+        waiting = [item for item in ladder if not late or item.look in late]
+        late = {}
+        for item in waiting:
+            got = await LOOKS[item.look].run(kv, item.key, _HELD)
+            if got != LOOKS[item.look].missing(item.key, _HELD):
+                late[item.look] = got
+        if not late:
+            return
+        if times.virtual:
+            break
+    look, got = next(iter(late.items()))
+    expected = LOOKS[look].missing("k", _HELD)
+    raise Violation.of("keyvalue_ttl.2", f"{look} finds a key long after its deadline", expected=expected, got=got)
