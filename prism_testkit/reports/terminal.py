@@ -5,6 +5,7 @@ Nothing here opens a stream: a `Writer` is handed in. pytest's ``TerminalReporte
 """
 
 import os
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
@@ -103,7 +104,8 @@ def write_summary(
             writer.write_line("")
         written = written or bool(lines)
         for line, markup in lines:
-            writer.write_line(fit_encoding(plain(line), encoding), **({markup: True} if markup else {}))
+            for part in _wrapped(fit_encoding(plain(line), encoding), width):
+                writer.write_line(part, **({markup: True} if markup else {}))
     if json_path:
         writer.write_line(fit_encoding(f"report: {plain(json_path)}", encoding))
 
@@ -134,6 +136,14 @@ def _one_line(text: str) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Break a line that is too long between words; what follows stands deeper than it began."""
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _of(report: Report, *outcomes: Outcome) -> list[CheckResult]:

@@ -144,7 +144,7 @@ def test_a_narrow_terminal_is_not_overrun(monkeypatch: pytest.MonkeyPatch, colum
     assert terminal.lines == []
     terminal.close()
     assert len(shown) == 1
-    assert shown[0].startswith("119/120  3 failed  0:00"[: columns - 1])
+    assert shown[0].startswith("119/120  3 failed  0:00"[: columns - 1].rstrip())
 
 
 def test_a_cleared_line_stays_away_until_the_next_update(

@@ -30,7 +30,7 @@ class Tty(io.StringIO):
 
 def summary(report: Report, **options: Any) -> str:
     stream = io.StringIO()
-    write_summary(StreamWriter(stream), report, **options)
+    write_summary(StreamWriter(stream), report, **({"width": 200} | options))
     return stream.getvalue()
 
 
@@ -74,6 +74,16 @@ def test_the_summary_of_a_good_run_is_short() -> None:
         "1 passed; level smoke, seed 7",
         "report: out.json",
     ]
+
+
+def test_long_lines_are_broken_between_words() -> None:
+    report = Report(results=[result(Outcome.UNAVAILABLE, reason="word " * 60)], problems=["problem " * 30, "x" * 100])
+    lines = summary(report, width=80).splitlines()
+    assert "x" * 100 in (line.strip() for line in lines)
+    assert max(len(line) for line in lines if "xxx" not in line) <= 80
+    start = next(number for number, line in enumerate(lines) if line.startswith("  unavailable   plain"))
+    assert lines[start + 1].startswith("      word word")
+    assert sum(line.count("word") for line in lines) == 60
 
 
 def test_the_same_reason_stands_once() -> None:
