@@ -148,6 +148,11 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         # The same case did not fail again. The first failure is the truth; what Hypothesis says of the repeat is a remark.
         flaky = "the same case was run again and did not fail the same way: a race, or a backend that changes its answer"
         record = run.first_failure or record
+    elif settings.replay is None and not isinstance(error, Hung) and record is not None and _passes_alone(run, record):
+        flaky = (
+            "alone, in a place where nothing was ever written, the same case passes: it depends on what earlier cases left "
+            "in other namespaces, or it is a race, or the backend changes its answer"
+        )
     if record is None:
         return Failure(promise="", promise_text="", message=f"{type(error).__name__}: {error}")
     cause = record.error if record.error is not None and not isinstance(error, Hung) else error
@@ -170,7 +175,27 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         flaky=flaky,
         traceback=trace,
     )
+    if flaky:
+        return failure.model_copy(update={"command": _whole_check(run, identifier, settings)})
     return failure.model_copy(update=_witness(run, record, promise, identifier, settings))
+
+
+def _passes_alone(run: _Run, record: CaseRecord) -> bool:
+    """Run a failed case once more where no earlier case can show through."""
+    again = CaseRecord(dict(record.arguments))
+    try:
+        with run.worker.elsewhere():
+            run_case(run.worker, run.check, run.binding, again)
+    except (Exception, Hung, HarnessError, Unavailable):
+        return False
+    except Inconclusive:
+        return True
+    return True
+
+
+def _whole_check(run: _Run, identifier: str, settings: Settings) -> str:
+    names = ",".join(run.binding.backends)
+    return f"pytest --prism-backend={names} --prism-level={settings.level} --prism-seed={settings.seed} '{identifier}'"
 
 
 def _judge(error: BaseException, record: CaseRecord, deadline_s: float) -> tuple[str, str | None, str | None, str]:
@@ -220,7 +245,6 @@ def _witness(run: _Run, record: CaseRecord, promise: str, identifier: str, setti
         )
         path = witness.save(settings.state / "witnesses")
     except NotEncodable as error:
-        names = ",".join(run.binding.backends)
-        return {"command": f"pytest --prism-backend={names} --prism-seed={settings.seed} '{identifier}'  # no witness: {error}"}
+        return {"command": f"{_whole_check(run, identifier, settings)}  # no witness: {error}"}
     shown = path.relative_to(settings.state.parent).as_posix()
     return {"witness": shown, "command": f"pytest --prism-replay={shown}"}

@@ -177,6 +177,17 @@ class Worker:
             site.forget()
             raise Unavailable(self._refused[name])
 
+    @contextlib.contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """For a while use fresh places, in which nothing was ever written; on a shared server only the connections are fresh."""
+        before, self._sites = self._sites, {}
+        try:
+            yield
+        finally:
+            for site in self._sites.values():
+                self._close(site)
+            self._sites = before
+
     def reset(self, kind: ClockKind) -> None:
         """Reconnect before the next case: after a failure nobody knows in what state the clients are."""
         for site in self._sites.values():

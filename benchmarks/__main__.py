@@ -1,0 +1,12 @@
+"""Runs every benchmark, one after another: ``python -m benchmarks [NAME ...]``."""
+
+import importlib
+import sys
+
+NAMES = ("per_example", "tap", "collection", "startup", "acceptance")
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or NAMES:
+        print(f"== {name}", flush=True)
+        sys.argv[1:] = []
+        importlib.import_module(f"benchmarks.{name}").main()
