@@ -54,9 +54,15 @@ async def clients(kv: Any, case: Case, on: Iterable[int], *, whole: bool = False
     return [opened[number] for number in on]
 
 
-async def play(case: Case, slots: Sequence[Any], present: Sequence[bool], scripts: Sequence[Sequence[Call]]) -> None:
-    """Set the keys that are to be present, run every script in a task of its own, then look at every key from both ends."""
-    case.overlap()
+async def play(
+    case: Case, slots: Sequence[Any], present: Sequence[bool], scripts: Sequence[Sequence[Call]], *, overlap: bool = True
+) -> None:
+    """Set the keys that are to be present, run every script in a task of its own, then look at every key from both ends.
+
+    Without ``overlap`` nothing runs between the effect of a call and its return, so that an effect that comes late shows.
+    """
+    if overlap:
+        case.overlap()
     for key, there in enumerate(present):
         if there:
             await slots[0].set(f"k{key}", INITIAL)
@@ -109,13 +115,13 @@ def judge(case: Case, promise: str) -> None:
     operations = list(single_key_operations(case.history.entries))
     for operation in operations:
         _judge_value(promise, operation, operations)
-    if not _overlapping(operations):
-        case.inconclusive("no two calls on one key overlapped")
     verdict = worst(check_history(operations, LastingModel))
-    if verdict.kind == "undecided":
-        case.inconclusive(explain(verdict))
     if verdict.kind == "violation":
         broken(promise, f"no order of the calls explains what they returned. {explain(verdict)}")
+    if verdict.kind == "undecided":
+        case.inconclusive(explain(verdict))
+    if not _overlapping(operations):
+        case.inconclusive("no two calls on one key overlapped")
 
 
 def _judge_value(promise: str, operation: Operation, operations: Sequence[Operation]) -> None:

@@ -27,8 +27,12 @@ def _scripts(operations: tuple[str, ...]) -> st.SearchStrategy[list[list[Call]]]
 
 def _mixes(limits: Limits) -> Iterator[dict[str, Any]]:
     for present in (True, False):
-        yield from offsets(("set", "delete"), _BASIC, present)
-    yield from offsets(("get", "exists"), ("set", "delete"), True)
+        for case in offsets(("set", "delete"), _BASIC, present):
+            yield {**case, "overlap": True}
+    for case in offsets(("get", "exists"), ("set", "delete"), True):
+        yield {**case, "overlap": True}
+    for case in offsets(("set", "delete"), _BASIC, True, ((0, 1),)):
+        yield {**case, "overlap": False}
 
 
 def _crossings(limits: Limits) -> Iterator[dict[str, Any]]:
@@ -46,10 +50,10 @@ def _racers(limits: Limits) -> Iterator[dict[str, Any]]:
 @check("keyvalue_basic.10")
 @gauntlet(_mixes)
 async def two_clients_on_one_key_agree_on_an_order(
-    kv: KeyValueBasic, case: Case, present: list[bool], on: tuple[int, ...], scripts: list[list[Call]]
+    kv: KeyValueBasic, case: Case, present: list[bool], on: tuple[int, ...], scripts: list[list[Call]], overlap: bool
 ) -> None:
-    """Any two calls that overlap, begun zero to four turns apart, take effect one after the other (KV-56)."""
-    await play(case, await clients(kv, case, on), present, scripts)
+    """Any two calls, begun zero to four turns apart, take effect one after the other (KV-56)."""
+    await play(case, await clients(kv, case, on), present, scripts, overlap=overlap)
     judge(case, "keyvalue_basic.10")
 
 

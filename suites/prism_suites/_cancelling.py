@@ -1,0 +1,131 @@
+"""Cancels one call at a chosen point, and judges what it left: all of its effect or none, key by key, and a driver that works."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prism_suites._judging import broken, value
+from prism_testkit.case import Case
+from prism_testkit.interfaces import Conflict, KeyValueTtl, NotFound, PrismError
+from prism_testkit.reports.text import show
+from prism_testkit.tap import offers
+
+__all__ = ["LADDER", "LONG_S", "Act", "State", "cancelled", "judge_answer", "judge_left", "prepare"]
+
+State = tuple[bytes | None, bool]
+"""(value, it has a time to live)."""
+LONG_S = 1e8
+LADDER: tuple[int | float, ...] = (1, 2, 3, 4, 5, 6, 8, 11, 16, 24, 0.2, 0.5, 0.8, 0.98)
+"""When to cancel: after so many turns of the event loop, or after a part of the time that the call takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One call: how to make it, the state of each key before and after it, and what it returns."""
+
+    call: Callable[[Any], Awaitable[Any]]
+    before: Mapping[str, State]
+    after: Mapping[str, State] = field(default_factory=dict)
+    """Of the keys that it changes."""
+    answer: object = None
+    whole: bool = False
+    """All keys change together."""
+
+    @property
+    def wanted(self) -> dict[str, State]:
+        return {**self.before, **self.after}
+
+
+async def prepare(slot: Any, states: Mapping[str, State]) -> None:
+    """Bring keys into a state."""
+    for key, (held, lives) in states.items():
+        if held is None:
+            await slot.delete(key)
+        elif lives:
+            await slot.set_with_ttl(key, held, LONG_S)
+        else:
+            await slot.set(key, held)
+
+
+async def cancelled(case: Case, slot: Any, act: Act, point: int | float) -> tuple[bool, Any]:
+    """Make the call and cancel it at ``point``; return whether it ended by itself, and what it returned.
+
+    An error of the contract counts as cancelled: some clients can only say that they do not know.
+    """
+    seconds = 0.0
+    if isinstance(point, float):
+        began_s = case.clock.now_s()
+        with contextlib.suppress(Conflict):
+            await act.call(slot)
+        seconds = (case.clock.now_s() - began_s) * point
+        await prepare(slot, act.before)
+    task = asyncio.ensure_future(act.call(slot))
+    if isinstance(point, float):
+        await asyncio.sleep(seconds)
+    else:
+        for _ in range(point):
+            await asyncio.sleep(0)
+    task.cancel()
+    try:
+        return True, await task
+    except (asyncio.CancelledError, PrismError):
+        return False, None
+
+
+async def look(slot: Any, key: str) -> State:
+    """Return the state of a key."""
+    held = await slot.get(key)
+    if not offers(slot, KeyValueTtl):
+        return held, False
+    try:
+        return held, await slot.ttl(key) is not None
+    except NotFound:
+        return held, False
+
+
+async def judge_left(promise: str, slot: Any, act: Act, ended: bool) -> None:
+    """Judge what a call left that was to be cancelled. Its effect may come late, but never goes again once it was seen."""
+    landed = set(act.after) if ended else set()
+    for _ in range(2):
+        wrong = None
+        for _ in range(3):  # what comes while we look may be seen in part; what is still in part later is
+            states = {key: await look(slot, key) for key in act.wanted}
+            wrong = _wrong(act, states, landed)
+            landed |= {key for key in act.after if states[key] == act.after[key] != act.before[key]}
+            if wrong is None:
+                break
+        if wrong is not None:
+            sentence, expected, got = wrong
+            broken(promise, sentence, expected=expected, got=got)
+
+
+def _wrong(act: Act, states: Mapping[str, State], landed: set[str]) -> tuple[str, object, object] | None:
+    """Return (sentence, expected, got) of the first key that is in no state that it may be in."""
+    for key, state in states.items():
+        allowed = [act.wanted[key]] if key in landed else [act.before[key], act.wanted[key]]
+        if state in allowed:
+            continue
+        if key not in act.after:
+            return f"a cancelled call changed {key!r}, which is not its own", _tell(*allowed), _tell(state)
+        if key in landed:
+            return f"what a call did to {key!r} is not there, or has gone again", _tell(*allowed), _tell(state)
+        return f"a cancelled call left a part of its effect on {key!r}", _tell(*allowed), _tell(state)
+    changing = [key for key in act.after if act.after[key] != act.before[key]]
+    done = [key for key in changing if states[key] == act.after[key]]
+    if act.whole and 0 < len(done) < len(changing):
+        return f"a cancelled transaction took effect on {done} alone", f"all of {changing}, or none", done
+    return None
+
+
+def judge_answer(promise: str, answer: object, wanted: object) -> None:
+    """Judge the answer of a call that ended before it could be cancelled, or in spite of it."""
+    if isinstance(wanted, bytes) or wanted is None:
+        value(promise, answer, wanted, "a call that was to be cancelled ended with a wrong answer")
+    elif answer != wanted:
+        broken(promise, "a call that was to be cancelled ended with a wrong answer", expected=wanted, got=answer)
+
+
+def _tell(*states: State) -> str:
+    return " or ".join(f"{show(held)}{' with a time to live' if lives else ''}" for held, lives in states)

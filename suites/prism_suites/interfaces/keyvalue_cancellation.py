@@ -1,0 +1,289 @@
+"""Cancelled calls: the effect whole or absent, the driver usable, and what other calls are told not touched by it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from prism_suites._cancelling import LADDER, LONG_S, Act, State, cancelled, judge_answer, judge_left, prepare
+from prism_suites._judging import broken, same, truth, value
+from prism_suites._keyvalue_retrying import transacted
+from prism_suites._racing import together
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
+from prism_testkit.traits import Limits
+
+_OLD: State = (b"old" * 20, False)
+_LIVING: State = (_OLD[0], True)
+_NONE: State = (None, False)
+_OTHERS = {"other": (b"not yours", False)}
+_ITEMS = tuple(f"b{number}" for number in range(5))
+
+
+def _long(limits: Limits) -> bytes:
+    return b"new;" * (min(limits.max_payload, 100_000) // 4)
+
+
+async def _transact(kv: Any, new: bytes) -> None:
+    async with kv.transaction() as transaction:
+        await transaction.set("k", new)
+        await transaction.delete("gone")
+        await transaction.set("fresh", new)
+
+
+_Maker = Callable[[bytes], Act]
+_BASIC: dict[str, _Maker] = {
+    "set of a missing key": lambda new: Act(lambda kv: kv.set("k", new), {"k": _NONE}, {"k": (new, False)}),
+    "set of a present key": lambda new: Act(lambda kv: kv.set("k", new), {"k": _OLD}, {"k": (new, False)}),
+    "delete": lambda new: Act(lambda kv: kv.delete("k"), {"k": _OLD}, {"k": _NONE}, True),
+    "get": lambda new: Act(lambda kv: kv.get("k"), {"k": (new, False)}, {}, new),
+    "exists": lambda new: Act(lambda kv: kv.exists("k"), {"k": _OLD}, {}, True),
+}
+_TTL: dict[str, _Maker] = {
+    "set_with_ttl, missing": lambda new: Act(lambda kv: kv.set_with_ttl("k", new, LONG_S), {"k": _NONE}, {"k": (new, True)}),
+    "set_with_ttl, present": lambda new: Act(lambda kv: kv.set_with_ttl("k", new, LONG_S), {"k": _OLD}, {"k": (new, True)}),
+    "set of one with a life": lambda new: Act(lambda kv: kv.set("k", new), {"k": _LIVING}, {"k": (new, False)}),
+    "expire": lambda new: Act(lambda kv: kv.expire("k", LONG_S), {"k": _OLD}, {"k": _LIVING}, True),
+    "expire at once": lambda new: Act(lambda kv: kv.expire("k", 0), {"k": _OLD}, {"k": _NONE}, True),
+    "persist": lambda new: Act(lambda kv: kv.persist("k"), {"k": _LIVING}, {"k": _OLD}, True),
+}
+_CAS: dict[str, _Maker] = {
+    "swap": lambda new: Act(lambda kv: kv.compare_and_swap("k", _OLD[0], new), {"k": _OLD}, {"k": (new, False)}, True),
+    "create": lambda new: Act(lambda kv: kv.compare_and_swap("k", None, new), {"k": _NONE}, {"k": (new, False)}, True),
+    "compare_and_delete": lambda new: Act(lambda kv: kv.compare_and_delete("k", _OLD[0]), {"k": _OLD}, {"k": _NONE}, True),
+}
+_BATCH: dict[str, _Maker] = {
+    "batch_set": lambda new: Act(
+        lambda kv: kv.batch_set(dict.fromkeys(_ITEMS, new)),
+        {key: _OLD if number % 2 else _NONE for number, key in enumerate(_ITEMS)},
+        dict.fromkeys(_ITEMS, (new, False)),
+    ),
+    "batch_delete": lambda new: Act(
+        lambda kv: kv.batch_delete(list(_ITEMS)), dict.fromkeys(_ITEMS, _OLD), dict.fromkeys(_ITEMS, _NONE), len(_ITEMS)
+    ),
+    "batch_get": lambda new: Act(
+        lambda kv: kv.batch_get(list(_ITEMS)), dict.fromkeys(_ITEMS, _OLD), {}, dict.fromkeys(_ITEMS, _OLD[0])
+    ),
+}
+_TRANSACTION: dict[str, _Maker] = {
+    "transaction": lambda new: Act(
+        lambda kv: _transact(kv, new),
+        {"k": _OLD, "gone": _OLD, "fresh": _NONE},
+        {"k": (new, False), "gone": _NONE, "fresh": (new, False)},
+        whole=True,
+    ),
+}
+
+
+def _points(kinds: Iterable[str]) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in LADDER)
+
+
+async def _cancel(promise: str, kv: Any, case: Case, make: _Maker, point: int | float) -> None:
+    """Cancel one call at one point, and judge what it left and whether everything goes on."""
+    made = make(_long(case.limits))
+    act = Act(made.call, {**made.before, **_OTHERS}, made.after, made.answer, made.whole)
+    await prepare(kv, act.before)
+    case.overlap()
+    ended, answer = await cancelled(case, kv, act, point)
+    value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
+    if ended:
+        judge_answer(promise, answer, act.answer)
+    await judge_left(promise, kv, act, ended)
+    for key in act.wanted:
+        await kv.set(key, b"again")
+        # The cancelled call may still take effect, after this one.
+        late = act.wanted[key][0]
+        got = await kv.get(key)
+        if got not in (b"again", late):
+            broken(promise, f"after a cancelled call a new value of {key!r} is not kept", expected=b"again", got=got)
+    truth(promise, await kv.delete("never"), False, "after a cancelled call a delete of a missing key is answered wrongly")
+
+
+@check("keyvalue_basic.11")
+@gauntlet(_points(_BASIC))
+async def a_cancelled_call_is_whole_or_absent(kv: KeyValueBasic, case: Case, kind: str, point: float) -> None:
+    """A call that is cancelled at any point leaves all of its effect or none, and the driver usable (G-9)."""
+    await _cancel("keyvalue_basic.11", kv, case, _BASIC[kind], point)
+
+
+@check("keyvalue_basic.11")
+@gauntlet(_points(_TTL))
+async def a_cancelled_life_is_whole_or_absent(kv: KeyValueTtl, case: Case, kind: str, point: float) -> None:
+    """A cancelled write with a time to live leaves value and deadline together, or neither."""
+    await _cancel("keyvalue_basic.11", kv, case, _TTL[kind], point)
+
+
+@check("keyvalue_basic.11")
+@gauntlet(_points(_CAS))
+async def a_cancelled_swap_is_whole_or_absent(kv: KeyValueCas, case: Case, kind: str, point: float) -> None:
+    """A swap that is cancelled at any point took place or did not."""
+    await _cancel("keyvalue_basic.11", kv, case, _CAS[kind], point)
+
+
+@check("keyvalue_batch.6")
+@gauntlet(_points(_BATCH))
+async def a_cancelled_batch_has_each_item_whole_or_absent(kv: KeyValueBatch, case: Case, kind: str, point: float) -> None:
+    """Of a batch that is cancelled at any point each item is there as a whole, or not at all."""
+    await _cancel("keyvalue_batch.6", kv, case, _BATCH[kind], point)
+
+
+@check("keyvalue_transactional.1")
+@gauntlet(_points(_TRANSACTION))
+async def a_cancelled_commit_is_whole_or_absent(kv: KeyValueTransactional, case: Case, kind: str, point: float) -> None:
+    """A transaction that is cancelled at any point, in the commit too, leaves all of its writes or none."""
+    await _cancel("keyvalue_transactional.1", kv, case, _TRANSACTION[kind], point)
+
+
+@check("keyvalue_transactional.2")
+@gauntlet(lambda limits: [{"turns": turns} for turns in (1, 3, 10)])
+async def a_transaction_cancelled_inside_is_discarded(kv: KeyValueTransactional, case: Case, turns: int) -> None:
+    """Cancelling the body discards every write, comes out unchanged, and holds nobody up afterwards (KV-31)."""
+    await kv.set("a", b"old")
+    came_out: list[str] = []
+
+    async def body() -> None:
+        try:
+            async with kv.transaction() as transaction:
+                await transaction.get("a")
+                await transaction.set("a", b"new")
+                await transaction.delete("a")
+                await transaction.set("b", b"new")
+                inside.set()
+                await asyncio.Event().wait()
+        except BaseException as error:
+            came_out.append(type(error).__name__)
+            raise
+
+    inside = asyncio.Event()
+    task = asyncio.ensure_future(body())
+    if not await _reached(inside, task):
+        case.inconclusive("the transaction ended before it could be cancelled")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    same("keyvalue_transactional.2", came_out, ["CancelledError"], "a cancelled transaction does not pass the cancellation on")
+    value("keyvalue_transactional.2", await kv.get("a"), b"old", "a write of a cancelled transaction was applied")
+    value("keyvalue_transactional.2", await kv.get("b"), None, "a write of a cancelled transaction was applied")
+    await kv.set("a", b"plain")
+    value("keyvalue_transactional.2", await kv.get("a"), b"plain", "after a cancelled transaction a plain set is not seen")
+    await transacted(kv, lambda transaction: transaction.set("b", b"next"))
+    value("keyvalue_transactional.2", await kv.get("b"), b"next", "after a cancelled transaction the next one has no effect")
+
+
+@check("keyvalue_basic.11")
+@gauntlet(lambda limits: [{"kind": kind} for kind in _BASIC])
+async def a_call_whose_time_is_up_is_whole_or_absent(kv: KeyValueBasic, case: Case, kind: str) -> None:
+    """A call inside a timeout of nought leaves all or nothing (KV-59)."""
+    act = _BASIC[kind](_long(case.limits))
+    await prepare(kv, act.before)
+    ended, answer = False, None
+    try:
+        async with asyncio.timeout(0):
+            answer = await act.call(kv)
+            ended = True
+    except TimeoutError:
+        pass
+    if ended:
+        judge_answer("keyvalue_basic.11", answer, act.answer)
+    await judge_left("keyvalue_basic.11", kv, act, ended)
+
+
+@check("keyvalue_basic.11")
+@gauntlet(lambda limits: [{"point": point} for point in range(1, 9)])
+async def other_calls_are_not_touched_by_a_cancelled_one(kv: KeyValueBasic, case: Case, point: int) -> None:
+    """Of many calls at once on one client some are cancelled; the others get their own answers."""
+    names = [f"n{number}" for number in range(24)]
+    await together(*(kv.set(name, name.encode() * 9) for name in names))
+    tasks = [asyncio.ensure_future(kv.get(name)) for name in names]
+    for _ in range(point):
+        await asyncio.sleep(0)
+    for task in tasks[::3]:
+        task.cancel()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    for number, (name, got) in enumerate(zip(names, told, strict=True)):
+        if isinstance(got, BaseException) and number % 3 == 0:
+            continue
+        same("keyvalue_basic.11", got, name.encode() * 9, f"get({name!r}), while others were cancelled, was given another answer")
+    told = await together(*(kv.get(name) for name in names))
+    same("keyvalue_basic.11", told, [name.encode() * 9 for name in names], "after cancelled calls, calls get answers of others")
+
+
+@check("keyvalue_basic.11")
+@gauntlet(lambda limits: [{"kind": kind, "times": 200} for kind in ("set of a present key", "get", "delete")])
+async def many_cancelled_calls_use_nothing_up(kv: KeyValueBasic, case: Case, kind: str, times: int) -> None:
+    """After many cancelled calls in a row connections, slots and locks are all there again (G-9)."""
+    await _exhaust("keyvalue_basic.11", kv, case, _BASIC[kind](b"new"), times, range(2, 6))
+
+
+@check("keyvalue_transactional.2")
+@gauntlet(lambda limits: [{"times": 100}])
+async def many_cancelled_transactions_use_nothing_up(kv: KeyValueTransactional, case: Case, times: int) -> None:
+    """After many cancelled transactions in a row what they were given is all there again."""
+    act = _TRANSACTION["transaction"](b"new")
+    await _exhaust("keyvalue_transactional.2", kv, case, act, times, range(2, 12))
+    for _ in range(8):
+        await transacted(kv, lambda transaction: transaction.set("t", b"value"))
+    value("keyvalue_transactional.2", await kv.get("t"), b"value", "after many cancelled transactions a commit has no effect")
+
+
+async def _exhaust(promise: str, kv: Any, case: Case, act: Act, times: int, points: Sequence[int]) -> None:
+    case.overlap()
+    await prepare(kv, act.before)
+    for number in range(times):
+        await cancelled(case, kv, act, points[number % len(points)])
+    names = [f"n{number}" for number in range(60)]
+    await together(*(kv.set(name, name.encode()) for name in names))
+    told = await together(*(kv.get(name) for name in names))
+    same(promise, told, [name.encode() for name in names], f"after {times} cancelled calls, calls are answered wrongly")
+
+
+@check("keyvalue_scan.7")
+@gauntlet(
+    lambda limits: [
+        {"method": method, "end": end, "point": point}
+        for method in ("scan", "scan_keys")
+        for end, points in (("break", (1, 40)), ("cancel", (1, 2, 3, 5, 9, 30)), ("cancel waiting", (1, 40)))
+        for point in points
+    ]
+)
+async def a_scan_that_is_left_changes_nothing(kv: KeyValueScan, case: Case, method: str, end: str, point: int) -> None:
+    """A scan that is left by ``break`` or cancelled, before or between two steps, leaves the driver usable."""
+    names = {f"n{number:03}" for number in range(60)}
+    await together(*(kv.set(name, b"v") for name in names))
+    case.overlap()
+    reached = asyncio.Event()
+
+    async def iterate() -> None:
+        given = 0
+        async for _ in getattr(kv, method)():
+            given += 1
+            if end == "break" and given == point:
+                break
+            if end == "cancel waiting" and given == point:
+                reached.set()
+                await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(iterate())
+    if end == "cancel waiting":
+        await _reached(reached, task)
+    for _ in range(point if end == "cancel" else 0):
+        await asyncio.sleep(0)
+    if end != "break":
+        task.cancel()
+    ended = (await asyncio.gather(task, return_exceptions=True))[0]
+    if isinstance(ended, Exception):
+        raise ended
+    same("keyvalue_scan.7", {key async for key in kv.scan_keys()}, names, "after a scan that was left, a scan gives other keys")
+    value("keyvalue_scan.7", await kv.get("n000"), b"v", "after a scan that was left, a get is answered wrongly")
+    await kv.set("more", b"v")
+    same("keyvalue_scan.7", await kv.count(), len(names) + 1, "after a scan that was left, a count is wrong")
+
+
+async def _reached(event: asyncio.Event, task: "asyncio.Task[Any]") -> bool:
+    """Wait until a task has set an event, or ended without."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return event.is_set() and not task.done()
