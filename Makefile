@@ -10,7 +10,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 acceptance: $(VENV)/.installed ## Run the shipped suites on the embedded backends and a real Valkey
-	$(BIN)/pytest --prism-backend=embedded,valkey $(ARGS)
+	$(BIN)/pytest --prism-backend=embedded,valkey -n 2 $(ARGS)
 
 test: $(VENV)/.developed ## Run the project's own tests
 	$(BIN)/pytest -n 2 tests $(ARGS)

@@ -268,7 +268,7 @@ class Reporting:
         self._json.finish(report)
 
 
-_TOO_LOW = "they generate their data, which this level does not do"
+_TOO_LOW = "they run from a higher --prism-level: they generate their data, or take long"
 
 
 def _claims(traits: Traits) -> dict[str, str | float | None]:
