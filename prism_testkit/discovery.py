@@ -55,10 +55,15 @@ def has_hooks(plugin: object) -> bool:
 
 def _ours(plugin: object) -> Iterator[tuple[str, Any]]:
     for name in dir(plugin) if not inspect.ismodule(plugin) else vars(plugin):
-        if name.startswith("prism_") or (inspect.ismodule(plugin) and hasattr(vars(plugin)[name], _MARK)):
+        if name.startswith("prism_") or (inspect.ismodule(plugin) and _marked(vars(plugin)[name])):
             thing = inspect.getattr_static(plugin, name)
-            if callable(thing) and (hasattr(thing, _MARK) or name.startswith("prism_register")):
+            if callable(thing) and (_marked(thing) or name.startswith("prism_register")):
                 yield name, thing
+
+
+def _marked(thing: object) -> bool:
+    # Functions only: `pytest.mark` and `unittest.mock.call`, imported by name, have an answer to every attribute.
+    return inspect.isroutine(thing) and hasattr(thing, _MARK)
 
 
 class Discovery:
@@ -83,7 +88,7 @@ class Discovery:
                     f"{where}: there is no hook {hook!r}{closest(hook, _HOOKS)}; there are: {', '.join(_HOOKS)}",
                     f"edit {_place(thing)}: rename {hook} to {right}",
                 )
-            if not hasattr(thing, _MARK):
+            if not _marked(thing):
                 raise HookError(
                     f"{where}: a hook is marked with @prism.hookimpl, this one is not, so it would never be called",
                     f"edit {_place(thing)}: write @prism.hookimpl above `def {hook}`",
