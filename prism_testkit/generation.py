@@ -2,6 +2,7 @@
 
 The database key is the check's id with its binding, so that one backend's examples are not tried on another; the seed is the
 run's, mixed with that id; constants of local modules are off, so that neither ``-n`` nor a backend's source changes the data.
+What Hypothesis keeps on disk (tables of characters) goes to our directory too.
 What is private to Hypothesis stands in this module alone, and has a test.
 """
 
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import HealthCheck, Phase, Verbosity, configuration
 from hypothesis.database import DirectoryBasedExampleDatabase
-from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.cache import LRUCache
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from prism_testkit.checks import Check
 
@@ -31,8 +34,17 @@ def generate(
 ) -> None:
     """Run ``case`` on stored and generated arguments; raise what the smallest failing one raised."""
 
+    database = _Database(state / "examples") if state is not None else None
+
     def example(**arguments: Any) -> None:
-        case(**arguments)
+        try:
+            case(**arguments)
+        except Exception:
+            raise
+        except BaseException:
+            if database is not None:
+                database.closed = True
+            raise
 
     assert check.given is not None
     example.__name__ = check.name
@@ -41,7 +53,7 @@ def generate(
     settings = hypothesis.settings(
         max_examples=examples,
         deadline=None,
-        database=DirectoryBasedExampleDatabase(state / "examples") if state is not None else None,
+        database=database,
         phases=phases,
         suppress_health_check=list(HealthCheck),
         verbosity=Verbosity.quiet,
@@ -49,17 +61,47 @@ def generate(
         print_blob=False,
         derandomize=False,
     )
-    run = hypothesis.seed(mixed_seed(seed, identifier))(settings(hypothesis.given(**check.given)(example)))
-    with _no_local_constants():
+    # Settings last: `seed` takes the database away from those that are there already.
+    run = settings(hypothesis.seed(mixed_seed(seed, identifier))(hypothesis.given(**check.given)(example)))
+    with _no_local_constants(), _home(state):
         run()
+
+
+class _Database(DirectoryBasedExampleDatabase):
+    """Failing examples. Hypothesis would store what ended without a verdict too: that closes it."""
+
+    closed = False
+
+    def save(self, key: bytes, value: bytes) -> None:
+        if not self.closed:
+            super().save(key, value)
+
+
+_NONE = Constants()
+_constants: LRUCache[Any, Any] = LRUCache(1024)
 
 
 @contextlib.contextmanager
 def _no_local_constants() -> Iterator[None]:
-    before = HypothesisProvider.__dict__["_local_constants"]
-    empty = type(HypothesisProvider(None)._local_constants)()
-    HypothesisProvider._local_constants = property(lambda self: empty)  # type: ignore[method-assign, assignment]
+    provider = providers.HypothesisProvider
+    before = provider.__dict__["_local_constants"], providers.CONSTANTS_CACHE
+    # The cache mixes what is global with what is local: the process's other tests keep theirs, and we ours.
+    provider._local_constants = property(lambda self: _NONE)  # type: ignore[method-assign, assignment]
+    providers.CONSTANTS_CACHE = _constants
     try:
         yield
     finally:
-        HypothesisProvider._local_constants = before  # type: ignore[method-assign]
+        provider._local_constants, providers.CONSTANTS_CACHE = before  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _home(state: Path | None) -> Iterator[None]:
+    if state is None:
+        yield
+        return
+    before = configuration.storage_directory(intent_to_write=False).home_directory
+    configuration.set_hypothesis_home_dir(state / "hypothesis")
+    try:
+        yield
+    finally:
+        configuration.set_hypothesis_home_dir(before)
