@@ -1,0 +1,279 @@
+"""keyvalue_scan: what a scan may give while others write, between any two of its steps.
+
+The checks step a scan by hand and write in between, so that nothing depends on chance. What is judged is only what is promised:
+keys that are there all the time come exactly once, others at most once, and a value is one that the key held meanwhile.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism_suites._judging import broken
+from prism_suites._keyvalue_bulk import lists, store
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import KeyValueScan
+from prism_testkit.strategies import prefixes, universes
+
+_PREFIX = "k"
+
+
+class _Scanned:
+    """What a scan that is under way may still give, kept from what was written since it began."""
+
+    def __init__(self, case: Case, writer: KeyValueScan, items: dict[str, bytes], prefix: str) -> None:
+        self.case = case
+        self.writer = writer
+        self.prefix = prefix
+        self.now = dict(items)
+        self.given: dict[str, None] = {}
+        self._throughout = {name for name in items if name[: len(prefix)] == prefix}
+        self._held = {name: {data} for name, data in items.items()}
+        self._writes = 0
+
+    async def set(self, name: str) -> None:
+        """Give a key a value that no key had before."""
+        self._writes += 1
+        data = f"{name} {self._writes}".encode()
+        await self.writer.set(name, data)
+        self.now[name] = data
+        self._held.setdefault(name, set()).add(data)
+
+    async def delete(self, name: str) -> None:
+        """Remove a key; from now on the scan may give it or not."""
+        await self.writer.delete(name)
+        self.now.pop(name, None)
+        self._throughout.discard(name)
+
+    def left(self) -> list[str]:
+        """Return the present keys that are still to come, in order."""
+        return sorted(name for name in self.now if name not in self.given and name[: len(self.prefix)] == self.prefix)
+
+    def see(self, name: str, data: bytes | None) -> None:
+        """Judge one step; ``data`` is None where the scan gives keys alone."""
+        if name[: len(self.prefix)] != self.prefix:
+            broken("keyvalue_scan.2", "a scan during writes gives a key that does not begin with the prefix", got=name)
+        if name in self.given:
+            broken("keyvalue_scan.3", "a scan during writes gives a key twice", expected="each key at most once", got=name)
+        if name not in self._held:
+            broken("keyvalue_scan.3", "a scan during writes gives a key that was never written", got=name)
+        if data is not None and data not in self._held[name]:
+            sentence = f"a scan during writes gives a value that {name[:40]!a} did not hold meanwhile"
+            broken("keyvalue_scan.3", sentence, expected=sorted(self._held[name]), got=data)
+        self.given[name] = None
+
+    def end(self) -> None:
+        """Judge that nothing is missing."""
+        for name in sorted(self._throughout - set(self.given)):
+            broken("keyvalue_scan.3", "a scan leaves out a key that was there all the time", expected=name, got=list(self.given))
+
+
+Act = Callable[[_Scanned, str, int], Awaitable[None]]
+"""(what is known, the key just given, the number of the step) -> done."""
+
+
+async def _overwrite_all(scanned: _Scanned, given: str, step: int) -> None:
+    for name in list(scanned.now):
+        await scanned.set(name)
+
+
+async def _overwrite_given(scanned: _Scanned, given: str, step: int) -> None:
+    await scanned.set(given)
+
+
+async def _overwrite_next(scanned: _Scanned, given: str, step: int) -> None:
+    for name in scanned.left()[:2]:
+        await scanned.set(name)
+
+
+async def _delete_given(scanned: _Scanned, given: str, step: int) -> None:
+    await scanned.delete(given)
+
+
+async def _delete_next(scanned: _Scanned, given: str, step: int) -> None:
+    for name in scanned.left()[:1]:
+        await scanned.delete(name)
+
+
+async def _delete_last(scanned: _Scanned, given: str, step: int) -> None:
+    for name in scanned.left()[-1:]:
+        await scanned.delete(name)
+
+
+async def _delete_all_given(scanned: _Scanned, given: str, step: int) -> None:
+    if step == len(scanned.now) // 2:
+        for name in list(scanned.given):
+            await scanned.delete(name)
+
+
+async def _delete_all_but_one(scanned: _Scanned, given: str, step: int) -> None:
+    if step == 0:
+        for name in [*scanned.left()[:4], *scanned.left()[5:]]:
+            await scanned.delete(name)
+
+
+async def _rewrite_given(scanned: _Scanned, given: str, step: int) -> None:
+    await scanned.delete(given)
+    await scanned.set(given)
+
+
+async def _rewrite_next(scanned: _Scanned, given: str, step: int) -> None:
+    for name in scanned.left()[:2]:
+        await scanned.delete(name)
+        await scanned.set(name)
+
+
+async def _rewrite_all(scanned: _Scanned, given: str, step: int) -> None:
+    if step == 1:
+        for name in list(scanned.now):
+            await scanned.delete(name)
+        for name in [*scanned.given, "k500"]:
+            await scanned.set(name)
+
+
+async def _add_before(scanned: _Scanned, given: str, step: int) -> None:
+    if step < 12:
+        await scanned.set(f"{_PREFIX}!{99 - step}")
+
+
+async def _add_behind(scanned: _Scanned, given: str, step: int) -> None:
+    if step < 12:
+        await scanned.set(f"{_PREFIX}~{step}")
+
+
+async def _add_beside(scanned: _Scanned, given: str, step: int) -> None:
+    if step < 12:
+        await scanned.set(f"{given}+")
+        await scanned.set(f"j{step}")
+        await scanned.set(f"l{step}")
+
+
+async def _add_many(scanned: _Scanned, given: str, step: int) -> None:
+    if step == 2:
+        for number in range(60 if scanned.case.server else 300):
+            await scanned.set(f"{_PREFIX}{number:03}+")
+
+
+async def _look(scanned: _Scanned, given: str, step: int) -> None:
+    await scanned.writer.get(given)
+    await scanned.writer.exists("missing")
+    await scanned.writer.delete("missing")
+    await lists(scanned.writer, scanned.now, _PREFIX)
+
+
+async def _wait(scanned: _Scanned, given: str, step: int) -> None:
+    await scanned.set("elsewhere")
+    if scanned.case.clock.virtual:
+        await scanned.case.advance(1.0)
+
+
+_ACTS: dict[str, Act] = {
+    "looking": _look,
+    "overwriting every key": _overwrite_all,
+    "overwriting the key just given": _overwrite_given,
+    "overwriting keys to come": _overwrite_next,
+    "deleting the key just given": _delete_given,
+    "deleting the next key": _delete_next,
+    "deleting the last key": _delete_last,
+    "deleting all that was given": _delete_all_given,
+    "deleting all but one to come": _delete_all_but_one,
+    "deleting and writing again the key just given": _rewrite_given,
+    "deleting and writing again keys to come": _rewrite_next,
+    "deleting everything and writing some again": _rewrite_all,
+    "adding before": _add_before,
+    "adding behind": _add_behind,
+    "adding beside": _add_beside,
+    "adding many": _add_many,
+    "letting time pass": _wait,
+}
+
+
+async def _steps(kv: KeyValueScan, keys_only: bool, prefix: str) -> AsyncIterator[tuple[str, bytes | None]]:
+    if keys_only:
+        async for name in kv.scan_keys(prefix):
+            yield name, None
+    else:
+        async for name, data in kv.scan(prefix):
+            yield name, data
+
+
+def _cases(names: Iterable[str], count: int) -> list[dict[str, Any]]:
+    """Each act by the scanning client under `scan`, and by another one under `scan_keys`."""
+    return [{"during": name, "count": count, "keys_only": other, "other": other} for other in (False, True) for name in names]
+
+
+@check("keyvalue_scan.3")
+@gauntlet(lambda limits: _cases(_ACTS, 11))
+async def a_scan_during_writes_is_complete(
+    kv: KeyValueScan, case: Case, during: str, count: int, keys_only: bool, other: bool
+) -> None:
+    """Whatever is written between two steps, keys that stay are given exactly once, the others at most once (KV-43)."""
+    await _scan_during(kv, case, _ACTS[during], count, keys_only, other)
+
+
+_LONG = (
+    "overwriting the key just given",
+    "deleting the key just given",
+    "deleting all that was given",
+    "adding before",
+    "adding many",
+)
+
+
+@check("keyvalue_scan.3")
+@gauntlet(lambda limits: _cases(_LONG, 130) + _cases(_LONG[2:4], 1030))
+async def a_scan_of_many_pages_during_writes_is_complete(
+    kv: KeyValueScan, case: Case, during: str, count: int, keys_only: bool, other: bool
+) -> None:
+    """What is written while a page is read moves no key out of, or twice into, the pages to come (KV-42, KV-43)."""
+    await _scan_during(kv, case, _ACTS[during], min(count, 300) if case.server else count, keys_only, other)
+
+
+async def _scan_during(kv: KeyValueScan, case: Case, act: Act, count: int, keys_only: bool, other: bool) -> None:
+    items = {f"k{number:03}": b"%d" % number for number in range(count)} | {"j": b"beside", "l": b"beside"}
+    await store(case, kv, items)
+    scanned = _Scanned(case, await case.client() if other else kv, items, _PREFIX)
+    step = 0
+    async for name, data in _steps(kv, keys_only, _PREFIX):
+        scanned.see(name, data)
+        await act(scanned, name, step)
+        step += 1
+    scanned.end()
+    await lists(kv, scanned.now)
+
+
+_WRITES = ("set", "delete", "rewrite")
+
+
+@check("keyvalue_scan.3", "keyvalue_scan.2")
+@given(
+    listing=universes(3, 8).flatmap(lambda names: st.tuples(st.just(names), st.one_of(st.just(""), prefixes(names)))),
+    writes=st.lists(st.tuples(st.sampled_from(_WRITES), st.integers(0, 7), st.integers(0, 3)), min_size=1, max_size=10).map(tuple),
+    keys_only=st.booleans(),
+)
+async def any_writes_during_a_scan_leave_it_complete(
+    kv: KeyValueScan, case: Case, listing: tuple[tuple[str, ...], str], writes: tuple[tuple[str, int, int], ...], keys_only: bool
+) -> None:
+    """Confusable names written and deleted at any step of a scan, with any prefix, disturb no other key (KV-43)."""
+    names, prefix = listing
+    items = {name: b"%d" % number for number, name in enumerate(names[: 1 + len(names) * 2 // 3])}
+    await store(case, kv, items)
+    scanned = _Scanned(case, kv, items, prefix)
+    step = 0
+    async for name, data in _steps(kv, keys_only, prefix):
+        scanned.see(name, data)
+        for operation, index, when in writes:
+            if when == step:
+                await _write(scanned, operation, names[index % len(names)])
+        step += 1
+    scanned.end()
+    await lists(kv, scanned.now)
+
+
+async def _write(scanned: _Scanned, operation: str, name: str) -> None:
+    if operation != "set":
+        await scanned.delete(name)
+    if operation != "delete":
+        await scanned.set(name)
