@@ -21,15 +21,17 @@ async def expect_one_deadline(case: Case, kv: Any, *, made: str, look: str, ttl_
     times = Times(case)
     looker = await case.client() if other else kv
     story = f"made by {made}"
+    promise = MAKES[made].promise
     early = await MAKES[made].run(kv, times, "looked at early", _HELD, ttl_s)
     first = await MAKES[made].run(kv, times, "k", _HELD, ttl_s)
     if early is None or first is None:
         return
     await times.before(early)
-    await times.look(looker, look, "looked at early", _HELD, early, story=story)
+    await times.look(looker, look, "looked at early", _HELD, early, early=promise or "keyvalue_ttl.1", story=story)
     if not await times.past(first):
         return
-    await times.look(looker, look, "k", _HELD, first, story=f"{story}, the first look after it")
+    late = promise or "keyvalue_ttl.2"
+    await times.look(looker, look, "k", _HELD, first, late=late, story=f"{story}, the first look after it")
     if LOOKS[look].creates:
         value("keyvalue_ttl.2", await kv.get("k"), FRESH, f"{look} did not create what had expired")
         same("keyvalue_ttl.10", await seconds_left(kv, "k"), None, f"{look} created a key that has an old deadline")

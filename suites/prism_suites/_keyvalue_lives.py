@@ -23,7 +23,7 @@ Clear = Callable[[Any, str, bytes, bytes], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way, the interface that it needs, and the promise that it relies on."""
+    """One way, the interface that it needs, and the promise that breaks if the deadline is then another, or there still."""
 
     interface: str
     run: Any
@@ -140,22 +140,22 @@ async def _transaction_expire(kv: Any, times: Times, key: str, value: bytes, ttl
 
 MAKES: dict[str, Way] = {
     "set_with_ttl": Way("keyvalue_ttl", _set_with_ttl),
-    "set, expire": Way("keyvalue_ttl", _set_expire),
-    "set, set_with_ttl": Way("keyvalue_ttl", _over_a_value),
-    "set_with_ttl twice, the same value": Way("keyvalue_ttl", _over_the_same_value),
-    "set_with_ttl over a longer one": Way("keyvalue_ttl", _over_a_longer),
-    "set_with_ttl over a shorter one": Way("keyvalue_ttl", _over_a_shorter),
-    "set_with_ttl, half of it later again": Way("keyvalue_ttl", _set_again_later),
-    "expire, shorter": Way("keyvalue_ttl", _expire_shorter),
-    "expire, longer": Way("keyvalue_ttl", _expire_longer),
-    "expire, half of it later": Way("keyvalue_ttl", _expire_later),
-    "expire three times": Way("keyvalue_ttl", _expire_thrice),
-    "persist, expire": Way("keyvalue_ttl", _persist_expire),
-    "delete, set_with_ttl": Way("keyvalue_ttl", _deleted_before),
-    "no time to live, set_with_ttl": Way("keyvalue_ttl", _at_once_before),
-    "batch_set, expire": Way("keyvalue_batch", _batch_expire),
-    "compare_and_swap, expire": Way("keyvalue_cas", _swap_expire),
-    "transaction, expire": Way("keyvalue_transactional", _transaction_expire),
+    "set, expire": Way("keyvalue_ttl", _set_expire, "keyvalue_ttl.7"),
+    "set, set_with_ttl": Way("keyvalue_ttl", _over_a_value, "keyvalue_ttl.3"),
+    "set_with_ttl twice, the same value": Way("keyvalue_ttl", _over_the_same_value, "keyvalue_ttl.3"),
+    "set_with_ttl over a longer one": Way("keyvalue_ttl", _over_a_longer, "keyvalue_ttl.3"),
+    "set_with_ttl over a shorter one": Way("keyvalue_ttl", _over_a_shorter, "keyvalue_ttl.3"),
+    "set_with_ttl, half of it later again": Way("keyvalue_ttl", _set_again_later, "keyvalue_ttl.3"),
+    "expire, shorter": Way("keyvalue_ttl", _expire_shorter, "keyvalue_ttl.7"),
+    "expire, longer": Way("keyvalue_ttl", _expire_longer, "keyvalue_ttl.7"),
+    "expire, half of it later": Way("keyvalue_ttl", _expire_later, "keyvalue_ttl.7"),
+    "expire three times": Way("keyvalue_ttl", _expire_thrice, "keyvalue_ttl.7"),
+    "persist, expire": Way("keyvalue_ttl", _persist_expire, "keyvalue_ttl.7"),
+    "delete, set_with_ttl": Way("keyvalue_ttl", _deleted_before, "keyvalue_ttl.10"),
+    "no time to live, set_with_ttl": Way("keyvalue_ttl", _at_once_before, "keyvalue_ttl.10"),
+    "batch_set, expire": Way("keyvalue_batch", _batch_expire, "keyvalue_ttl.7"),
+    "compare_and_swap, expire": Way("keyvalue_cas", _swap_expire, "keyvalue_ttl.7"),
+    "transaction, expire": Way("keyvalue_transactional", _transaction_expire, "keyvalue_ttl.7"),
 }
 
 
