@@ -1,0 +1,110 @@
+"""What a process writes until it is killed: plans of steps, as plain data."""
+
+from collections.abc import Iterable
+from random import Random
+
+from prism_testkit.killing import Step
+from prism_testkit.strategies import name_groups
+from prism_testkit.traits import Limits
+
+__all__ = ["AHEAD", "NEVER", "lives", "names_of", "writes"]
+
+AHEAD = 900
+"""Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
+NEVER = "never written"
+_LARGE = 60_000
+_LARGE_STEPS = 16
+"""The first steps behind the planned kill are large, so that it comes in the middle of one."""
+
+
+def names_of(limits: Limits) -> list[str]:
+    """Return 100 plain names, and one of every group of names that stores confuse."""
+    return [f"key-{number}" for number in range(100)] + [group[-1] for group in name_groups(limits.max_name)][:60]
+
+
+def writes(limits: Limits, methods: Iterable[str], acknowledged: int, seed: int) -> list[Step]:
+    """Return steps of every kind in ``methods`` over one set of names, the large ones just behind ``acknowledged``."""
+    random = Random(seed)
+    names = names_of(limits)
+    kinds = [kind for kind in methods for _ in range(4 if kind == "set" else 1)]
+    values: dict[str, bytes] = {}
+    steps: list[Step] = []
+    for number in range(acknowledged + AHEAD):
+        large = acknowledged <= number < acknowledged + _LARGE_STEPS
+        kind = ("set", "batch_set", "transaction")[number % 3] if large else random.choice(kinds)
+        if kind not in kinds:
+            kind = "set"
+        steps.append(_step(kind, number, seed, names, values, random, limits.max_payload, large))
+    return steps
+
+
+def _step(
+    kind: str, number: int, seed: int, names: list[str], values: dict[str, bytes], random: Random, limit: int, large: bool
+) -> Step:
+    name = random.choice(names)
+    value = _value(number, seed, _LARGE if large else 0)[:limit]
+    if kind == "set":
+        values[name] = value
+        return "set", (name, value)
+    if kind == "delete":
+        values.pop(name, None)
+        return "delete", (name,)
+    if kind == "compare_and_swap":
+        expected = values.get(name) if number % 5 else b"another value"
+        if expected == values.get(name):
+            values[name] = value
+        return "compare_and_swap", (name, expected, value)
+    if kind == "compare_and_delete":
+        return "compare_and_delete", (name, values.pop(name, b"nothing"))
+    some = random.sample(names, 40 if large else 6)
+    pieces = {other: _value(number, seed, _LARGE // 40 if large else 0)[:limit] for other in some}
+    if kind == "batch_delete":
+        for other in some[:3]:
+            values.pop(other, None)
+        return "batch_delete", (some[:3],)
+    if kind == "batch_set":
+        values.update(pieces)
+        return "batch_set", (pieces,)
+    removed = [] if large else some[:2]
+    values.update(pieces)
+    for other in removed:
+        values.pop(other, None)
+    return "transaction", (
+        *(("set", (other, piece)) for other, piece in pieces.items()),
+        *(("delete", (other,)) for other in removed),
+    )
+
+
+def _value(number: int, seed: int, length: int) -> bytes:
+    """Return a value of its own; now and then the empty one, and one over the size of a page."""
+    token = b"%d.%d;" % (seed, number)
+    if length:
+        return (token * (length // len(token) + 1))[:length]
+    if number % 17 == 0:
+        return b""
+    return token * (700 if number % 61 == 0 else 1 + number % 9)
+
+
+def lives(short_s: float, long_s: float, seed: int) -> list[Step]:
+    """Return writes of every kind of deadline: given, replaced, shortened, lengthened, taken away, and over."""
+
+    def value(name: str) -> bytes:
+        return b"%s of %d" % (name.encode(), seed)
+
+    def given(name: str, ttl_s: float) -> Step:
+        return "set_with_ttl", (name, value(name), ttl_s)
+
+    def plain(name: str, again: bytes = b"") -> Step:
+        return "set", (name, value(name) + again)
+
+    steps: list[Step] = [given(f"long-{number}", long_s + number) for number in range(8)]
+    steps += [given("overwritten", short_s), plain("overwritten", b" again")]
+    steps += [given("lengthened", short_s), given("lengthened", long_s)]
+    steps += [given("prolonged", short_s), ("expire", ("prolonged", long_s))]
+    steps += [given("kept", short_s), ("persist", ("kept",))]
+    steps += [given("deleted", long_s), ("delete", ("deleted",))]
+    steps += [given("written again", short_s), ("delete", ("written again",)), plain("written again")]
+    steps += [plain("over"), ("expire", ("over", 0.0)), plain("limited"), ("expire", ("limited", long_s))]
+    steps += [given("replaced", long_s), given("replaced", short_s), plain("ended"), ("expire", ("ended", short_s))]
+    steps += [given("cut", long_s), ("expire", ("cut", short_s)), *(given(f"short-{number}", short_s) for number in range(4))]
+    return steps
