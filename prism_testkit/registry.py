@@ -119,10 +119,12 @@ class Registry:
             problems += dict.fromkeys(text for i in ids for text in mismatches(driver, INTERFACES[i]))
             traits, limits = getattr(driver, "traits", backend.traits), getattr(driver, "limits", backend.limits)
             if not isinstance(traits, Traits):
-                problems.append(f"{where}.traits: expected Traits(...), found {traits!r}")
+                # What the driver took over from the backend is reported there.
+                problems += [f"{where}.traits: expected Traits(...), found {traits!r}"] if hasattr(driver, "traits") else []
                 continue
             if not isinstance(limits, Limits):
-                problems.append(f"{where}.limits: expected Limits(...), found {limits!r}")
+                # What the driver took over from the backend is reported there.
+                problems += [f"{where}.limits: expected Limits(...), found {limits!r}"] if hasattr(driver, "limits") else []
                 continue
             for identifier in ids:
                 yield identifier, Offer(identifier, driver, traits, limits)

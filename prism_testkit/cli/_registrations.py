@@ -60,7 +60,7 @@ def _server(name: str, server: Server, project: Project) -> Iterator[Finding]:
     try:
         located = locate(name, server, None, os.environ)
     except ServerUnavailable as error:
-        install = f"; install {server.binary}, or name one that runs" if error.remedy.startswith("install ") else ""
+        install = f"; install {server.binary}, or name one" if error.remedy.startswith("install ") else ""
         yield Finding(f"{name}: {error.reason}{install}", command_of(error.remedy))
         return
     if located.origin != "url":
