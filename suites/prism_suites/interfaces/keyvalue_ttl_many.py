@@ -1,12 +1,13 @@
 """keyvalue_ttl: many keys, clients and namespaces at once; the deadline of one key changes nothing of another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import same, truth, value
+from prism_suites._keyvalue_confusables import confusable_names
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_looks import seconds_left
 from prism_suites._keyvalue_model import Window
@@ -14,8 +15,6 @@ from prism_testkit import strategies
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueScan, KeyValueTtl
-from prism_testkit.strategies.transformations import TRANSFORMATIONS, variants
-from prism_testkit.traits import Limits
 
 
 class TtlAndScan(KeyValueTtl, KeyValueScan, Protocol):
@@ -99,16 +98,6 @@ async def _keys(kv: KeyValueScan) -> list[str]:
     return [key async for key in kv.scan_keys()]
 
 
-def _confusable(limits: Limits) -> Iterator[dict[str, Any]]:
-    """From each transformation a base and a few of its partners, spread over the list."""
-    for index, transformation in enumerate(TRANSFORMATIONS):
-        base = transformation.bases[0].encode()[: limits.max_name].decode(errors="ignore")
-        partners = variants(index, base, limits.max_name)
-        chosen = partners[:: -(-len(partners) // 6) or 1]
-        if chosen:
-            yield {"names": (base, *chosen), "how": ("set_with_ttl", "expire")[index % 2]}
-
-
 async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives: Sequence[float], how: str) -> None:
     """Give each name its own life, 0 for none, and look on as one after the other ends."""
     times = Times(case)
@@ -137,7 +126,11 @@ async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives
 
 
 @check("keyvalue_ttl.11")
-@gauntlet(_confusable)
+@gauntlet(
+    lambda limits: [
+        {"names": names, "how": ("set_with_ttl", "expire")[number % 2]} for number, names in enumerate(confusable_names(limits))
+    ]
+)
 async def confusable_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, names: tuple[str, ...], how: str) -> None:
     """Names that differ in case, blanks, normal form or length share no deadline: first one alone has it, then every second."""
     lives = [100.0] + [0.0 if number % 2 else 1000.0 * (number + 1) for number in range(1, len(names))]
