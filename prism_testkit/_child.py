@@ -59,18 +59,20 @@ def _load(path: Path) -> ModuleType:
 
 
 async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock) -> None:
-    async with connection as client:
-        driver = make(client, namespace)
-        opener = getattr(driver, "open", None)
-        if opener is not None:
-            await opener()
-        for number, (method, arguments) in enumerate(steps):
-            try:
-                await _call(driver, method, arguments)
-            except Exception as error:
-                _say(f"! {method}() raised {type(error).__name__}: {error}")
-                return
-            _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
+    what = "connect"
+    try:
+        async with connection as client:
+            what = "open"
+            driver = make(client, namespace)
+            opener = getattr(driver, "open", None)
+            if opener is not None:
+                await opener()
+            for number, (what, arguments) in enumerate(steps):
+                await _call(driver, what, arguments)
+                _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
+            what = "leaving connect"
+    except Exception as error:
+        _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
 
 
 def _say(line: str) -> None:

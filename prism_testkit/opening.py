@@ -158,16 +158,20 @@ class _Opened:
         for survivors, driver in [pair for pair in self._survivors if pair[0] is after]:
             self._survivors.remove((survivors, driver))
             await _close_driver(driver)
-        survivors = await kill_workload(
-            self.worker,
-            candidate,
-            steps=steps,
-            acknowledgements=acknowledgements,
-            target=target,
-            namespace=namespace,
-            after=after,
-            down_s=down_s,
-        )
+        try:
+            survivors = await kill_workload(
+                self.worker,
+                candidate,
+                steps=steps,
+                acknowledgements=acknowledgements,
+                target=target,
+                namespace=namespace,
+                after=after,
+                down_s=down_s,
+            )
+        except BaseException as error:
+            self.history.fail(event, error)
+            raise
         self.history.respond(event, f"{survivors.acknowledged} acknowledged")
         self._survivors.append((survivors, None))  # before it is opened, which may fail
         survivors.slot, driver = await self._reopen(candidate, await survivors.site.client(0), 0, survivors.namespace)

@@ -114,10 +114,8 @@ class Remains:
     def _wrong(self, key: str, held: Held | None, got: object) -> Loss:
         if held is None:
             by = self.ledger.gone.get(key)
-            sentence = (
-                f"{show(key)} is there again after the kill, though {by} was acknowledged" if by else _PHANTOM.format(show(key))
-            )
-            return Loss("keyvalue_basic.12", sentence, None, got)
+            again = f"{show(key)} is there again after the kill, though {by} was acknowledged"
+            return Loss("keyvalue_basic.12", again if by else _PHANTOM.format(show(key)), None, got)
         what = "is gone" if got is None else "holds another value"
         return Loss("keyvalue_basic.12", f"{show(key)} {what} after the kill, though {held.by} was acknowledged", held.value, got)
 
@@ -166,9 +164,8 @@ def _value(ledger: Ledger, key: str) -> bytes | None:
 
 def _torn(method: str, key: str, old: Ledger, new: Ledger, got: object) -> Loss:
     expected = " or ".join(dict.fromkeys(show(_value(ledger, key)) for ledger in (old, new)))
-    return Loss(
-        "keyvalue_basic.12", f"{show(key)}, which {method} was writing, holds neither the old nor the new value", expected, got
-    )
+    sentence = f"{show(key)}, which {method} was writing, holds neither the old nor the new value"
+    return Loss("keyvalue_basic.12", sentence, expected, got)
 
 
 def _take(ledger: Ledger, other: Ledger, key: str) -> None:

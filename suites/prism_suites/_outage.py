@@ -24,6 +24,7 @@ class Outage:
 
     def __init__(self) -> None:
         self.answers = 0
+        self._reached = (0, asyncio.Event())
 
     async def answered(self, what: str, call: Awaitable[Any]) -> bool:
         """Make one call; return whether it was answered. Any error but those that say that the server is away breaks 13."""
@@ -38,6 +39,8 @@ class Outage:
             sentence = f"{what}, around an outage of the server, raised an error that does not say so"
             broken("keyvalue_basic.13", sentence, expected="BackendUnavailable or OperationTimeout", got=got)
         self.answers += 1
+        if self.answers >= self._reached[0]:
+            self._reached[1].set()
         return True
 
     async def busy(self, slot: Any, number: int) -> int:
@@ -53,8 +56,8 @@ class Outage:
 
     async def reach(self, answers: int) -> None:
         """Wait until so many calls were answered."""
-        while self.answers < answers:
-            await asyncio.sleep(0)
+        self._reached = (answers, asyncio.Event())
+        await self._reached[1].wait()
 
     async def none_answered(self, slot: Any) -> None:
         """Make every call there is while the server is away: each must say so."""

@@ -51,7 +51,7 @@ async def _goes_on(kv: Any) -> None:
 
 
 @check("keyvalue_basic.12")
-@gauntlet(lambda limits: [{"kills": [700, 250]}])
+@gauntlet(lambda limits: [{"kills": [400, 150]}])
 async def acknowledged_writes_survive_the_writer(kv: KeyValueBasic, case: Case, kills: list[int]) -> None:
     """Every acknowledged write of every kind is there after SIGKILL of the writer, twice in one place; the one in flight whole
     or absent (KV-53). Of a backend that claims no durability it is told what is lost."""
@@ -69,7 +69,7 @@ async def acknowledged_writes_survive_many_kills(
 
 
 @check("keyvalue_basic.12", needs_server=True)
-@gauntlet(lambda limits: [{"kills": [500]}])
+@gauntlet(lambda limits: [{"kills": [300]}])
 async def acknowledged_writes_survive_the_server(
     kv: Annotated[KeyValueBasic, Traits(durability="process")], case: Case, kills: list[int]
 ) -> None:
