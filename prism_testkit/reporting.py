@@ -53,6 +53,7 @@ class Reporting:
         self._began = time.perf_counter()
         self._expected: dict[str, None] = {}
         self._finished: set[str] = set()
+        self._failures = 0
         self._crashed = False
         self._interrupted = False
         self._progress: Progress | None = None
@@ -119,15 +120,20 @@ class Reporting:
             # pytest's own lines pass through the guard, which takes the status line away first.
             writer = reporter._tw
             writer._file = self._progress.guard(writer._file)
+            # Without letters, a line for each file would stand empty.
+            reporter.showfspath = False
 
     def unbound(self) -> str:
         """Return why nothing at all is left to run, or the empty string."""
         acceptance = self.acceptance
         registered = [name for name in acceptance.found.selected if name in acceptance.found.registry.backends]
-        if acceptance.bound or not acceptance.acceptance_run or not registered:
+        if acceptance.bound or not registered:
             return ""
         if acceptance.witness is not None:
-            return f"--prism-replay: no check {acceptance.witness.check}[{acceptance.witness.binding}] here any more"
+            gone = f"no check {acceptance.witness.check}[{acceptance.witness.binding}] here any more"
+            return f"--prism-replay: {acceptance.replay_problem or gone}"
+        if not acceptance.acceptance_run:
+            return ""
         why = [f"{backend} {reason} ({len(checks)} checks)" for (backend, reason), checks in acceptance.refused.items()]
         return f"no binding: nothing that was selected fits any selected backend: {'; '.join(why) or 'no suite is selected'}"
 
@@ -146,8 +152,6 @@ class Reporting:
         result = CheckResult.model_validate(data)
         self._keep(result)
         self._show(result.id)
-        if result.outcome in (Outcome.FAILED, Outcome.ERROR) and self._progress is not None:
-            self._progress.clear()
         if self._json is not None:
             self._json.offer(self._snapshot())
 
@@ -160,11 +164,11 @@ class Reporting:
             self._report.results.remove(before)
         self._report.results.append(result)
         self._finished.add(result.id)
+        self._failures += result.outcome in (Outcome.FAILED, Outcome.ERROR)
 
     def _show(self, current: str) -> None:
         if self._progress is not None:
-            failures = sum(1 for result in self._report.results if result.outcome in (Outcome.FAILED, Outcome.ERROR))
-            self._progress.update(len(self._finished), failures, current)
+            self._progress.update(len(self._finished), self._failures, current)
 
     def status(self, report: Any) -> tuple[str, str, str] | None:
         """Tell pytest how to count and show a result of ours."""
@@ -223,7 +227,7 @@ class Reporting:
     def _snapshot(self) -> Report:
         report = self._report
         report.duration_s = time.perf_counter() - self._began
-        report.problems = list(self.problems)
+        report.problems = [*self.problems, *([self._json.problem] if self._json is not None and self._json.problem else [])]
         return report
 
     def header(self) -> list[str]:
@@ -265,7 +269,10 @@ class Reporting:
         report.exit_code = exit_code
         report.complete = not (self._interrupted or self._crashed or report.unfinished or exit_code in (2, 3, 4))
         report.problems = list(dict.fromkeys([*self.problems, *self._wrong()]))
-        self._json.finish(report)
+        try:
+            self._json.finish(report)
+        except OSError as error:
+            self.config.get_terminal_writer().line(f"ERROR: --prism-json: the report could not be written: {error}", red=True)
 
 
 _TOO_LOW = "they run from a higher --prism-level: they generate their data, or take long"
