@@ -54,9 +54,8 @@ def main() -> int:
         print(f"{'-' if not caught else 'MISSED' if again == 'MISSED' else 'caught':7} {promise:27} {name:44} {again}")
     kills = Counter(caught for _, caught, *_ in rows)
     missed = sum(1 for row in rows if row[1] and row[3] == "MISSED")
-    print(
-        f"\n{kills[True]} of {len(rows)} mutants caught by a check that names their promise; {missed} of these hang on one listed case"
-    )
+    total = f"{kills[True]} of {len(rows)} mutants caught by a check that names their promise"
+    print(f"\n{total}; {missed} of these hang on one listed case")
     return int(kills[False] > 0)
 
 
