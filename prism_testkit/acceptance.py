@@ -40,11 +40,15 @@ class Acceptance:
         self.state = config.rootpath / ".prism"
         self.run_id: str = self.sent.get("run_id") or new_run_id()
         self.witness = self._load_witness()
+        self.replay: dict[str, Any] | None = None
+        self.replay_problem = ""
         self.found: Discovered
         self.modules: dict[Path, str] = {}
         self.refused: dict[tuple[str, str], list[str]] = {}
         """(backend, why it does not fit) -> the checks that it was not run against."""
         self.too_low: list[str] = []
+        self.collected: dict[str, set[str]] = {}
+        """The checks of each module that was collected, by its id."""
         self.round = 0
         """How often everything has run before, under ``soak``; each round has a seed of its own."""
         self.bound = 0
@@ -68,7 +72,7 @@ class Acceptance:
         for package in {name.partition(".")[0] for name in self.modules.values()}:
             if package not in sys.modules:
                 pytest.register_assert_rewrite(package)
-        self.waiving = Waiving(self.found.registry)
+        self.waiving = Waiving(self.found.registry, self.found.selected)
         self.config.addinivalue_line("markers", "prism: a check of prism-testkit")
         self.config.pluginmanager.register(Session(self), "prism-session")
 
@@ -103,7 +107,7 @@ class Acceptance:
             return
         self.acceptance_run = True
         if self.witness is not None:
-            config.args[:] = [self._installed(self.witness.check, by_module)]
+            config.args[:] = [self._saved(self.witness.check.partition("::")[0], by_module)]
         else:
             config.args[:] = [str(path) for path in self._selected_modules()]
         # Files, not their folder: an ini of the user's (python_files) would hide what is in a folder.
@@ -134,6 +138,11 @@ class Acceptance:
             raise SelectionError(f"{argument}: there is no such suite; there are: {', '.join(sorted(by_module))}")
         return argument
 
+    def _saved(self, module: str, by_module: dict[str, Path]) -> str:
+        """Return the argument for the module of a witness, whose id counts from the root, wherever pytest was called."""
+        found = self._installed(module, by_module)
+        return found if found != module else str(self.config.rootpath / module)
+
     # -- items -----------------------------------------------------------------------------------------------------------------
 
     def module(self, parent: Any, path: Path) -> SuiteModule | None:
@@ -143,6 +152,7 @@ class Acceptance:
 
     def items(self, parent: Any, check: Check) -> Iterator[CheckItem]:
         """Yield an item for each binding of a check; remember what does not fit, and why."""
+        self.collected.setdefault(parent.nodeid, set()).add(check.name)
         registry = self.found.registry
         usable = [name for name in self.found.selected if name in registry.backends]
         bindings, refused = bindings_for(check, registry, usable, self.options.combine)
@@ -155,9 +165,20 @@ class Acceptance:
             item: CheckItem = CheckItem.from_parent(
                 parent, name=f"{check.name}[{binding.name}]", check=check, binding=binding, acceptance=self
             )
-            if self.witness is None or item.nodeid == f"{self.witness.check}[{self.witness.binding}]":
+            if self._is_wanted(item):
                 self.bound += 1
                 yield item
+
+    def _is_wanted(self, item: CheckItem) -> bool:
+        if self.witness is None:
+            return True
+        if item.nodeid != f"{self.witness.check}[{self.witness.binding}]":
+            return False
+        try:
+            self.replay = self.witness.decoded(item.check.data)
+        except WitnessError as error:
+            self.replay_problem = f"{self.options.replay}: {error}"
+        return self.replay is not None
 
     def _runs_at_level(self, check: Check) -> bool:
         if self.witness is not None:
@@ -198,9 +219,7 @@ class Acceptance:
         if self.worker is None:
             self.worker = self.make_worker(self.sent.get("number", 0))
         options = self.options
-        settings = Settings(level=options.level, seed=options.seed + self.round, state=self.state)
-        if self.witness is not None:
-            settings = Settings(level=options.level, seed=options.seed, state=self.state, replay=self.witness.arguments)
+        settings = Settings(level=options.level, seed=options.seed + self.round, state=self.state, replay=self.replay)
         worker = self.worker
         return self.waiving.judge(
             item.check,

@@ -235,7 +235,7 @@ def _witness(run: _Run, record: CaseRecord, promise: str, identifier: str, setti
     if settings.state is None:
         return {}
     try:
-        witness = Witness(
+        witness = Witness.of(
             check=check_id,
             binding=run.binding.name,
             backends=tuple(run.binding.backends),

@@ -49,7 +49,7 @@ class Options:
             keep_servers=bool(_value(config, "keep_servers")),
             seed=_seed(config),
             json=_path(config, _value(config, "json")),
-            replay=_path(config, config.getoption("prism_replay")),
+            replay=_existing(config, config.getoption("prism_replay")),
             hang_s=_seconds(config.getini("prism_hang_s")),
         )
 
@@ -68,6 +68,12 @@ def _choice(config: pytest.Config, name: str, choices: tuple[str, ...]) -> Any:
 
 def _path(config: pytest.Config, value: str | None) -> Path | None:
     return config.invocation_params.dir / value if value else None
+
+
+def _existing(config: pytest.Config, value: str | None) -> Path | None:
+    """Take a path from where pytest was called, else from the root, which is where the commands that are printed count from."""
+    here = _path(config, value)
+    return config.rootpath / value if here is not None and value and not here.exists() else here
 
 
 def _seed(config: pytest.Config) -> int:

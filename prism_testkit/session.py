@@ -29,6 +29,8 @@ class Session:
         self.reporting = Reporting(acceptance)
         self._record: RunRecord | None = None
         self._workers = 0
+        self._gone: list[str] = []
+        """What became of waivers whose check is gone; known where the checks are collected."""
         self._closed = False
 
     # -- before ----------------------------------------------------------------------------------------------------------------
@@ -92,7 +94,10 @@ class Session:
         return self.acceptance.module(parent, module_path)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self.acceptance.acceptance_run and self.acceptance.witness is not None:
+            # A module may hold ordinary tests too, which nobody asked for.
+            items[:] = [item for item in items if isinstance(item, CheckItem)]
         message = self.reporting.unbound()
         if not message:
             return
@@ -104,6 +109,7 @@ class Session:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._gone = list(self.acceptance.waiving.gone(self.acceptance.collected))
         if not self._distributed():
             self.reporting.expect([item.nodeid for item in session.items if isinstance(item, CheckItem)])
 
@@ -116,7 +122,9 @@ class Session:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
         result = yield
-        while self.acceptance.options.level == "soak" and not self._distributed() and not (session.shouldstop or session.shouldfail):
+        while (
+            self.acceptance.options.level == "soak" and not self._distributed() and not (session.shouldstop or session.shouldfail)
+        ):
             self.acceptance.round += 1
             for item, following in zip(session.items, [*session.items[1:], None], strict=True):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -152,7 +160,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-        problems = self._close()
+        problems = self._gone + self._close()
         if self.is_worker:
             if hasattr(self.config, "workeroutput"):
                 self.config.workeroutput["prism_problems"] = problems

@@ -1,7 +1,7 @@
 """Waivers at work: a known failure replays its witness, and fails the run when it no longer fails."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,11 @@ __all__ = ["Waiving"]
 class Waiving:
     """The waivers of the selected backends, with their witnesses."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, selected: Sequence[str]) -> None:
         self.problems: list[str] = []
         self._waivers: dict[str, list[tuple[Waiver, Witness]]] = {}
-        for name, backend in registry.backends.items():
-            for waiver in backend.waivers:
+        for name in selected:
+            for waiver in registry.backends[name].waivers if name in registry.backends else ():
                 path = _home(registry.origins[name]) / waiver.witness
                 try:
                     self._waivers.setdefault(name, []).append((waiver, Witness.load(path)))
@@ -38,10 +38,11 @@ class Waiving:
     ) -> CheckResult:
         """Run a check, or the witness of a waiver that names it, and turn a known failure into ``waived``."""
         waivers = [pair for name in binding.backends for pair in self._waivers.get(name, [])]
-        for waiver, witness in waivers:
-            same = (witness.check, witness.binding) == (identifier.partition("[")[0], binding.name)
-            if same and settings.replay is None:
-                return _replayed(waiver, run(replace(settings, replay=witness.arguments, tries=waiver.tries)))
+        named = (identifier.partition("[")[0], binding.name)
+        pinned = [pair for pair in waivers if (pair[1].check, pair[1].binding) == named]
+        if pinned and settings.replay is None:
+            results = [_judged(waiver, witness, check, settings, run) for waiver, witness in pinned]
+            return next((result for result in results if result.outcome is not Outcome.WAIVED), results[0])
         known = {waiver.promise: waiver for waiver, _ in waivers}
         if known.keys() & set(check.promises):
             settings = replace(settings, shrink=False)
@@ -50,9 +51,27 @@ class Waiving:
             return _waived(known[result.failure.promise], result)
         return result
 
-    def checks(self) -> set[tuple[str, str]]:
-        """Return (backend, id of the check) of every waiver's witness."""
-        return {(name, witness.check) for name, pairs in self._waivers.items() for _, witness in pairs}
+    def gone(self, collected: Mapping[str, Collection[str]]) -> Iterator[str]:
+        """Say which waivers name a check that is not there any more; ``collected``: the names of the checks of each module."""
+        for name, pairs in self._waivers.items():
+            for waiver, witness in pairs:
+                module, _, check = witness.check.partition("::")
+                if module in collected and check not in collected[module]:
+                    yield (
+                        f"backend {name!r}: the waiver for {waiver.promise} cannot be judged: its witness {waiver.witness} is of "
+                        f"{witness.check}, and there is no such check any more; remove the waiver, or keep another witness"
+                    )
+
+
+def _judged(
+    waiver: Waiver, witness: Witness, check: Check, settings: Settings, run: Callable[[Settings], CheckResult]
+) -> CheckResult:
+    try:
+        replay = witness.decoded(check.data)
+    except WitnessError as error:
+        reason = f"the witness {waiver.witness} of the waiver for {waiver.promise} cannot be used: {error}"
+        return run(settings).model_copy(update={"outcome": Outcome.ERROR, "reason": reason})
+    return _replayed(waiver, run(replace(settings, replay=replay, tries=waiver.tries)))
 
 
 def _home(origin: tuple[str, str]) -> Path:

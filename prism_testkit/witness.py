@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,12 @@ _TYPES: dict[str, type] = {}
 
 
 def register(kind: type) -> type:
-    """Let instances of a dataclass travel in witnesses, under the name of the class. Use as a decorator."""
+    """Let instances of a dataclass travel in witnesses, under the name of the class, which must be free. Use as a decorator."""
     if not dataclasses.is_dataclass(kind):
         raise TypeError(f"{kind!r} is not a dataclass")
+    other = _TYPES.get(kind.__name__, kind)
+    if (other.__module__, other.__qualname__) != (kind.__module__, kind.__qualname__):
+        raise TypeError(f"{kind!r}: {other!r} is registered under the same name")
     _TYPES[kind.__name__] = kind
     return kind
 
@@ -93,6 +96,24 @@ class Witness:
     promise: str
     seed: int
     arguments: Mapping[str, Any]
+    """Encoded, for the dataclasses in it may be registered by modules that nobody has imported yet."""
+
+    @classmethod
+    def of(
+        cls, *, check: str, binding: str, backends: tuple[str, ...], promise: str, seed: int, arguments: Mapping[str, Any]
+    ) -> "Witness":
+        """Make one of a case's data; raise `NotEncodable` for what it cannot carry."""
+        encoded = {name: encode(value) for name, value in arguments.items()}
+        return cls(check=check, binding=binding, backends=backends, promise=promise, seed=seed, arguments=encoded)
+
+    def decoded(self, names: Collection[str]) -> dict[str, Any]:
+        """Return the data for a check that takes ``names``; raise `WitnessError` if it is not the data of such a check."""
+        if set(names) != set(self.arguments):
+            raise WitnessError(f"it holds {_listed(self.arguments)}, and the check now takes {_listed(names)}")
+        try:
+            return {name: decode(value) for name, value in self.arguments.items()}
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise WitnessError(f"incomplete: {type(error).__name__}: {error}") from error
 
     def save(self, directory: Path) -> Path:
         """Write it under a name made of check, binding and content; the same case gives the same file."""
@@ -104,7 +125,7 @@ class Witness:
             "backends": list(self.backends),
             "promise": self.promise,
             "seed": self.seed,
-            "arguments": {name: encode(value) for name, value in self.arguments.items()},
+            "arguments": dict(self.arguments),
         }
         text = json.dumps(body, indent=1, sort_keys=True)
         # Without the seed: the same case is the same file, whichever run found it.
@@ -121,26 +142,30 @@ class Witness:
     def load(cls, path: Path) -> "Witness":
         """Read a file; raise `WitnessError` naming it, and why it cannot be read."""
         try:
-            body = json.loads(path.read_text())
+            body = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise WitnessError(f"{path}: {error.strerror or error}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WitnessError(f"{path}: not JSON: {error}") from error
         if not isinstance(body, dict) or body.get("format") != "prism-testkit-witness":
             raise WitnessError(f"{path}: not a witness of prism-testkit")
         if body.get("version") != WITNESS_VERSION:
             raise WitnessError(f"{path}: version {body.get('version')!r}, this prism-testkit reads version {WITNESS_VERSION}")
-        try:
-            arguments = {name: decode(value) for name, value in body["arguments"].items()}
-            return cls(
-                check=body["check"],
-                binding=body["binding"],
-                backends=tuple(body["backends"]),
-                promise=body["promise"],
-                seed=body["seed"],
-                arguments=arguments,
-            )
-        except WitnessError as error:
-            raise WitnessError(f"{path}: {error}") from error
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise WitnessError(f"{path}: incomplete: {type(error).__name__}: {error}") from error
+        for name, kind in _FIELDS.items():
+            if not isinstance(body.get(name), kind):
+                raise WitnessError(f"{path}: incomplete: expected {name} to be {kind.__name__}, found {body.get(name)!r}")
+        return cls(
+            check=body["check"],
+            binding=body["binding"],
+            backends=tuple(map(str, body["backends"])),
+            promise=body["promise"],
+            seed=body["seed"],
+            arguments=body["arguments"],
+        )
+
+
+_FIELDS = {"check": str, "binding": str, "backends": list, "promise": str, "seed": int, "arguments": dict}
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "no data"
