@@ -98,13 +98,13 @@ async def _keys(kv: KeyValueScan) -> list[str]:
     return [key async for key in kv.scan_keys()]
 
 
-async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives: Sequence[float], how: str) -> None:
+async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives: Sequence[float]) -> None:
     """Give each name its own life, 0 for none, and look on as one after the other ends."""
     times = Times(case)
     deadlines: dict[str, Window | None] = {}
     for number, (name, life_s) in enumerate(zip(names, lives, strict=True)):
         held = b"%d" % number
-        if life_s and how == "set_with_ttl":
+        if life_s and number % 4 < 2:
             _, now = await times.during(kv.set_with_ttl(name, held, life_s))
         else:
             await kv.set(name, held)
@@ -126,28 +126,21 @@ async def _expect_own_deadlines(case: Case, kv: Any, names: Sequence[str], lives
 
 
 @check("keyvalue_ttl.11")
-@gauntlet(
-    lambda limits: [
-        {"names": names, "how": ("set_with_ttl", "expire")[number % 2]} for number, names in enumerate(confusable_names(limits))
-    ]
-)
-async def confusable_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, names: tuple[str, ...], how: str) -> None:
+@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits)])
+async def confusable_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, names: tuple[str, ...]) -> None:
     """Names that differ in case, blanks, normal form or length share no deadline: first one alone has it, then every second."""
     lives = [100.0] + [0.0 if number % 2 else 1000.0 * (number + 1) for number in range(1, len(names))]
-    await _expect_own_deadlines(case, kv, names, lives, how)
+    await _expect_own_deadlines(case, kv, names, lives)
 
 
 @check("keyvalue_ttl.11")
 @given(
     names=strategies.universes(2, 6),
     lives=st.lists(st.sampled_from((0.0, 100.0, 1000.0, 5000.0)), min_size=6, max_size=6),
-    how=st.sampled_from(("set_with_ttl", "expire")),
 )
-async def drawn_names_have_deadlines_of_their_own(
-    kv: KeyValueTtl, case: Case, names: tuple[str, ...], lives: list[float], how: str
-) -> None:
+async def drawn_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, names: tuple[str, ...], lives: list[float]) -> None:
     """The same with drawn names and lives."""
-    await _expect_own_deadlines(case, kv, names, lives[: len(names)], how)
+    await _expect_own_deadlines(case, kv, names, lives[: len(names)])
 
 
 _CHANGES = ("set", "delete", "persist", "expire", "expire at once", "set_with_ttl", "expiry")
