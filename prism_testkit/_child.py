@@ -7,7 +7,9 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -45,7 +47,7 @@ def main() -> None:
     steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock))
+        runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, _Fuse(order)))
 
 
 def _load(path: Path) -> ModuleType:
@@ -58,7 +60,30 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock) -> None:
+class _Fuse:
+    """Ends this process in the middle of a call, at a part of the time that the call before it took.
+
+    By SIGALRM, whose default action is that of SIGKILL: no code of this process runs any more. From outside, the moment would
+    depend on which process runs next.
+    """
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self._step: int | None = order["fuse"][0] if hasattr(signal, "setitimer") else None
+        self._part: float = order["fuse"][1]
+        self._began_s = 0.0
+
+    def before(self, number: int) -> None:
+        """A call begins."""
+        now_s = time.perf_counter()
+        if number == self._step:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, (now_s - self._began_s) * self._part))
+        self._began_s = now_s
+
+
+async def _write(
+    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock, fuse: _Fuse
+) -> None:
     what = "connect"
     try:
         async with connection as client:
@@ -68,6 +93,7 @@ async def _write(connection: Any, make: Any, namespace: str, steps: Sequence[tup
             if opener is not None:
                 await opener()
             for number, (what, arguments) in enumerate(steps):
+                fuse.before(number)
                 await _call(driver, what, arguments)
                 _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
             what = "leaving connect"

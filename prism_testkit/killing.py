@@ -1,7 +1,8 @@
 """Kill whoever writes, or the server it writes to, in the middle of acknowledged writes; then reopen and let the check look.
 
 The writer is a process of its own (`_child`), which says after each call that it returned, and when; what it said before it
-died was acknowledged. The place is private: its own directory, and its own server when the server is to die.
+died was acknowledged. It dies in the middle of a call. The place is private: its own directory, and its own server when the
+server is to die.
 """
 
 import contextlib
@@ -31,6 +32,10 @@ Target = Literal["writer", "server"]
 
 _RETURNED = re.compile(rb"(\d+) (\d+)\n")
 """What the writer says of a call that returned: its number, and the time in nanoseconds of the place's clock."""
+_PARTS = (0.3, 0.5, 0.7)
+"""Where in the middle of a call a writer dies, by turns."""
+_LATEST = 300
+"""Steps after which it is killed from outside, if it could not end itself."""
 _PIPE_BYTES = 4096
 """A writer that is far ahead of us waits, so that the kill comes in the middle of its steps (where the system allows it)."""
 
@@ -155,6 +160,7 @@ async def _write_and_kill(
         "url": place.url,
         "namespace": namespace,
         "now_ns": worker.clock.now_ns(),
+        "fuse": (acknowledgements + 2 if server is None else None, _PARTS[acknowledgements // 10 % len(_PARTS)]),
         "steps": [[method, encode(arguments)] for method, arguments in steps],
     }
     log = place.directory.parent / f"{place.directory.name}.stderr"
@@ -183,7 +189,9 @@ async def _write_and_kill(
         with contextlib.suppress(BrokenPipeError):  # it died at once; why is in its log
             process.stdin.write(json.dumps(order).encode() + b"\n")
             process.stdin.close()
-        while len(returned) < acknowledgements and (line := process.stdout.readline()):
+        # A writer that can ends itself, two steps later and in the middle of a call; a server is killed from here.
+        most = acknowledgements if server is not None else acknowledgements + _LATEST
+        while len(returned) < most and (line := process.stdout.readline()):
             heard(line)
         if server is not None:
             await server.kill()

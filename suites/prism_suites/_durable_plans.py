@@ -13,9 +13,9 @@ AHEAD = 900
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 NEVER = "never written"
 _LARGE = 60_000
-_LARGE_STEPS = 16
+_LARGE_STEPS = 12
 """The first steps behind the planned kill are large, so that it comes in the middle of one."""
-_IN_FLIGHT = (("transaction", "transaction"), ("batch_set", "set"))
+_IN_FLIGHT = ("transaction", "batch_set", "set")
 _MANY = 120
 """Keys of a large transaction or batch: what is not done at once takes its time."""
 
@@ -34,7 +34,7 @@ def writes(limits: Limits, methods: Iterable[str], acknowledged: int, seed: int)
     steps: list[Step] = []
     for number in range(acknowledged + AHEAD):
         large = acknowledged <= number < acknowledged + _LARGE_STEPS
-        kind = _IN_FLIGHT[seed % 2][number % 2] if large else random.choice(kinds)
+        kind = _IN_FLIGHT[seed % 3] if large else random.choice(kinds)
         if kind not in kinds:
             kind = "set"
         steps.append(_step(kind, number, seed, names, values, random, limits.max_payload, large))
