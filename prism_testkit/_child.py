@@ -61,24 +61,26 @@ def _load(path: Path) -> ModuleType:
 
 
 class _Fuse:
-    """Ends this process in the middle of a call, at a part of the time that the call before it took.
+    """Ends this process in the middle of a call, at a part of the time that an earlier call took.
 
     By SIGALRM, whose default action is that of SIGKILL: no code of this process runs any more. From outside, the moment would
     depend on which process runs next.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
-        self._step: int | None = order["fuse"][0] if hasattr(signal, "setitimer") else None
-        self._part: float = order["fuse"][1]
-        self._began_s = 0.0
+        fuse: tuple[int, int, float] = order["fuse"] if hasattr(signal, "setitimer") else (-2, -2, 0.0)
+        self._like, self._step, self._part = fuse
+        self._lasted_s = 0.0
 
     def before(self, number: int) -> None:
         """A call begins."""
-        now_s = time.perf_counter()
+        if number == self._like:
+            self._lasted_s = time.perf_counter()
+        elif number == self._like + 1:
+            self._lasted_s = time.perf_counter() - self._lasted_s
         if number == self._step:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, (now_s - self._began_s) * self._part))
-        self._began_s = now_s
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._lasted_s * self._part))
 
 
 async def _write(

@@ -34,6 +34,8 @@ _RETURNED = re.compile(rb"(\d+) (\d+)\n")
 """What the writer says of a call that returned: its number, and the time in nanoseconds of the place's clock."""
 _PARTS = (0.3, 0.5, 0.7)
 """Where in the middle of a call a writer dies, by turns."""
+_LIKE = 20
+"""The call in which a writer dies takes, one assumes, as long as the one this many steps before the last acknowledged."""
 _LATEST = 300
 """Steps after which it is killed from outside, if it could not end itself."""
 _PIPE_BYTES = 4096
@@ -160,7 +162,7 @@ async def _write_and_kill(
         "url": place.url,
         "namespace": namespace,
         "now_ns": worker.clock.now_ns(),
-        "fuse": (acknowledgements + 2 if server is None else None, _PARTS[acknowledgements // 10 % len(_PARTS)]),
+        "fuse": _fuse(acknowledgements) if server is None else (-2, -2, 0.0),
         "steps": [[method, encode(arguments)] for method, arguments in steps],
     }
     log = place.directory.parent / f"{place.directory.name}.stderr"
@@ -206,6 +208,11 @@ async def _write_and_kill(
         failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
         raise _early(candidate.backend.name, failed, log.read_text(errors="replace"))
     return [began_ns, *returned]
+
+
+def _fuse(acknowledgements: int) -> tuple[int, int, float]:
+    """Return (the step whose time is taken, the step in which the writer dies, at which part of that time)."""
+    return max(0, acknowledgements - _LIKE), acknowledgements + 2, _PARTS[acknowledgements // 10 % len(_PARTS)]
 
 
 def _early(backend: str, failed: list[str], log: str) -> BaseException:

@@ -62,8 +62,8 @@ def backend(name, connect, durability="process"):
 @prism.hookimpl
 def prism_register_backends(registry):
     registry.add(backend("flushed", opened(0)))
-    registry.add(backend("early", opened(65536)))
-    registry.add(backend("modest", opened(65536), durability="none"))
+    registry.add(backend("early", opened(1 << 24)))
+    registry.add(backend("modest", opened(1 << 24), durability="none"))
 '''
 
 CHECKS = '''

@@ -14,7 +14,10 @@ AHEAD = 900
 NEVER = "never written"
 _LARGE = 60_000
 _LARGE_STEPS = 12
-"""The first steps behind the planned kill are large, so that it comes in the middle of one."""
+"""From the second step behind the planned kill on they are large, so that it comes in the middle of one."""
+_LIKE = 20
+"""So many steps before it there is a large one, too, from which the writer learns how long they take; and then small ones, for
+a store that keeps a few writes back until a large one comes."""
 _IN_FLIGHT = ("transaction", "batch_set", "set")
 _MANY = 120
 """Keys of a large transaction or batch: what is not done at once takes its time."""
@@ -33,7 +36,7 @@ def writes(limits: Limits, methods: Iterable[str], acknowledged: int, seed: int)
     values: dict[str, bytes] = {}
     steps: list[Step] = []
     for number in range(acknowledged + AHEAD):
-        large = acknowledged <= number < acknowledged + _LARGE_STEPS
+        large = number == acknowledged - _LIKE or 2 <= number - acknowledged < _LARGE_STEPS
         kind = _IN_FLIGHT[seed % 3] if large else random.choice(kinds)
         if kind not in kinds:
             kind = "set"
