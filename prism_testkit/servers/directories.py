@@ -28,7 +28,7 @@ def _home() -> Path:
 
 def remove_directory(directory: Path) -> bool:
     """Remove a directory that `new_directory_name` named; True if it is gone. Anything else is left alone: False."""
-    if not directory.name.startswith(_PREFIX) or directory.is_symlink():
+    if not directory.name.startswith(_PREFIX):
         return False
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)  # which does not follow a symbolic link
     return not directory.exists()

@@ -44,6 +44,7 @@ def _spellings(secret: str) -> Iterator[str]:
     for plain in filter(None, (secret, unquote(secret), unquote_plus(secret))):
         yield plain
         yield quote(plain, safe="")
+        yield quote(plain)
         yield repr(plain)[1:-1]
         yield ascii(plain)[1:-1]
         yield json.dumps(plain)[1:-1]

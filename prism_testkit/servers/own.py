@@ -98,14 +98,11 @@ class OwnServer:
         await _until(lambda: not self.alive())
 
     async def end(self) -> None:
-        """Ask it to end; kill it if it has not within the grace, or if this call is cancelled."""
-        try:
-            if self.alive() and self.pid is not None:
-                self._ask_to_end()
-            await _until(lambda: not self.alive(), _GRACE_S)
-            await self.kill()
-        finally:
-            self._kill()
+        """Ask it to end, and kill it if it has not within the grace; nothing if it has ended."""
+        if self.alive():
+            self._ask_to_end()
+        await _until(lambda: not self.alive(), _GRACE_S)
+        await self.kill()
 
     def discard(self) -> None:
         """Kill it if it still runs, and remove its directory and its record. What cannot be removed stays on record."""
@@ -120,8 +117,9 @@ class OwnServer:
         with locked(self._state):
             self.record = self.record.without_owner()
             self.record.write(self._state)
-        if self._child is not None and self._child.returncode is None:
-            self._child.returncode = 0  # Popen warns about a child that it still believes to be its own
+        child, self._child = self._child, None
+        if child is not None:
+            child.returncode = 0  # else Popen warns that its child still runs; from here on it is known by its record
 
     def last_lines(self, n: int) -> str:
         """Return the last lines that it printed, masked."""

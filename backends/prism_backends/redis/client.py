@@ -23,7 +23,7 @@ TIMEOUT_S = 10.0
 _CONNECTIONS = 50
 """Plain calls in flight at once: more make redis-py slower. Open transactions come on top, so neither waits for the other."""
 
-_FULL = ("because of: OOM", "No space left")  # in the refusals of EXEC, and of writes that cannot be logged
+_DENIED = (native.AuthenticationError, native.AuthorizationError, native.NoPermissionError)
 _SCRIPTS: dict[str, str] = {}
 
 
@@ -81,8 +81,9 @@ def translated(error: Exception, what: str) -> errors.PrismError:
     """Return the shared error for a native one; ``what`` names backend, operation and key."""
     if isinstance(error, TimeoutError | native.TimeoutError):
         return errors.OperationTimeout(f"{what}: no answer in time, so whether it took effect is unknown")
-    if isinstance(error, native.AuthenticationError | native.AuthorizationError | native.NoPermissionError):
+    refused = str(error).partition("Transaction discarded because of: ")[2]  # what EXEC itself was refused for
+    if isinstance(error, _DENIED) or refused.startswith("NOPERM"):
         return errors.AccessDenied(f"{what}: {error}")
-    if isinstance(error, native.OutOfMemoryError) or any(sign in str(error) for sign in _FULL):
+    if isinstance(error, native.OutOfMemoryError) or refused.startswith("OOM") or "No space left" in str(error):
         return errors.QuotaExceeded(f"{what}: {error}")
     return errors.BackendUnavailable(f"{what}: {error}")

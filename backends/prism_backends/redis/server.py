@@ -27,16 +27,20 @@ def server(product: Literal["redis", "valkey"], *, binary: str, image: str, whee
 
 async def _ready(url: str) -> None:
     async with opened(url) as client:
-        await client.execute_command("PING")  # refused while the server is still loading its data
+        if not await client.execute_command("PING"):  # refused while the server is still loading its data
+            raise errors.ConfigError("it does not answer PING as Redis does")
 
 
 def _version_of(product: Literal["redis", "valkey"]) -> Callable[[str], Awaitable[str]]:
-    """Return a function that gives the version of the server at a URL; it raises `ConfigError` if that is the other product."""
+    """Return a function that gives the version of the server at a URL; it raises `ConfigError` if that is no ``product``."""
 
     async def version(url: str) -> str:
         async with opened(url) as client:
             info = await client.execute_command("INFO", "server")
-        found = "valkey" if "valkey_version" in info else "redis"  # Valkey also gives the redis_version it is compatible with
+        # Valkey also gives the redis_version that it is compatible with.
+        found = next((name for name in ("valkey", "redis") if f"{name}_version" in info), "")
+        if not found:
+            raise errors.ConfigError(f"it is not {product.title()}: INFO names no version")
         if found != product:
             raise errors.ConfigError(
                 f"it is {found.title()} {info[f'{found}_version']}, not {product.title()}: test it as the backend {found!r}, "

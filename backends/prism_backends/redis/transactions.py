@@ -49,7 +49,7 @@ class Transaction(KeyValueTransaction):
     async def commit(self) -> None:
         """Apply the writes if nothing that was read has changed; raise `Conflict` otherwise."""
         self._closed = True
-        if not (self._writes or self._connection or self._broken):
+        if not self._writes and self._connection is None:
             return
         writes = [("DEL", at) if value is None else ("SET", at, value) for at, value in self._writes.items()]
         begun, *queued, outcome = await self._finish("commit", ("MULTI",), *writes, ("EXEC",))

@@ -1,0 +1,122 @@
+"""A small world for tests of the Redis driver: a real Valkey, a namespace nobody used, and any number of clients."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+import prism_testkit as prism
+from prism_backends.redis import RedisClient, RedisKeyValue
+from prism_backends.valkey import valkey
+from prism_testkit.namespaces import Namespaces
+from prism_testkit.servers import RunningServer, start
+
+__all__ = ["World", "changed", "expect", "listed", "name", "over_valkey", "private", "serving"]
+
+T = TypeVar("T")
+
+RUN = "0redtest"
+_namespaces = Namespaces(RUN, 0)
+_counter = itertools.count()
+
+
+def name() -> str:
+    """Return a namespace that was never used."""
+    return _namespaces.new()
+
+
+@dataclass
+class World:
+    """What a test holds. ``kv`` is the first client; `client` opens another, over connections of its own."""
+
+    url: str
+    stack: contextlib.AsyncExitStack
+    raw: RedisClient
+    namespace: str
+    kv: RedisKeyValue
+
+    async def client(self, namespace: str = "", url: str = "") -> RedisKeyValue:
+        return driver(await self.stack.enter_async_context(connected(url or self.url)), namespace or self.namespace)
+
+
+def driver(client: RedisClient, namespace: str) -> RedisKeyValue:
+    made = valkey.drivers[0](client, namespace)
+    assert isinstance(made, RedisKeyValue)
+    return made
+
+
+def connected(url: str) -> contextlib.AbstractAsyncContextManager[RedisClient]:
+    return valkey.connect(prism.Place(url=url, directory=Path(), shared={}, clock=prism.RealClock()))
+
+
+def over_valkey(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
+    """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
+
+    def test(url: str) -> None:
+        asyncio.run(asyncio.wait_for(_play(url, scenario), 60))
+
+    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
+    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
+    test.__module__ = scenario.__module__
+    return test
+
+
+async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(connected(url))
+        namespace = name()
+        await scenario(World(url, stack, client, namespace, driver(client, namespace)))
+
+
+@contextlib.contextmanager
+def serving(state: Path, *options: str) -> Iterator[str]:
+    """Yield the address of a server that lives as long as the block."""
+    server = asyncio.run(_start(state, *options))
+    try:
+        yield server.url
+    finally:
+        asyncio.run(server.stop())
+
+
+@contextlib.asynccontextmanager
+async def private(state: Path, *options: str) -> AsyncIterator[tuple[RunningServer, RedisKeyValue]]:
+    """Yield a server of one's own, to be killed, and a driver on it."""
+    server = await _start(state, *options)
+    try:
+        async with connected(server.url) as client:
+            yield server, driver(client, name())
+    finally:
+        await server.stop()
+
+
+async def _start(state: Path, *options: str) -> RunningServer:
+    assert valkey.server is not None
+    command = valkey.server.command
+    assert command is not None
+    known = command
+
+    def with_options(binary: str, directory: Path, port: int) -> list[str]:
+        return [*known(binary, directory, port), *options]
+
+    return await start("valkey", replace(valkey.server, command=with_options), state=state, run_id=RUN, prefer="native")
+
+
+async def listed(steps: AsyncIterator[T]) -> list[T]:
+    return [item async for item in steps]
+
+
+async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
+    with pytest.raises(error) as caught:
+        await call
+    return caught.value
+
+
+async def changed(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so; the test's own deadline is the bound."""
+    while not await look():  # noqa: ASYNC110  what is waited for has no event
+        await asyncio.sleep(0.001)
