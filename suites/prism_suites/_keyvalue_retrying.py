@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from prism_testkit.interfaces import Conflict, KeyValueTransaction
 from prism_testkit.outcomes import Violation
 
-__all__ = ["TRIES", "attempted", "transacted"]
+__all__ = ["TRIES", "transacted"]
 
 T = TypeVar("T")
 Body = Callable[[KeyValueTransaction], Awaitable[T]]
@@ -29,12 +29,3 @@ async def transacted(kv: Any, body: Body[T]) -> T:
         expected="a commit",
         got="Conflict",
     )
-
-
-async def attempted(kv: Any, body: Body[T]) -> tuple[bool, T | None]:
-    """Run ``body(transaction)`` once; return (True, its result) if it committed, (False, None) after `Conflict`."""
-    try:
-        async with kv.transaction() as transaction:
-            return True, await body(transaction)
-    except Conflict:
-        return False, None

@@ -11,7 +11,7 @@ from prism_suites._keyvalue_looks import looks, seconds_left
 from prism_suites._keyvalue_retrying import transacted
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
+from prism_testkit.interfaces import Conflict, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
 from prism_testkit.traits import Limits
 
 
@@ -232,3 +232,27 @@ async def a_transaction_clears_a_deadline_when_it_commits_and_not_before(kv: Ttl
     same("keyvalue_ttl.3", await seconds_left(kv, "k"), None, "a key written by a transaction has an old deadline")
     if await times.past(deadline):
         value("keyvalue_ttl.3", await kv.get("k"), b"new", "a key written by a transaction was removed by an old deadline")
+
+
+@check("keyvalue_transactional.5", "keyvalue_ttl.2")
+@gauntlet(lambda limits: [{"other": other} for other in (False, True)])
+async def a_read_of_what_expired_meanwhile_has_its_place_in_the_order(kv: TtlAndTransactions, case: Case, other: bool) -> None:
+    """Once another transaction has found a key expired, one that read it alive cannot come before that one, nor after."""
+    times = Times(case)
+    rival: Any = await case.client() if other else kv
+    await kv.set("log", b"old")
+    deadline = await MAKES["set_with_ttl"].run(kv, times, "k", b"held", 100)
+    done = False
+    try:
+        async with kv.transaction() as transaction:
+            held = await transaction.get("k")
+            if held is None or not await times.past(deadline):
+                return
+            async with rival.transaction() as observer:
+                seen = (await observer.get("k"), await observer.get("log"))
+            value("keyvalue_ttl.2", seen[0], None, "a transaction reads a key whose deadline has passed")
+            await transaction.set("log", b"new")
+        done = True
+    except Conflict:
+        value("keyvalue_transactional.6", await kv.get("log"), b"old", "a transaction that raised Conflict changed a key")
+    truth("keyvalue_transactional.5", done, False, "a transaction commits though others have seen that what it read is gone")
