@@ -1,5 +1,6 @@
 """Runs one check on one binding: the gauntlet, then generated cases, each in a namespace of its own; one result."""
 
+import asyncio
 import time
 import traceback
 from collections.abc import Mapping
@@ -217,9 +218,13 @@ def _judge(error: BaseException, record: CaseRecord, deadline_s: float) -> tuple
 
 
 def _trace(error: BaseException) -> str:
-    """Return the innermost frames outside the harness."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f"prism_testkit{'/'}" not in f.filename.replace("\\", "/")]
-    return "".join(traceback.format_list(frames[-4:]))
+    """Return the innermost frames that are neither the harness's nor asyncio's."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not Path(f.filename).is_relative_to(_HARNESS)]
+    return "".join(traceback.format_list([f for f in frames if not Path(f.filename).is_relative_to(_ASYNCIO)][-4:]))
+
+
+_HARNESS = Path(__file__).parent
+_ASYNCIO = Path(asyncio.__file__).parent
 
 
 def _leaf(error: BaseException) -> BaseException:

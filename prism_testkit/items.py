@@ -94,4 +94,4 @@ class CheckItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         code = self.check.function.__code__
-        return self.path, code.co_firstlineno - 1, self.identifier
+        return self.path, code.co_firstlineno - 1, self.name

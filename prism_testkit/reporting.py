@@ -29,9 +29,10 @@ _STATUS = {
     Outcome.PASSED: ("passed", ".", "PASSED"),
     Outcome.FAILED: ("failed", "F", "FAILED"),
     Outcome.WAIVED: ("xfailed", "w", "WAIVED"),
-    Outcome.INCONCLUSIVE: ("skipped", "?", "INCONCLUSIVE"),
+    # One word for both: pytest takes the word of the first skip for all of them, and the reason says which it is.
+    Outcome.INCONCLUSIVE: ("skipped", "?", "SKIPPED"),
     Outcome.ERROR: ("error", "E", "ERROR"),
-    Outcome.UNAVAILABLE: ("skipped", "-", "UNAVAILABLE"),
+    Outcome.UNAVAILABLE: ("skipped", "-", "SKIPPED"),
 }
 
 

@@ -138,6 +138,10 @@ class Session:
         if isinstance(item, CheckItem) and call.when == "call" and item.result is not None:
             # Plain data on the report: it survives the way from an xdist worker, and a worker that crashes later.
             report.prism_result = item.result.model_dump(mode="json")
+            if report.skipped and isinstance(report.longrepr, tuple):
+                # Where the check is, and not where the harness says so.
+                path, line, _ = item.reportinfo()
+                report.longrepr = (str(path), line + 1, report.longrepr[2])
         return report
 
     def pytest_runtest_logreport(self, report: Any) -> None:

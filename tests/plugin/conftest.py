@@ -1,11 +1,14 @@
 """Small backends and checks, as text, for runs of pytest in a folder of their own."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "reports"))  # for its terminal
 
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
