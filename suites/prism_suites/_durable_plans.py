@@ -1,13 +1,14 @@
 """What a process writes until it is killed: plans of steps, as plain data."""
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from random import Random
 
 from prism_testkit.killing import Step
 from prism_testkit.strategies import name_groups
 from prism_testkit.traits import Limits
 
-__all__ = ["AHEAD", "NEVER", "lives", "names_of", "writes"]
+__all__ = ["AHEAD", "NEVER", "fitting", "lives", "names_of", "writes"]
 
 AHEAD = 900
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
@@ -21,6 +22,11 @@ a store that keeps a few writes back until a large one comes."""
 _IN_FLIGHT = ("transaction", "batch_set", "set")
 _MANY = 120
 """Keys of a large transaction or batch: what is not done at once takes its time."""
+
+
+def fitting(value: bytes, limit: int) -> bytes:
+    """Return the value, or where it is longer than ``limit`` as much as there is room for of what is its own."""
+    return value if len(value) <= limit else (blake2b(value).digest() + value)[:limit]
 
 
 def names_of(limits: Limits) -> list[str]:
@@ -48,7 +54,7 @@ def _step(
     kind: str, number: int, seed: int, names: list[str], values: dict[str, bytes], random: Random, limit: int, large: bool
 ) -> Step:
     name = random.choice(names)
-    value = _value(number, seed, _LARGE if large else 0)[:limit]
+    value = fitting(_value(number, seed, _LARGE if large else 0), limit)
     if kind == "set":
         values[name] = value
         return "set", (name, value)
@@ -56,14 +62,14 @@ def _step(
         values.pop(name, None)
         return "delete", (name,)
     if kind == "compare_and_swap":
-        expected = values.get(name) if number % 5 else b"another value"
+        expected = values.get(name) if number % 5 else fitting(b"another value", limit)
         if expected == values.get(name):
             values[name] = value
         return "compare_and_swap", (name, expected, value)
     if kind == "compare_and_delete":
-        return "compare_and_delete", (name, values.pop(name, b"nothing"))
+        return "compare_and_delete", (name, values.pop(name, fitting(b"nothing", limit)))
     some = random.sample(names, _MANY if large else 6)
-    pieces = {other: _value(number, seed, _LARGE // _MANY if large else 0)[:limit] for other in some}
+    pieces = {other: fitting(_value(number, seed, _LARGE // _MANY if large else 0), limit) for other in some}
     if kind == "batch_delete":
         for other in some[:3]:
             values.pop(other, None)
@@ -91,17 +97,17 @@ def _value(number: int, seed: int, length: int) -> bytes:
     return token * (700 if number % 61 == 0 else 1 + number % 9)
 
 
-def lives(short_s: float, long_s: float, seed: int) -> list[Step]:
+def lives(short_s: float, long_s: float, seed: int, limit: int) -> list[Step]:
     """Return writes of every kind of deadline: given, replaced, shortened, lengthened, taken away, and over."""
 
-    def value(name: str) -> bytes:
-        return b"%s of %d" % (name.encode(), seed)
+    def value(name: str, again: bytes = b"") -> bytes:
+        return fitting(b"%s of %d%s" % (name.encode(), seed, again), limit)
 
     def given(name: str, ttl_s: float) -> Step:
         return "set_with_ttl", (name, value(name), ttl_s)
 
     def plain(name: str, again: bytes = b"") -> Step:
-        return "set", (name, value(name) + again)
+        return "set", (name, value(name, again))
 
     steps: list[Step] = [given(f"long-{number}", long_s + number) for number in range(8)]
     steps += [given("overwritten", short_s), plain("overwritten", b" again")]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken
 from prism_testkit.interfaces import BackendUnavailable, Conflict, OperationTimeout
 
@@ -22,7 +23,8 @@ _BETWEEN_S = 0.02
 class Outage:
     """Makes calls of which some meet no server; counts the answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_payload: int) -> None:
+        self._max_payload = max_payload
         self.answers = 0
         self._reached = (0, asyncio.Event())
 
@@ -48,7 +50,7 @@ class Outage:
         misses = 0
         for index in range(_MOST):
             key = f"k{(number + index // 2) % 2}"
-            call = slot.get(key) if index % 3 == 2 else slot.set(key, b"%d.%d" % (number, index))
+            call = slot.get(key) if index % 3 == 2 else slot.set(key, fitting(b"%d.%d" % (number, index), self._max_payload))
             misses += not await self.answered("a call", call)
             if misses == _MISSES:
                 break

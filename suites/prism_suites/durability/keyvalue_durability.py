@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._durable_judge import Loss, Remains, slack_ns
-from prism_suites._durable_plans import AHEAD, lives, writes
+from prism_suites._durable_plans import AHEAD, fitting, lives, writes
 from prism_suites._judging import broken, truth, value
 from prism_suites._outage import Outage
 from prism_suites._racing import together
@@ -41,11 +41,12 @@ def _judge(losses: list[Loss], survivors: Survivors, target: Target) -> None:
         broken(loss.promise, told, expected=loss.expected, got=loss.got)
 
 
-async def _goes_on(kv: Any) -> None:
+async def _goes_on(kv: Any, limit: int) -> None:
     """Judge that what was reopened can be written."""
+    after = fitting(b"after", limit)
     for key in ("key-1", "after the kill"):
-        await kv.set(key, b"after")
-        value("keyvalue_basic.12", await kv.get(key), b"after", "after the kill a new write is not read")
+        await kv.set(key, after)
+        value("keyvalue_basic.12", await kv.get(key), after, "after the kill a new write is not read")
         truth("keyvalue_basic.12", await kv.delete(key), True, "after the kill a delete does not find what was written")
         value("keyvalue_basic.12", await kv.get(key), None, "after the kill a delete has no effect")
 
@@ -91,7 +92,7 @@ async def _survive(case: Case, kills: list[int], target: Target, claims: bool) -
             _tell_losses(case, len(losses), len(remains.ledger.held) + len(remains.ledger.gone))
             return
         _judge(losses, survivors, target)
-        await _goes_on(survivors.slot)
+        await _goes_on(survivors.slot, case.limits.max_payload)
         remains.ledger.apply(("batch_delete", (["key-1", "after the kill"],)), (0, 0))
     if not middle:
         case.inconclusive("the writer had finished before it was killed")
@@ -130,9 +131,10 @@ async def _live_on(case: Case, target: Target) -> None:
     remains = Remains(case, lives=True)
     survivors: Survivors | None = None
     for number, down_s in enumerate((short_s / 4, short_s * 2) if virtual else (short_s * 1.1,)):
-        plan = lives(short_s, long_s, number)
+        plan = lives(short_s, long_s, number, case.limits.max_payload)
         filler: list[Step] = [
-            ("set_with_ttl", (f"filler-{index % 20}", b"%d of %d" % (index, number), long_s)) for index in range(AHEAD)
+            ("set_with_ttl", (f"filler-{index % 20}", fitting(b"%d of %d" % (index, number), case.limits.max_payload), long_s))
+            for index in range(AHEAD)
         ]
         survivors = await _kill(case, remains, plan + filler, len(plan) + 20, target, survivors, down_s)
         _judge(await remains.losses(survivors.slot), survivors, target)
@@ -145,19 +147,20 @@ async def _live_on(case: Case, target: Target) -> None:
 async def a_driver_outlives_its_server(kv: KeyValueBasic, case: Case) -> None:
     """While the server is away calls say so; once it is back the drivers from before work again, and nothing acknowledged is
     lost that was to be kept (KV-53, KV-55, KV-56)."""
-    outage = Outage()
+    outage = Outage(case.limits.max_payload)
+    before, after = (fitting(text, case.limits.max_payload) for text in (b"before", b"after"))
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
-        await one.set("kept", b"before")
+        await one.set("kept", before)
         *misses, _ = await together(outage.busy(one, 0), outage.busy(other, 1), _strike(private, outage))
         await outage.none_answered(one)
         await private.restart()
         for slot in (one, other):
             await outage.all_answered(slot)
-            await slot.set("new", b"after")
-            value("keyvalue_basic.13", await slot.get("new"), b"after", "a driver from before the outage reads wrongly after it")
+            await slot.set("new", after)
+            value("keyvalue_basic.13", await slot.get("new"), after, "a driver from before the outage reads wrongly after it")
         if case.traits.durability != "none":
-            value("keyvalue_basic.12", await other.get("kept"), b"before", "what was acknowledged before the outage is lost")
+            value("keyvalue_basic.12", await other.get("kept"), before, "what was acknowledged before the outage is lost")
             for key in ("k0", "k1", "k0"):
                 await other.get(key)
             _judge_history(case)
