@@ -149,7 +149,7 @@ async def test_after_a_cancel_nobody_gets_another_s_answer_basic_11(world: World
     keys = [f"k{number}" for number in range(20)]
     await kv.batch_set({key: key.encode() * 1000 for key in keys})
     await kv.set("big", bytes(1_000_000))
-    cancelled = 0
+    cancelled = 0  # a call may be done before it is cancelled, so the cancels are counted, not the rounds
 
     async def read(key: str) -> None:
         for _ in range(3):
@@ -161,7 +161,7 @@ async def test_after_a_cancel_nobody_gets_another_s_answer_basic_11(world: World
             assert await opened.get("k0") == b"k0" * 1000
             await opened.set("t", b"x")
 
-    for _ in range(50):
+    while cancelled < 200:
         victims: list[Awaitable[object]] = [
             kv.get("big"),
             kv.set("mine", bytes(draw.choice([1, 100_000]))),
@@ -176,9 +176,8 @@ async def test_after_a_cancel_nobody_gets_another_s_answer_basic_11(world: World
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         cancelled += sum(isinstance(result, asyncio.CancelledError) for result in results)
-        assert not [result for result in results if isinstance(result, Exception)]
+        assert [result for result in results if isinstance(result, Exception)] == []
         await asyncio.gather(*readers)
-    assert cancelled >= 100
     pool = kv.client.connection_pool
     assert pool._in_use_connections == set()
     assert len(pool._available_connections) < 60
