@@ -256,3 +256,10 @@ def test_a_wrong_password_is_unavailable_and_never_printed(folder: Any, monkeypa
     assert folder.outcomes()["what_is_set_is_read[valkey]"] == "unavailable"
     everything = result.stdout.str() + result.stderr.str() + "".join(p.read_text() for p in Path(folder.path).rglob("*.json"))
     assert "sesame-open" not in everything
+
+
+def test_names_that_answer_to_every_attribute_are_no_hooks(folder: Any) -> None:
+    folder.backends(GOOD + "from unittest.mock import call\nfrom pytest import mark\nBACKENDS = [Good]")
+    folder.checks()
+    assert folder.run("--prism-backend=good", "--strict-markers", "test_checks.py").ret == 0
+    assert _good_passed(folder)
