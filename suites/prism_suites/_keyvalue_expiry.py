@@ -27,6 +27,7 @@ async def expect_one_deadline(case: Case, kv: Any, *, made: str, look: str, ttl_
     if early is None or first is None:
         return
     await times.before(early)
+    await times.left(looker, "looked at early", ttl_s, early, promise=promise or "keyvalue_ttl.6", story=story)
     await times.look(looker, look, "looked at early", _HELD, early, early=promise or "keyvalue_ttl.1", story=story)
     if not await times.past(first):
         return

@@ -51,7 +51,7 @@ async def a_key_is_there_until_its_deadline_and_not_after(
                 await times.look(kv, look, "k", held, deadline)
 
 
-@check("keyvalue_ttl.1", "keyvalue_ttl.2", "keyvalue_ttl.3", "keyvalue_ttl.7", "keyvalue_ttl.10")
+@check("keyvalue_ttl.1", "keyvalue_ttl.2", "keyvalue_ttl.3", "keyvalue_ttl.6", "keyvalue_ttl.7", "keyvalue_ttl.10")
 @gauntlet(
     lambda limits: [
         {"made": made, "look": look, "ttl_s": ttl_s, "other": bool(number % 2)}

@@ -48,28 +48,28 @@ def _cases(interface: str, made: tuple[str, ...] = ()) -> Any:
     return cases
 
 
-@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.7")
+@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.6", "keyvalue_ttl.7")
 @gauntlet(_cases("keyvalue_scan"))
 async def scans_agree_on_the_deadline(kv: TtlAndScan, case: Case, made: str, look: str, ttl_s: float, other: bool) -> None:
     """An expired key is in no scan and no count, also if the scan is the first to look (KV-37)."""
     await expect_one_deadline(case, kv, made=made, look=look, ttl_s=ttl_s, other=other)
 
 
-@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.7")
+@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.6", "keyvalue_ttl.7")
 @gauntlet(_cases("keyvalue_batch"))
 async def batches_agree_on_the_deadline(kv: TtlAndBatch, case: Case, made: str, look: str, ttl_s: float, other: bool) -> None:
     """An expired key is in no batch, and no batch removes it a second time (KV-37)."""
     await expect_one_deadline(case, kv, made=made, look=look, ttl_s=ttl_s, other=other)
 
 
-@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.7")
+@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.6", "keyvalue_ttl.7")
 @gauntlet(_cases("keyvalue_cas"))
 async def swaps_agree_on_the_deadline(kv: TtlAndCas, case: Case, made: str, look: str, ttl_s: float, other: bool) -> None:
     """An expired key compares as missing: created anew from None, unequal to its old value (KV-37)."""
     await expect_one_deadline(case, kv, made=made, look=look, ttl_s=ttl_s, other=other)
 
 
-@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.7")
+@check("keyvalue_ttl.2", "keyvalue_ttl.1", "keyvalue_ttl.3", "keyvalue_ttl.6", "keyvalue_ttl.7")
 @gauntlet(_cases("keyvalue_transactional"))
 async def transactions_agree_on_the_deadline(
     kv: TtlAndTransactions, case: Case, made: str, look: str, ttl_s: float, other: bool
@@ -164,57 +164,6 @@ async def a_batch_of_living_and_expired_keys_knows_them_apart(kv: TtlAndBatch, c
         same("keyvalue_ttl.2", await kv.batch_get(keys), living, "batch_get is wrong about living and expired keys")
         same("keyvalue_ttl.2", await kv.batch_delete(keys), len(living), "batch_delete is wrong about living and expired keys")
         same("keyvalue_ttl.10", await kv.batch_get(keys), {}, "keys are there after batch_delete")
-
-
-@check("keyvalue_ttl.4")
-@gauntlet(
-    lambda limits: [
-        {"expected": expected, "drops": drops} for expected in (b"other", b"", b"hel", b"HELD", None) for drops in (False, True)
-    ]
-)
-async def a_swap_that_fails_leaves_the_deadline(kv: TtlAndCas, case: Case, expected: bytes | None, drops: bool) -> None:
-    """A failed swap changes neither the value nor the seconds left, and the key still expires (KV-16)."""
-    times = Times(case)
-    deadline = await MAKES["set_with_ttl"].run(kv, times, "k", b"held", 60)
-    await times.move(20)
-    if drops:
-        done, now = await times.during(kv.compare_and_delete("k", expected or b"none"))
-    else:
-        done, now = await times.during(kv.compare_and_swap("k", expected, b"new"))
-    if not times.is_present(deadline, now):
-        return
-    truth("keyvalue_cas.3", done, False, "a comparison with another value succeeds")
-    await times.look(kv, "get", "k", b"held", deadline, early="keyvalue_cas.3", story="after a swap that failed")
-    await times.left(kv, "k", 60, deadline, promise="keyvalue_ttl.4", story="after a swap that failed")
-    if await times.past(deadline):
-        for look in ("get", "exists"):
-            await times.look(kv, look, "k", b"held", deadline, late="keyvalue_ttl.4", story="after a swap that failed")
-
-
-@check("keyvalue_ttl.5", "keyvalue_transactional.2")
-@gauntlet(lambda limits: [{"kind": kind} for kind in ("set", "delete", "both")])
-async def a_transaction_given_up_leaves_the_deadline(kv: TtlAndTransactions, case: Case, kind: str) -> None:
-    """What a discarded transaction wrote neither clears nor removes a deadline."""
-
-    class GiveUpError(Exception):
-        pass
-
-    times = Times(case)
-    deadline = await MAKES["set_with_ttl"].run(kv, times, "k", b"held", 60)
-    try:
-        async with kv.transaction() as transaction:
-            if kind != "set":
-                await transaction.delete("k")
-            if kind != "delete":
-                await transaction.set("k", b"new")
-            raise GiveUpError
-    except GiveUpError:
-        pass
-    story = "after a transaction that was given up"
-    await times.look(kv, "get", "k", b"held", deadline, early="keyvalue_transactional.2", story=story)
-    await times.left(kv, "k", 60, deadline, promise="keyvalue_transactional.2", story=story)
-    if await times.past(deadline):
-        await times.look(kv, "get", "k", b"held", deadline, late="keyvalue_transactional.2", story=story)
 
 
 @check("keyvalue_ttl.3", "keyvalue_transactional.4")
