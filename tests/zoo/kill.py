@@ -79,7 +79,7 @@ class Runner:
                 state=self._folder / "state",
                 origins=self.registry.origins,
                 # What hangs is a wrong backend here, and there are many.
-                hang_s=5.0,
+                hang_s=15.0,
             )
         return self._worker
 
