@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from prism_suites._judging import broken
-from prism_suites._keyvalue_looks import seconds_left
+from prism_suites._keyvalue_looks import LOOKS, seconds_left
 from prism_testkit.case import Case
 
 __all__ = ["OFFSETS", "Actor", "State", "expect_some_order", "race"]
 
 Op = tuple[Any, ...]
-"""(method, arguments after the key...)."""
+"""(method, arguments after the key...); ("look", name) is one of `LOOKS` that writes nothing, whose answer is not judged."""
 State = tuple[bytes, float | None] | None
 """(value, seconds given or None); None is missing. Seconds are orders of magnitude apart, so that nobody takes one for another."""
 
@@ -64,6 +64,11 @@ async def _made(client: Any, key: str, call: Op) -> object:
     method, *arguments = call
     if method == "ttl":
         return await seconds_left(client, key)
+    if method == "batch_delete":
+        return bool(await client.batch_delete([key]))
+    if method == "look":
+        await LOOKS[arguments[0]].run(client, key, b"")
+        return None
     return await getattr(client, method)(key, *arguments)
 
 
@@ -119,6 +124,8 @@ def _applied(state: State, call: Op) -> tuple[State, object]:
     if method == "compare_and_swap":
         same = (None if state is None else state[0]) == arguments[0]
         return ((arguments[1], None) if same else state), same
+    if method == "look":
+        return state, None
     if state is None:
         return None, {"get": None, "ttl": "NotFound"}.get(method, False)
     held, life = state
@@ -126,7 +133,7 @@ def _applied(state: State, call: Op) -> tuple[State, object]:
         return (held, arguments[0]), True
     if method == "persist":
         return (held, None), life is not None
-    if method == "delete":
+    if method in ("delete", "batch_delete"):
         return None, True
     if method == "compare_and_delete":
         return (None, True) if held == arguments[0] else (state, False)

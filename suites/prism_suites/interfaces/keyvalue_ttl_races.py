@@ -4,17 +4,31 @@ What reads the value and writes it back, or looks and then removes, does two thi
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import combinations_with_replacement, product
-from typing import Any
+from typing import Any, Protocol
 
 from prism_suites._judging import truth, value
 from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_looks import looks
 from prism_suites._keyvalue_racing import OFFSETS, Actor, State, expect_some_order
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import KeyValueTtl
+from prism_testkit.interfaces import KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTtl
 from prism_testkit.traits import Limits
+
+
+class TtlAndBatch(KeyValueTtl, KeyValueBatch, Protocol):
+    """Deadlines and batches of one driver."""
+
+
+class TtlAndCas(KeyValueTtl, KeyValueCas, Protocol):
+    """Deadlines and swaps of one driver."""
+
+
+class TtlAndScan(KeyValueTtl, KeyValueScan, Protocol):
+    """Deadlines and scans of one driver."""
+
 
 _CALLS: dict[str, tuple[Any, ...]] = {
     "set": ("set", b"plain"),
@@ -61,25 +75,82 @@ _LOOKS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def _late_looks(limits: Limits) -> Iterator[dict[str, Any]]:
-    for look, write, waits in product(_LOOKS, ("set", "set_with_ttl"), OFFSETS):
-        yield {"look": look, "write": write, "waits": waits, "other": bool(sum(waits) % 2)}
+_OWN_LOOKS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "keyvalue_ttl": _LOOKS,
+    "keyvalue_batch": {"batch_delete": ("batch_delete",)},
+    "keyvalue_cas": {
+        "compare_and_delete": ("compare_and_delete", b"old"),
+        "swap from the old value": ("compare_and_swap", b"old", b"swapped"),
+        "swap from nothing": ("compare_and_swap", None, b"swapped"),
+    },
+}
 
 
-@check("keyvalue_ttl.10")
-@gauntlet(_late_looks)
-async def noticing_an_expiry_never_removes_a_new_value(
-    kv: KeyValueTtl, case: Case, look: str, write: str, waits: tuple[int, int], other: bool
+def _lookers(interface: str) -> dict[str, tuple[Any, ...]]:
+    """Return every call of an interface that comes upon an expired key: by name, what a race makes of it."""
+    own = _OWN_LOOKS.get(interface, {})
+    reading = {look: ("look", look) for look in looks(interface, writing=False) if look not in own}
+    return own | reading
+
+
+def _late_looks(interface: str) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    offsets = OFFSETS if interface == "keyvalue_ttl" else OFFSETS[:5]
+
+    def cases(limits: Limits) -> Iterator[dict[str, Any]]:
+        for look, write, waits in product(_lookers(interface), ("set", "set_with_ttl"), offsets):
+            yield {"look": look, "write": write, "waits": waits, "other": bool(sum(waits) % 2)}
+
+    return cases
+
+
+async def _expect_new_value(
+    case: Case, kv: Any, interface: str, look: str, write: str, waits: tuple[int, int], other: bool
 ) -> None:
-    """Somebody looks at an expired key while somebody writes it anew: the new value stays, unless the look is a delete after it."""
+    """Let a key expire unnoticed; then one client looks, or would remove it, while another writes it."""
     times = Times(case)
     _, now = await times.during(kv.set_with_ttl("k", b"old", 5))
     if not await times.past(now.after(5)):
         await kv.delete("k")
     rival = await case.client() if other else kv
-    actors = [Actor(kv, [_LOOKS[look]], waits[0]), Actor(rival, [_CALLS[write]], waits[1])]
+    actors = [Actor(kv, [_lookers(interface)[look]], waits[0]), Actor(rival, [_CALLS[write]], waits[1])]
     sentence = f"{look} of an expired key and {write} at once leave what neither order leaves"
     await expect_some_order(case, kv, actors, before=None, promise="keyvalue_ttl.10", sentence=sentence, ttls=True)
+
+
+@check("keyvalue_ttl.10")
+@gauntlet(_late_looks("keyvalue_ttl"))
+async def noticing_an_expiry_never_removes_a_new_value(
+    kv: KeyValueTtl, case: Case, look: str, write: str, waits: tuple[int, int], other: bool
+) -> None:
+    """Somebody looks at an expired key while somebody writes it anew: the new value stays, unless the look is a delete after it."""
+    await _expect_new_value(case, kv, "keyvalue_ttl", look, write, waits, other)
+
+
+@check("keyvalue_ttl.10")
+@gauntlet(_late_looks("keyvalue_scan"))
+async def listing_what_has_expired_never_removes_a_new_value(
+    kv: TtlAndScan, case: Case, look: str, write: str, waits: tuple[int, int], other: bool
+) -> None:
+    """A scan or a count that sweeps what has expired leaves what is written meanwhile."""
+    await _expect_new_value(case, kv, "keyvalue_scan", look, write, waits, other)
+
+
+@check("keyvalue_ttl.10")
+@gauntlet(_late_looks("keyvalue_batch"))
+async def a_batch_that_meets_an_expired_key_never_removes_a_new_value(
+    kv: TtlAndBatch, case: Case, look: str, write: str, waits: tuple[int, int], other: bool
+) -> None:
+    """The same with batches."""
+    await _expect_new_value(case, kv, "keyvalue_batch", look, write, waits, other)
+
+
+@check("keyvalue_ttl.10")
+@gauntlet(_late_looks("keyvalue_cas"))
+async def a_comparison_that_meets_an_expired_key_never_removes_a_new_value(
+    kv: TtlAndCas, case: Case, look: str, write: str, waits: tuple[int, int], other: bool
+) -> None:
+    """The same with swaps, which compare with the new value or with nothing, never with the old one."""
+    await _expect_new_value(case, kv, "keyvalue_cas", look, write, waits, other)
 
 
 @check("keyvalue_ttl.7", "keyvalue_ttl.8", "keyvalue_ttl.3", "keyvalue_basic.10")
