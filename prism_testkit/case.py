@@ -40,6 +40,7 @@ class Case:
         opener: Opener,
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
+        cleaner: Callable[[Any], Awaitable[bool]],
         new_namespace: Callable[[], str],
         server: bool,
     ) -> None:
@@ -56,6 +57,7 @@ class Case:
         self._open = opener
         self._kill = killer
         self._private = private
+        self._clean = cleaner
         self._new_namespace = new_namespace
         self._clients = 1
         self._suspends = False
@@ -80,6 +82,10 @@ class Case:
         if self._suspends:
             self.overlap()
         return slot
+
+    async def clean(self, slot: Any) -> bool:
+        """Clean the namespace of a slot, as after a case; False if the backend has no ``clean``."""
+        return await self._clean(slot)
 
     async def advance(self, seconds: float) -> None:
         """Move virtual time; recorded, so that the story of a failure shows it. Raises ``TypeError`` on a real clock."""

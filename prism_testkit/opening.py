@@ -105,6 +105,8 @@ class _Opened:
         worker.watchdog.progress = self.history.__len__
         self._drivers: list[Any] = []
         self._namespaces: dict[str, Site] = {}
+        self._spaces: dict[int, str] = {}
+        """The namespace of each slot, by identity."""
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
         self.case = Case(
@@ -117,6 +119,7 @@ class _Opened:
             opener=lambda number, namespace, whole: self.open(first, number, namespace, whole),
             killer=self._kill,
             private=self._private,
+            cleaner=self._clean,
             new_namespace=worker.namespaces.new,
             server=first.backend.server is not None,
         )
@@ -134,7 +137,19 @@ class _Opened:
         self._namespaces.setdefault(namespace, site)
         driver = await self._driver(candidate, connection, namespace)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
-        return tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
+        slot = tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
+        self._spaces[id(slot)] = namespace
+        return slot
+
+    async def _clean(self, slot: Any) -> bool:
+        namespace = self._spaces[id(slot)]
+        site = self._namespaces[namespace]
+        if site.backend.clean is None:
+            return False
+        event = self.history.invoke(0, "clean", (namespace,), {})
+        await site.backend.clean(await site.client(0), namespace)
+        self.history.respond(event, None)
+        return True
 
     async def _driver(self, candidate: Candidate, connection: Any, namespace: str) -> Any:
         driver = await _open_driver(candidate, connection, namespace)
