@@ -58,7 +58,7 @@ async def a_transaction_may_be_large(kv: KeyValueTransactional, case: Case, numb
             if index % 3 == 0:
                 found += await transaction.get(f"k{index}") == b"%d" % index
             else:
-                found += await transaction.delete(f"k{index}")
+                found += bool(await transaction.delete(f"k{index}"))
         return found
 
     await transacted(kv, fill)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, same, value
+from prism_suites._keyvalue_confusables import confusable_payloads, distant_payloads
 from prism_suites._keyvalue_retrying import transacted
 from prism_suites._keyvalue_serial import KEYS, Player
 from prism_testkit.case import Case
@@ -226,3 +227,31 @@ async def a_transaction_alone_succeeds(kv: KeyValueTransactional, kind: str) -> 
 
     for _ in range(10):
         await transacted(kv, body)
+
+
+def _similar(limits: Limits) -> Iterator[dict[str, Any]]:
+    """All that may be taken for a short text, a few of every other group, and the ways between an empty value and none."""
+    for before, after in ((None, b""), (b"", None), (b"", b"\x00"), (b"0", b""), (b"same", None)):
+        yield {"before": before, "after": after}
+    for base, others in (*confusable_payloads(limits), *distant_payloads(limits)):
+        if len(base) < 100_000:
+            yield from ({"before": base, "after": other} for other in others[:: 1 if base == b"abc" else 9])
+
+
+@check("keyvalue_transactional.5", "keyvalue_transactional.6")
+@gauntlet(_similar)
+async def a_change_to_a_similar_value_is_a_change(
+    kv: KeyValueTransactional, case: Case, before: bytes | None, after: bytes | None
+) -> None:
+    """A value that was read and then replaced by one of the same length, beginning or meaning is not the one that was read."""
+    if before is not None:
+        await kv.set("k", before)
+    try:
+        async with kv.transaction() as transaction:
+            value("keyvalue_transactional.3", await transaction.get("k"), before, "a transaction reads another value than was set")
+            await (kv.delete("k") if after is None else kv.set("k", after))
+            await transaction.set("k", b"by the transaction")
+    except Conflict:
+        value("keyvalue_transactional.6", await kv.get("k"), after, "a transaction that raised Conflict changed a key")
+    else:
+        broken("keyvalue_transactional.5", "a transaction commits though what it read has changed", expected="Conflict")

@@ -238,30 +238,57 @@ async def transactions_open_side_by_side_are_apart(
 ) -> None:
     """Each has its own view and its own end: none reads, commits or discards what another one wrote."""
     crowd = [kv, *[await case.client() for _ in range(clients - 1)]]
-    managers = [crowd[index % clients].transaction() for index in range(number)]
-    opened = [await manager.__aenter__() for manager in managers]
-    for index, transaction in enumerate(opened):
-        await transaction.set("shared", b"%d" % index)
-        await transaction.set(f"own {index}", b"%d" % index)
-    for index, transaction in enumerate(opened):
-        value("keyvalue_transactional.3", await transaction.get("shared"), b"%d" % index, _MIXED)
-        truth("keyvalue_transactional.3", await transaction.delete(f"own {index}"), True, "delete inside, of its own write")
-        await transaction.set(f"own {index}", b"%d" % index)
+    crew = _Crew()
+    for index in range(number):
+        await crew.enter(index, crowd[index % clients])
+    await crew.each(lambda index, transaction: transaction.set("shared", b"%d" % index))
+    await crew.each(lambda index, transaction: transaction.set(f"own {index}", b"%d" % index))
+    for index, got in (await crew.each(lambda index, transaction: transaction.get("shared"))).items():
+        value("keyvalue_transactional.3", got, b"%d" % index, _MIXED)
+    for got in (await crew.each(lambda index, transaction: transaction.delete(f"own {index}"))).values():
+        truth("keyvalue_transactional.3", got, True, "delete inside, of its own write")
+    await crew.each(lambda index, transaction: transaction.set(f"own {index}", b"%d" % index))
     value("keyvalue_transactional.4", await kv.get("shared"), None, _SEEN)
-    turns = range(number) if order.startswith("first") else range(number - 1, -1, -1)
     last: bytes | None = None
-    for index in turns:
+    for index in sorted(crew.opened, reverse=order.startswith("last")):
+        committed = await crew.leave(index)
+        last = b"%d" % index if committed else last
+        promise = "keyvalue_transactional.1" if committed else "keyvalue_transactional.6"
+        value(promise, await kv.get("shared"), last, "the last transaction that committed wins")
+        for rest in crew.opened:
+            value("keyvalue_transactional.4", await kv.get(f"own {rest}"), None, _SEEN)
+        if committed:
+            value("keyvalue_transactional.1", await kv.get(f"own {index}"), last, "a committed write is not there")
+
+
+class _Crew:
+    """Transactions open at once. Who meets `Conflict`, at whatever call, is left by it and is out."""
+
+    def __init__(self) -> None:
+        self.opened: dict[int, tuple[Any, Any]] = {}
+
+    async def enter(self, index: int, client: Any) -> None:
+        manager = client.transaction()
+        self.opened[index] = (manager, await manager.__aenter__())
+
+    async def each(self, call: Callable[[int, Any], Awaitable[Any]]) -> dict[int, Any]:
+        """Make one call in each, and return the answers."""
+        answers = {}
+        for index, (_, transaction) in list(self.opened.items()):
+            try:
+                answers[index] = await call(index, transaction)
+            except Conflict as error:
+                await self.leave(index, error)
+        return answers
+
+    async def leave(self, index: int, error: Conflict | None = None) -> bool:
+        """Leave one block, and say whether it committed."""
+        manager, _ = self.opened.pop(index)
         try:
-            await managers[index].__aexit__(None, None, None)
+            await manager.__aexit__(type(error) if error else None, error, None)
         except Conflict:
-            value("keyvalue_transactional.6", await kv.get("shared"), last, "a transaction that raised Conflict changed a key")
-            continue
-        last = b"%d" % index
-        value("keyvalue_transactional.1", await kv.get("shared"), last, "the last commit of a key wins")
-        value("keyvalue_transactional.1", await kv.get(f"own {index}"), last, "a committed write is not there")
-        for rest in turns:
-            if (rest > index) == order.startswith("first") and rest != index:
-                value("keyvalue_transactional.4", await kv.get(f"own {rest}"), None, _SEEN)
+            return False
+        return error is None
 
 
 class _GiveUpError(Exception):
@@ -282,7 +309,7 @@ async def a_transaction_inside_another_is_one_of_its_own(kv: KeyValueTransaction
                 await around.set("outer", b"o")
                 try:
                     async with kv.transaction() as within:
-                        value("keyvalue_transactional.4", await within.get("outer"), None, _MIXED)
+                        value("keyvalue_transactional.7", await within.get("outer"), None, _MIXED)
                         await within.set("inner", b"i")
                         if inner == "gives up":
                             raise _GiveUpError
