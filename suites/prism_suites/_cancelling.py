@@ -2,23 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prism_suites._judging import broken, value
+from prism_suites._judging import broken, truth, value
 from prism_testkit.case import Case
 from prism_testkit.interfaces import Conflict, KeyValueTtl, NotFound, PrismError
 from prism_testkit.reports.text import show
 from prism_testkit.tap import offers
+from prism_testkit.traits import Limits
 
-__all__ = ["LADDER", "LONG_S", "Act", "State", "cancelled", "judge_answer", "judge_left", "prepare"]
+__all__ = ["LONG_S", "Act", "State", "cancelled", "expect_whole_or_absent", "judge_answer", "judge_left", "points", "prepare"]
 
 State = tuple[bytes | None, bool]
 """(value, it has a time to live)."""
 LONG_S = 1e8
-LADDER: tuple[int | float, ...] = (1, 2, 3, 4, 5, 6, 8, 11, 16, 24, 0.2, 0.5, 0.8, 0.98)
+_LADDER: tuple[int | float, ...] = (1, 2, 3, 4, 5, 6, 8, 11, 16, 24, 0.2, 0.5, 0.8, 0.98)
+_STEEP: tuple[int | float, ...] = (1, 2, 3, 5, 9, 0.5)
 """When to cancel: after so many turns of the event loop, or after a part of the time that the call takes."""
+_OTHERS: dict[str, State] = {"other": (b"not yours", False)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +132,28 @@ def judge_answer(promise: str, answer: object, wanted: object) -> None:
 
 def _tell(*states: State) -> str:
     return " or ".join(f"{show(held)}{' with a time to live' if lives else ''}" for held, lives in states)
+
+
+def points(kinds: Iterable[str], *, few: bool = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    """Return the cases of every kind of call, cancelled at every point, or at a few."""
+    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in (_STEEP if few else _LADDER))
+
+
+async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, point: int | float) -> None:
+    """Cancel one call at one point, and judge what it left and whether everything goes on."""
+    act = Act(act.call, {**act.before, **_OTHERS}, act.after, act.answer, act.whole)
+    await prepare(kv, act.before)
+    case.overlap()
+    ended, answer = await cancelled(case, kv, act, point)
+    value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
+    if ended:
+        judge_answer(promise, answer, act.answer)
+    await judge_left(promise, kv, act, ended)
+    for key in act.wanted:
+        await kv.set(key, b"again")
+        # The cancelled call may still take effect, after this one.
+        late = act.wanted[key][0]
+        got = await kv.get(key)
+        if got not in (b"again", late):
+            broken(promise, f"after a cancelled call a new value of {key!r} is not kept", expected=b"again", got=got)
+    truth(promise, await kv.delete("never"), False, "after a cancelled call a delete of a missing key is answered wrongly")

@@ -1,11 +1,21 @@
 """Cancelled calls: the effect whole or absent, the driver usable, and what other calls are told not touched by it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from prism_suites._cancelling import LADDER, LONG_S, Act, State, cancelled, judge_answer, judge_left, prepare
-from prism_suites._judging import broken, same, truth, value
+from prism_suites._cancelling import (
+    LONG_S,
+    Act,
+    State,
+    cancelled,
+    expect_whole_or_absent,
+    judge_answer,
+    judge_left,
+    points,
+    prepare,
+)
+from prism_suites._judging import same, value
 from prism_suites._keyvalue_retrying import transacted
 from prism_suites._racing import together
 from prism_testkit.case import Case
@@ -16,7 +26,6 @@ from prism_testkit.traits import Limits
 _OLD: State = (b"old" * 20, False)
 _LIVING: State = (_OLD[0], True)
 _NONE: State = (None, False)
-_OTHERS = {"other": (b"not yours", False)}
 _ITEMS = tuple(f"b{number}" for number in range(5))
 
 
@@ -75,64 +84,39 @@ _TRANSACTION: dict[str, _Maker] = {
 }
 
 
-def _points(kinds: Iterable[str]) -> Callable[[Limits], Iterator[dict[str, Any]]]:
-    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in LADDER)
-
-
-async def _cancel(promise: str, kv: Any, case: Case, make: _Maker, point: int | float) -> None:
-    """Cancel one call at one point, and judge what it left and whether everything goes on."""
-    made = make(_long(case.limits))
-    act = Act(made.call, {**made.before, **_OTHERS}, made.after, made.answer, made.whole)
-    await prepare(kv, act.before)
-    case.overlap()
-    ended, answer = await cancelled(case, kv, act, point)
-    value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
-    if ended:
-        judge_answer(promise, answer, act.answer)
-    await judge_left(promise, kv, act, ended)
-    for key in act.wanted:
-        await kv.set(key, b"again")
-        # The cancelled call may still take effect, after this one.
-        late = act.wanted[key][0]
-        got = await kv.get(key)
-        if got not in (b"again", late):
-            broken(promise, f"after a cancelled call a new value of {key!r} is not kept", expected=b"again", got=got)
-    truth(promise, await kv.delete("never"), False, "after a cancelled call a delete of a missing key is answered wrongly")
-
-
 @check("keyvalue_basic.11")
-@gauntlet(_points(_BASIC))
+@gauntlet(points(_BASIC))
 async def a_cancelled_call_is_whole_or_absent(kv: KeyValueBasic, case: Case, kind: str, point: float) -> None:
     """A call that is cancelled at any point leaves all of its effect or none, and the driver usable (G-9)."""
-    await _cancel("keyvalue_basic.11", kv, case, _BASIC[kind], point)
+    await expect_whole_or_absent("keyvalue_basic.11", kv, case, _BASIC[kind](_long(case.limits)), point)
 
 
 @check("keyvalue_basic.11")
-@gauntlet(_points(_TTL))
+@gauntlet(points(_TTL))
 async def a_cancelled_life_is_whole_or_absent(kv: KeyValueTtl, case: Case, kind: str, point: float) -> None:
     """A cancelled write with a time to live leaves value and deadline together, or neither."""
-    await _cancel("keyvalue_basic.11", kv, case, _TTL[kind], point)
+    await expect_whole_or_absent("keyvalue_basic.11", kv, case, _TTL[kind](_long(case.limits)), point)
 
 
 @check("keyvalue_basic.11")
-@gauntlet(_points(_CAS))
+@gauntlet(points(_CAS))
 async def a_cancelled_swap_is_whole_or_absent(kv: KeyValueCas, case: Case, kind: str, point: float) -> None:
     """A swap that is cancelled at any point took place or did not."""
-    await _cancel("keyvalue_basic.11", kv, case, _CAS[kind], point)
+    await expect_whole_or_absent("keyvalue_basic.11", kv, case, _CAS[kind](_long(case.limits)), point)
 
 
 @check("keyvalue_batch.6")
-@gauntlet(_points(_BATCH))
+@gauntlet(points(_BATCH))
 async def a_cancelled_batch_has_each_item_whole_or_absent(kv: KeyValueBatch, case: Case, kind: str, point: float) -> None:
     """Of a batch that is cancelled at any point each item is there as a whole, or not at all."""
-    await _cancel("keyvalue_batch.6", kv, case, _BATCH[kind], point)
+    await expect_whole_or_absent("keyvalue_batch.6", kv, case, _BATCH[kind](_long(case.limits)), point)
 
 
 @check("keyvalue_transactional.1")
-@gauntlet(_points(_TRANSACTION))
+@gauntlet(points(_TRANSACTION))
 async def a_cancelled_commit_is_whole_or_absent(kv: KeyValueTransactional, case: Case, kind: str, point: float) -> None:
     """A transaction that is cancelled at any point, in the commit too, leaves all of its writes or none."""
-    await _cancel("keyvalue_transactional.1", kv, case, _TRANSACTION[kind], point)
+    await expect_whole_or_absent("keyvalue_transactional.1", kv, case, _TRANSACTION[kind](_long(case.limits)), point)
 
 
 @check("keyvalue_transactional.2")
