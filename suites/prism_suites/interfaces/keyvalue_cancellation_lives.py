@@ -53,7 +53,7 @@ _BATCH = {
     "batch_set": Act(lambda kv: kv.batch_set(dict.fromkeys(_ITEMS, _NEW[0])), _ITEMS, dict.fromkeys(_ITEMS, _NEW)),
     "batch_set of the same": Act(lambda kv: kv.batch_set(dict.fromkeys(_ITEMS, _OLD)), _ITEMS, dict.fromkeys(_ITEMS, _PLAIN)),
     "batch_delete": Act(lambda kv: kv.batch_delete(list(_ITEMS)), _ITEMS, dict.fromkeys(_ITEMS, _NONE), 2),
-    "batch_get": Act(lambda kv: kv.batch_get(["b0", "b2"]), _ITEMS, {}, {"b0": _OLD, "b2": _OLD}),
+    "batch_set of one": Act(lambda kv: kv.batch_set({"b0": _NEW[0]}), {"b0": _LIVING}, {"b0": _NEW}),
 }
 _CAS = {
     "swap": Act(lambda kv: kv.compare_and_swap("k", _OLD, _NEW[0]), {"k": _LIVING}, {"k": _NEW}, True),

@@ -126,7 +126,7 @@ def _pairs(limits: Limits) -> Iterator[dict[str, Any]]:
                 yield {"first": first, "second": second, "before": before, "waits": waits, "other": bool(number % 2)}
 
 
-@check("keyvalue_cas.6", "keyvalue_basic.10")
+@check("keyvalue_cas.6", "keyvalue_cas.3", "keyvalue_cas.1", "keyvalue_basic.10")
 @gauntlet(_pairs)
 async def two_calls_at_once_take_turns(
     kv: KeyValueCas, case: Case, first: str, second: str, before: str, waits: tuple[int, int], other: bool
@@ -149,7 +149,7 @@ _SCRIPTS: dict[str, list[list[str]]] = {
 }
 
 
-@check("keyvalue_cas.6", "keyvalue_basic.10")
+@check("keyvalue_cas.6", "keyvalue_cas.3", "keyvalue_cas.1", "keyvalue_basic.10")
 @gauntlet(
     lambda limits: [
         {"script": script, "before": before, "waits": waits, "overlap": overlap}
