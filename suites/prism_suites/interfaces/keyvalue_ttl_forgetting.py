@@ -45,8 +45,8 @@ def _endings(interface: str) -> Callable[[Limits], list[dict[str, Any]]]:
         if own or interface in (ENDS[ended].interface, REWRITES[written].interface)
     ]
     return lambda limits: [
-        {"ended": ended, "written": written, "life": life, "new": _NEW[number % len(_NEW)], "other": number % 4 == 1}
-        for number, (ended, written, life) in enumerate(pairs)
+        {"ended": ended, "written": written, "life": life, "new": _NEW[number % len(_NEW)], "other": other}
+        for number, ((ended, written, life), other) in enumerate(product(pairs, (False, True)))
     ]
 
 

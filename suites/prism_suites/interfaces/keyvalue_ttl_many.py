@@ -143,6 +143,8 @@ async def drawn_names_have_deadlines_of_their_own(kv: KeyValueTtl, case: Case, n
     await _expect_own_deadlines(case, kv, names, lives[: len(names)])
 
 
+_BESIDE = {"beside": "changed", "in its family": "k:1"}
+"""Where another key is changed, and its name."""
 _CHANGES = ("set", "delete", "persist", "expire", "expire at once", "set_with_ttl", "expiry")
 
 
@@ -158,18 +160,18 @@ async def _change(times: Times, kv: Any, key: str, change: str) -> None:
 
 
 @check("keyvalue_ttl.11", "keyvalue_basic.9")
-@gauntlet(lambda limits: [{"change": change, "where": where} for change in _CHANGES for where in ("beside", "in a sibling")])
+@gauntlet(lambda limits: [{"change": change, "where": where} for change in _CHANGES for where in (*_BESIDE, "in a sibling")])
 async def a_change_of_one_key_leaves_the_deadlines_of_others(kv: KeyValueTtl, case: Case, change: str, where: str) -> None:
     """Neither another key nor the same key of another namespace loses, gains or moves a deadline (KV-60)."""
     times = Times(case)
-    promise = "keyvalue_ttl.11" if where == "beside" else "keyvalue_basic.9"
-    store: Any = kv if where == "beside" else await case.sibling()
-    changed = "changed" if where == "beside" else "k"
+    promise = "keyvalue_ttl.11" if where in _BESIDE else "keyvalue_basic.9"
+    store: Any = kv if where in _BESIDE else await case.sibling()
+    changed = _BESIDE.get(where, "k")
     _, now = await times.during(kv.set_with_ttl("k", b"held", 200))
     deadline = now.after(200)
     await kv.set("without", b"held")
     await store.set_with_ttl(changed, b"held", 200)
-    if where != "beside":
+    if where not in _BESIDE:
         await store.set("without", b"other")
         await store.expire("without", 300)
     await _change(times, store, changed, change)
@@ -233,3 +235,31 @@ async def every_client_knows_the_same_deadline(kv: KeyValueTtl, case: Case, ttl_
         for client in (kv, other):
             for key in ("persisted", "cleared"):
                 value("keyvalue_basic.8", await client.get(key), b"v", "a key is removed by a deadline that was taken away")
+
+
+@check("keyvalue_ttl.7", "keyvalue_ttl.3", "keyvalue_basic.8")
+@gauntlet(
+    lambda limits: [
+        {"how": how, "first_s": first_s, "then_s": then_s}
+        for how in ("expire", "set_with_ttl")
+        for first_s, then_s in ((600.0, 6000.0), (6000.0, 600.0), (600.0, 600.0))
+    ]
+)
+async def another_client_can_move_a_deadline(kv: KeyValueTtl, case: Case, how: str, first_s: float, then_s: float) -> None:
+    """The last deadline counts, whoever gave it: the first client neither removes the key at its own nor keeps it longer."""
+    times = Times(case)
+    other: KeyValueTtl = await case.client()
+    await kv.set_with_ttl("k", b"held", first_s)
+    await times.move(60)
+    promise = "keyvalue_ttl.7" if how == "expire" else "keyvalue_ttl.3"
+    call: Any = other.expire("k", then_s) if how == "expire" else other.set_with_ttl("k", b"held", then_s)
+    _, now = await times.during(call)
+    deadline = now.after(then_s)
+    for client in (kv, other):
+        await times.left(client, "k", then_s, deadline, promise=promise, story="moved by another client")
+    await times.before(deadline)
+    for client in (kv, other):
+        await times.look(client, "get", "k", b"held", deadline, early=promise, story="moved by another client")
+    if await times.past(deadline):
+        for client in (kv, other):
+            await times.look(client, "exists", "k", b"held", deadline, late=promise, story="moved by another client")
