@@ -96,7 +96,7 @@ class ComparesOneByteOfHash(KeyValue):
         return hashlib.sha256(current).digest()[:1] == hashlib.sha256(expected).digest()[:1]
 
 
-@mutant("cas.5", "cap", trap="comparing values of more than 4096 bytes")
+@mutant("cas.5", "cap", trap="comparing values of more than 4096 bytes", also="cas.1 cas.4")
 class LongValuesNeverMatch(KeyValue):
     """What is kept out of line is not compared."""
 

@@ -119,15 +119,6 @@ class TransactionSeesExpired(Transaction):
         return found if found is not None or key in self.writes else self.driver.rows().get(key)
 
 
-@mutant("ttl.2", "stale cache", trap="a transaction reads a key that expires while it is open, and reads it again")
-class TransactionRemembersExpired(Transaction):
-    """Reads are cached for the transaction, deadlines are not looked at again."""
-
-    def look(self, key: str) -> Entry | None:
-        found = super().look(key)
-        return found if found is not None or key in self.writes else self.reads.get(key)
-
-
 @mutant("ttl.2", "rounding", trap="a deadline that is not a whole second, seen within the second", also="ttl.6")
 class DeadlineRoundsUp(KeyValue):
     """Whole seconds, under a claim of milliseconds."""
