@@ -23,7 +23,8 @@ async def expect_one_deadline(case: Case, kv: Any, *, made: str, look: str, ttl_
     story = f"made by {made}"
     promise = MAKES[made].promise
     early = await MAKES[made].run(kv, times, "looked at early", _HELD, ttl_s)
-    first = await MAKES[made].run(kv, times, "k", _HELD, ttl_s)
+    # A clock that does not move never comes to the second key, so nobody writes it.
+    first = await MAKES[made].run(kv, times, "k", _HELD, ttl_s) if times.virtual else early
     if early is None or first is None:
         return
     await times.before(early)

@@ -260,3 +260,17 @@ async def wrong_types_are_refused_whatever_is_expected(kv: KeyValueCas, argument
             "keyvalue_cas.7", calls[argument](), TypeError, f"a swap with {kind} as its {argument} does not raise TypeError"
         )
     value("keyvalue_cas.7", await kv.get("k"), b"held", "a swap with a wrong type changed the key")
+
+
+@check("keyvalue_cas.7", "keyvalue_cas.5")
+async def names_and_values_at_the_limit_are_swapped(kv: KeyValueCas, case: Case) -> None:
+    """A key of ``max_name`` bytes is created, swapped and deleted by values of ``max_payload`` bytes, told apart (KV-02)."""
+    longest, largest = "n" * case.limits.max_name, strategies.patterned(case.limits.max_payload)
+    other = largest[:-1] + bytes([largest[-1] ^ 1])
+    sentence = "a call with a name and a value at the limit, "
+    truth("keyvalue_cas.7", await kv.compare_and_swap(longest, None, largest), True, sentence + "from None")
+    truth("keyvalue_cas.5", await kv.compare_and_swap(longest, other, b"x"), False, sentence + "from another value")
+    truth("keyvalue_cas.7", await kv.compare_and_swap(longest, largest, other), True, sentence + "from the value")
+    truth("keyvalue_cas.5", await kv.compare_and_delete(longest, largest), False, sentence + "from another value")
+    value("keyvalue_cas.7", await kv.get(longest), other, "the value after swaps at the limit")
+    truth("keyvalue_cas.7", await kv.compare_and_delete(longest, other), True, sentence + "from the value")

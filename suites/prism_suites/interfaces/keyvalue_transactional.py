@@ -1,8 +1,8 @@
 """keyvalue_transactional: one transaction at a time, what it sees, and what is there when it is left."""
 
+import asyncio
 from collections.abc import Iterator
 from functools import cache
-from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -43,8 +43,56 @@ async def what_a_transaction_wrote_is_there_when_it_is_left(
     value("keyvalue_basic.8", again, after["a"], "the next transaction of another client, after a transaction")
 
 
+@check("keyvalue_basic.9", "keyvalue_transactional.1", "keyvalue_transactional.7")
+@gauntlet(lambda limits: [{"first": first} for first in ("here", "there")])
+async def transactions_of_two_namespaces_are_apart(kv: KeyValueTransactional, case: Case, first: str) -> None:
+    """Open at once on one connection, on keys of the same names, each reads and writes its own namespace (KV-60)."""
+    sibling = await case.sibling()
+    await prepare(kv)
+    stores = {"here": kv, "there": sibling}
+    orders = [first, "there" if first == "here" else "here"]
+
+    async def body(transaction: Any, place: str) -> None:
+        held = OLD["a"] if place == "here" else None
+        value("keyvalue_basic.9", await transaction.get("a"), held, f"a transaction reads another namespace, from {place}")
+        await transaction.set("a", place.encode())
+        await transaction.set(f"only {place}", b"x")
+
+    async def both(outer: Any) -> None:
+        await body(outer, orders[0])
+        await transacted(stores[orders[1]], lambda inner: body(inner, orders[1]))
+
+    await transacted(stores[orders[0]], both)
+    for place, store in stores.items():
+        expected = {"a": place.encode(), f"only {place}": b"x", "b": OLD["b"] if place == "here" else None}
+        other = {f"only {name}": None for name in stores if name != place}
+        await expect("keyvalue_basic.9", store, expected | other, f"after transactions in two namespaces, {place}")
+
+
+@check("keyvalue_transactional.3", "keyvalue_transactional.1")
+@gauntlet(lambda limits: [{"number": number} for number in (2, 12)])
+async def calls_of_one_transaction_may_overlap(kv: KeyValueTransactional, number: int) -> None:
+    """Several tasks that share a transaction read and write through it at once, as through a driver."""
+    for index in range(number):
+        await kv.set(f"read {index}", b"%d" % index)
+
+    async def body(transaction: Any) -> None:
+        got = await asyncio.gather(
+            *(transaction.get(f"read {index}") for index in range(number)),
+            *(transaction.set(f"written {index}", b"%d" % index) for index in range(number)),
+            *(transaction.delete(f"read {index}") for index in range(number)),
+        )
+        same("keyvalue_transactional.3", got[number : 2 * number], [None] * number, "set inside, many at once")
+        same("keyvalue_transactional.3", list(map(bool, got[2 * number :])), [True] * number, "delete inside, many at once")
+
+    await transacted(kv, body)
+    for index in range(number):
+        value("keyvalue_transactional.1", await kv.get(f"written {index}"), b"%d" % index, "a write is not there, of many at once")
+        value("keyvalue_transactional.1", await kv.get(f"read {index}"), None, "a delete did nothing, of many at once")
+
+
 @check("keyvalue_transactional.1")
-@gauntlet(lambda limits: [{"number": number} for number in (10, 101, 1001)])
+@gauntlet(lambda limits: [{"number": number} for number in (101, 1001)])
 async def a_transaction_may_be_large(kv: KeyValueTransactional, case: Case, number: int) -> None:
     """A thousand writes are one transaction, and so are as many reads and deletes (KV-32)."""
 
@@ -79,7 +127,7 @@ def _payloads(most: int) -> list[bytes]:
 
 
 @check("keyvalue_transactional.1", "keyvalue_basic.1", "keyvalue_basic.3")
-@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits, most=10)])
+@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits, most=7)])
 async def names_and_values_in_a_transaction_are_what_they_are(
     kv: KeyValueTransactional, case: Case, names: tuple[str, ...]
 ) -> None:
@@ -126,17 +174,12 @@ _SCRIPTS: tuple[str, ...] = (
 
 
 def _inside(limits: Limits) -> Iterator[dict[str, Any]]:
-    for script, held in product(_SCRIPTS, (None, b"", b"old")):
-        yield {
-            "script": [(kind, 0, number % 3) for number, kind in enumerate(script.split())],
-            "held": [held, b"beside"],
-            "ends": "commit",
-        }
-        yield {
-            "script": [(kind, number % 2, number % 3) for number, kind in enumerate(script.split())],
-            "held": [held, held],
-            "ends": "error",
-        }
+    for script in _SCRIPTS:
+        here = [(kind, 0, number % 3) for number, kind in enumerate(script.split())]
+        yield from ({"script": here, "held": [held, b"beside"], "ends": "commit"} for held in (None, b"old"))
+        both = [(kind, number % 2, number % 3) for number, kind in enumerate(script.split())]
+        yield {"script": both, "held": [b"", b""], "ends": "commit"}
+        yield {"script": both, "held": [b"old", None], "ends": "error"}
 
 
 @check("keyvalue_transactional.3", "keyvalue_transactional.1", "keyvalue_transactional.2")

@@ -79,7 +79,7 @@ def _before(state: str) -> dict[str, bytes | None]:
 
 def _schedules(limits: Limits) -> Iterator[dict[str, Any]]:
     for number, (anomaly, script) in enumerate(_ANOMALIES.items()):
-        for state, clients in (("present", 2), ("missing", 1), (("one of them", "the others")[number % 2], 1 + number // 2 % 2)):
+        for state, clients in (("present", 2), (("missing", "one of them", "missing", "the others")[number % 4], 1)):
             yield {"anomaly": anomaly, "script": script, "state": state, "clients": clients}
 
 
@@ -99,10 +99,10 @@ _WEAVES = ((1, 2, 1, 2), (1, 2, 2, 1), (1, 1, 2, 2), (2, 1, 1, 2))
 
 
 def _woven(limits: Limits) -> Iterator[dict[str, Any]]:
-    """Pairs of small transactions, the second on the same keys or with both exchanged, each pair woven in two ways."""
-    for number, (first, second, turn) in enumerate(product(_TWO, _TWO, (0, 1))):
+    """Pairs of small transactions, the second on the same keys or with both exchanged, woven in one of several ways."""
+    for number, (first, second) in enumerate(product(_TWO, _TWO)):
         other = second.translate(str.maketrans("xy", "yx")) if number % 3 else second
-        script = _weave(first, other, _WEAVES[(number // 2 + 2 * turn) % len(_WEAVES)])
+        script = _weave(first, other, _WEAVES[(number + number // len(_TWO)) % len(_WEAVES)])
         yield {"script": script, "state": ("present", "missing", "one of them")[number % 3]}
 
 

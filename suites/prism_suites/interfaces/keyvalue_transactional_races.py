@@ -144,7 +144,7 @@ _CREWS: dict[str, tuple[str, ...]] = {
 
 
 def _races(limits: Limits) -> Iterator[dict[str, Any]]:
-    waits = ((0, 0, 0), (0, 1, 0), (1, 0, 0), (0, 2, 1), (2, 0, 1), (0, 3, 0), (0, 4, 2))
+    waits = ((0, 0, 0), (0, 1, 0), (1, 0, 1), (0, 2, 1), (0, 3, 2))
     for crew, scripts in _CREWS.items():
         for number, wait in enumerate(waits):
             started = [f"{'.' * turns} {script}".strip() for turns, script in zip(wait, scripts, strict=False)]

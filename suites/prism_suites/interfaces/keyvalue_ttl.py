@@ -165,6 +165,28 @@ async def less_than_a_millisecond_is_not_for_ever(kv: KeyValueTtl, case: Case, t
             await times.look(kv, look, "k", b"v", deadline)
 
 
+def _groups(limits: Limits) -> Iterator[dict[str, Any]]:
+    payloads = [payload for payload in strategies.gauntlet_payloads(limits.max_payload, most=260) if len(payload) != 1]
+    for start in range(0, len(payloads), 50):
+        yield {"payloads": tuple(payloads[start : start + 50])}
+
+
+@check("keyvalue_ttl.7", "keyvalue_ttl.8", "keyvalue_basic.1")
+@gauntlet(_groups)
+async def any_value_can_have_a_deadline(kv: KeyValueTtl, payloads: tuple[bytes, ...]) -> None:
+    """Written with a deadline, given another one, and freed of it, every payload of the gauntlet stays as it is (KV-02)."""
+    for number, payload in enumerate(payloads):
+        key = f"k{number % 2}"
+        await kv.set_with_ttl(key, payload, 1e6)
+        if number % 3 == 0:
+            value("keyvalue_basic.1", await kv.get(key), payload, "set_with_ttl stored another value")
+        truth("keyvalue_ttl.7", await kv.expire(key, 1e7), True, "expire says False of a key that is present")
+        if number % 3 == 1:
+            value("keyvalue_ttl.7", await kv.get(key), payload, "set_with_ttl and expire left another value")
+        truth("keyvalue_ttl.8", await kv.persist(key), True, "persist says False of a key that has a deadline")
+        value("keyvalue_ttl.8", await kv.get(key), payload, "set_with_ttl, expire and persist left another value")
+
+
 @check("keyvalue_ttl.1", "keyvalue_ttl.2")
 @gauntlet(
     lambda limits: [

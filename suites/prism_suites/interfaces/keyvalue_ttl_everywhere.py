@@ -118,6 +118,26 @@ async def expired_keys_take_no_place_in_a_listing(kv: TtlAndScan, case: Case, go
         same("keyvalue_ttl.2", [key async for key in kv.scan_keys("gone", 5)], [], "scan_keys gives expired keys")
     same("keyvalue_ttl.2", await kv.count(), kept, "count counts expired keys, or not all others")
     same("keyvalue_ttl.2", await kv.count("gone"), 0, "count counts expired keys")
+    await kv.set("gone 0", b"again")
+    same("keyvalue_ttl.10", await kv.count(), kept + 1, "count after an expired key was written again")
+    await kv.delete("gone 0")
+    same("keyvalue_ttl.10", await kv.count(), kept, "count after a key that had expired before was deleted")
+
+
+@check("keyvalue_scan.1", "keyvalue_scan.5", "keyvalue_ttl.11")
+@gauntlet(lambda limits: [{"made": made} for made in names_of(MAKES, "keyvalue_ttl")])
+async def a_deadline_is_no_key(kv: TtlAndScan, case: Case, made: str) -> None:
+    """However a key came to its deadline, and after it was freed of it, a listing shows that key and nothing else."""
+    times = Times(case)
+    await MAKES[made].run(kv, times, "k", b"held", 1e6)
+    for sentence in ("a listing of one key with a deadline", "a listing of one key after persist"):
+        same("keyvalue_scan.1", [pair async for pair in kv.scan()], [("k", b"held")], sentence)
+        same("keyvalue_scan.5", [key async for key in kv.scan_keys()], ["k"], sentence)
+        same("keyvalue_scan.5", await kv.count(), 1, sentence)
+        await kv.persist("k")
+    await kv.expire("k", 0)
+    if await times.past_at_once():
+        same("keyvalue_ttl.9", [key async for key in kv.scan_keys()], [], "a listing after the only key expired at once")
 
 
 @check("keyvalue_scan.3", "keyvalue_ttl.1", "keyvalue_ttl.2")
