@@ -9,7 +9,10 @@ from prism_testkit.backend import Backend
 from prism_testkit.checks import Check, Slot
 from prism_testkit.registry import Offer, Registry
 
-__all__ = ["Binding", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
+__all__ = ["UNCLAIMED", "Binding", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
+
+UNCLAIMED = "does not claim "
+"""How the reason begins that a backend lacks an interface."""
 
 Combine = Literal["diagonal", "pairwise", "all"]
 
@@ -59,7 +62,7 @@ def candidates(
         for alternative in slot.alternatives:
             missing = sorted(alternative - set(offers))
             if missing:
-                reasons.append(f"does not claim {', '.join(missing)}")
+                reasons.append(f"{UNCLAIMED}{', '.join(missing)}")
                 continue
             ids = tuple(i for i in offers if i in alternative)
             offer = offers[ids[-1]]

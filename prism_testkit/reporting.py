@@ -5,13 +5,14 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from prism_testkit.bindings import UNCLAIMED
 from prism_testkit.fleet import Fleet
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
@@ -252,15 +253,26 @@ class Reporting:
         report = self._snapshot()
         report.unfinished = [identifier for identifier in self._expected if identifier not in self._finished]
         seen = {(entry.what, entry.reason) for entry in report.not_run}
-        for (backend, why), checks in self.acceptance.refused.items():
-            entry = (f"{len(checks)} checks on {backend}", why)
-            if entry not in seen:
-                report.not_run.append(NotRun(what=entry[0], reason=entry[1]))
+        for what, why in self._unfit():
+            if (what, why) not in seen:
+                report.not_run.append(NotRun(what=what, reason=why))
         if self.acceptance.too_low:
             what = f"{len(self.acceptance.too_low)} checks"
             if (what, _TOO_LOW) not in seen:
                 report.not_run.append(NotRun(what=what, reason=_TOO_LOW))
         return report
+
+    def _unfit(self) -> Iterator[tuple[str, str]]:
+        """Yield what was not run on which backend, and why; all that only lacks claims in one line a backend."""
+        lacking: dict[str, tuple[int, set[str]]] = {}
+        for (backend, why), checks in self.acceptance.refused.items():
+            if why.startswith(UNCLAIMED):
+                count, missing = lacking.get(backend, (0, set()))
+                lacking[backend] = (count + len(checks), missing | set(why.removeprefix(UNCLAIMED).split(", ")))
+            else:
+                yield f"{len(checks)} checks on {backend}", why
+        for backend, (count, missing) in lacking.items():
+            yield f"{count} checks on {backend}", f"{UNCLAIMED}{', '.join(sorted(missing))}"
 
     def finish(self, exit_code: int) -> None:
         """Write the last of every report."""
