@@ -1,9 +1,10 @@
 """What a process writes until it is killed: plans of steps, as plain data."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from random import Random
 
+from prism_suites._durable_ledger import keys_of
 from prism_testkit.killing import Step
 from prism_testkit.strategies import name_groups
 from prism_testkit.traits import Limits
@@ -97,8 +98,8 @@ def _value(number: int, seed: int, length: int) -> bytes:
     return token * (700 if number % 61 == 0 else 1 + number % 9)
 
 
-def lives(short_s: float, long_s: float, seed: int, limit: int) -> list[Step]:
-    """Return writes of every kind of deadline: given, replaced, shortened, lengthened, taken away, and over."""
+def lives(short_s: float, long_s: float, seed: int, limit: int, methods: Iterable[str]) -> list[Step]:
+    """Return writes of every kind of deadline: given, replaced, shortened, lengthened, taken away, and over, by ``methods``."""
 
     def value(name: str, again: bytes = b"") -> bytes:
         return fitting(b"%s of %d%s" % (name.encode(), seed, again), limit)
@@ -119,4 +120,33 @@ def lives(short_s: float, long_s: float, seed: int, limit: int) -> list[Step]:
     steps += [plain("over"), ("expire", ("over", 0.0)), plain("limited"), ("expire", ("limited", long_s))]
     steps += [given("replaced", long_s), given("replaced", short_s), plain("ended"), ("expire", ("ended", short_s))]
     steps += [given("cut", long_s), ("expire", ("cut", short_s)), *(given(f"short-{number}", short_s) for number in range(4))]
+    steps += [plain("over at once"), given("over at once", 0.0)]
+    for method in methods:
+        for number, step in enumerate(_ends_of_lives(method, value, limit)):
+            steps += [given(name, (short_s, long_s)[number % 2]) for name in keys_of([step])]
+            steps.append(step)
     return steps
+
+
+def _ends_of_lives(method: str, value: Callable[[str, bytes], bytes], limit: int) -> list[Step]:
+    """Return calls of a method that take a deadline away with the value it had, or fail and leave both."""
+    names = [f"{method}-{number}" for number in range(4)]
+    one, two, three, four = names
+    new = {name: value(name, b" again") for name in names}
+    if method == "batch_set":
+        return [(method, ({one: new[one], two: new[two]},)), (method, ({three: new[three]},))]
+    if method == "batch_delete":
+        return [(method, ([one, two],)), (method, ([three],))]
+    if method == "transaction":
+        return [(method, (("set", (one, new[one])), ("delete", (two,)))), (method, (("set", (three, new[three])),))]
+    another = fitting(b"another value", limit)
+    if method == "compare_and_swap":
+        return [
+            (method, (one, value(one, b""), new[one])),
+            (method, (two, another, new[two])),
+            (method, (three, None, new[three])),
+            (method, (four, value(four, b""), value(four, b""))),
+        ]
+    if method == "compare_and_delete":
+        return [(method, (one, value(one, b""))), (method, (two, another))]
+    return []

@@ -129,9 +129,10 @@ async def _live_on(case: Case, target: Target) -> None:
     # A second is long enough to be written, and short enough to be waited for.
     short_s, long_s = (5e4, 1e7) if virtual else (0.5, 1e6)
     remains = Remains(case, lives=True)
+    methods = [kind for kind in _KINDS if hasattr(await case.whole(), kind)]
     survivors: Survivors | None = None
     for number, down_s in enumerate((short_s / 4, short_s * 2) if virtual else (short_s * 1.1,)):
-        plan = lives(short_s, long_s, number, case.limits.max_payload)
+        plan = lives(short_s, long_s, number, case.limits.max_payload, methods)
         filler: list[Step] = [
             ("set_with_ttl", (f"filler-{index % 20}", fitting(b"%d of %d" % (index, number), case.limits.max_payload), long_s))
             for index in range(AHEAD)

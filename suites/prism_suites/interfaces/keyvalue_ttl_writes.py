@@ -37,7 +37,7 @@ _READS = looks("keyvalue_ttl", writing=False)
 
 def _clearings(interface: str) -> Callable[[Limits], list[dict[str, Any]]]:
     usual = ("set_with_ttl", "set, expire", "expire, longer")
-    others = [made for made in names_of(MAKES, "keyvalue_ttl", interface) if made not in usual]
+    others = [made for made in names_of(MAKES, interface) if made not in usual]
     ways = [*product(names_of(CLEARS, interface), _NEW, usual), *product(names_of(CLEARS, interface), _NEW[:1], others)]
     return lambda limits: [
         {"clearing": clearing, "new": new, "made": made, "look": _READS[number % len(_READS)], "other": number % 4 == 3}
