@@ -13,6 +13,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import gauntlet_payloads, patterned, payload_partners, payload_pools, sizes
+from prism_testkit.strategies.hypothesis_strategies import payloads
 from prism_testkit.traits import Limits
 
 _CHUNK = 32
@@ -51,7 +52,7 @@ def _successions(limits: Limits) -> Iterator[Mapping[str, Any]]:
     yield {"values": tuple(reversed(ladder))}
     yield {"values": tuple(data for size in ladder[1:] for data in (ladder[-1], size[::-1]))}
     yield {"values": (longest, b"short", longest[1:], b"", longest[:-1], longest)}
-    for base in (b"1", b"a b", b"abc"):
+    for base in (b"1", b"a b", b"abc", patterned(min(limits.max_payload, 1025))):
         yield {"values": tuple(data for other in payload_partners(base, limits.max_payload) for data in (base, other))}
 
 
@@ -116,8 +117,13 @@ async def an_empty_value_is_not_absence(kv: KeyValueBasic, case: Case) -> None:
         await _is_missing(kv, "a", "keyvalue_basic.4", "was deleted")
 
 
+def _deleted(limits: Limits) -> Iterator[Mapping[str, Any]]:
+    yield from ({"values": (data, b"again")} for data in (b"x", b"", b"\x00", b"0", b"False", b"null", b"x" * 60))
+    yield {"values": (patterned(limits.max_payload), b"x", b"", patterned(min(limits.max_payload, 70_000)), b"x")}
+
+
 @check("keyvalue_basic.4", "keyvalue_basic.5", "keyvalue_basic.1")
-@gauntlet(lambda limits: [{"values": (data, b"again")} for data in (b"x", b"", b"\x00", b"0", b"False", b"null", b"x" * 1000)])
+@gauntlet(_deleted)
 @given(values=payload_pools(1, 4))
 async def delete_says_whether_the_key_was_there(kv: KeyValueBasic, values: tuple[bytes, ...]) -> None:
     """A present key is deleted once, whatever it holds, and may be written and deleted again (KV-06)."""
@@ -139,6 +145,33 @@ async def deleting_and_writing_again_never_wears_out(kv: KeyValueBasic, case: Ca
         truth("keyvalue_basic.4", await kv.delete("a"), True, "delete says that a present key was missing")
         await _is_missing(kv, "a", "keyvalue_basic.4", "was deleted")
     value("keyvalue_basic.4", await kv.get("b"), b"beside", "deleting one key changed another")
+
+
+@check("keyvalue_basic.4", "keyvalue_basic.1")
+@gauntlet(lambda limits: [{"data": data} for data in (b"", b"x", patterned(min(limits.max_payload, 5000)))])
+@given(data=payloads())
+async def keys_with_equal_values_are_apart(kv: KeyValueBasic, data: bytes) -> None:
+    """Of keys that hold the same bytes one may be overwritten or deleted, and the others keep theirs."""
+    items = dict.fromkeys("abcd", data)
+    await set_all(kv, items)
+    truth("keyvalue_basic.4", await kv.delete("b"), True, "delete says that a present key was missing")
+    await kv.set("c", b"other")
+    await holds(
+        kv, {"a": data, "c": b"other", "d": data}, "keyvalue_basic.4", "a key changed with another that held the same bytes"
+    )
+    await _is_missing(kv, "b", "keyvalue_basic.4", "was deleted")
+    await kv.set("c", data)
+    truth("keyvalue_basic.4", await kv.delete("a"), True, "delete says that a present key was missing")
+    await holds(kv, {"c": data, "d": data}, "keyvalue_basic.4", "a key changed with another that held the same bytes")
+
+
+@check("keyvalue_basic.1", "keyvalue_basic.5", "keyvalue_basic.4")
+async def arguments_may_be_given_by_name(kv: KeyValueBasic) -> None:
+    """Every method takes its arguments by keyword too, as the interface names them."""
+    await kv.set(value=b"x", key="a")
+    value("keyvalue_basic.1", await kv.get(key="a"), b"x", "get returned something else than was set")
+    truth("keyvalue_basic.5", await kv.exists(key="a"), True, "exists does not find a key that get finds")
+    truth("keyvalue_basic.4", await kv.delete(key="a"), True, "delete says that a present key was missing")
 
 
 _OPERATIONS = ("set a", "delete a", "set b", "delete b", "empty a")

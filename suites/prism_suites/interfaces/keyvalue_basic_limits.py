@@ -107,6 +107,8 @@ async def a_value_at_the_limit_is_accepted(kv: KeyValueBasic, case: Case, size: 
         for data in (patterned(size), patterned(size, seed=1)):
             await kv.set(name, data)
             value("keyvalue_basic.1", await kv.get(name), data, "a value of the largest size is not read as it was written")
+            truth("keyvalue_basic.5", await kv.exists(name), True, "exists does not find a key with a value of the largest size")
+        truth("keyvalue_basic.4", await kv.delete(name), True, "delete does not find a key with a value of the largest size")
 
 
 _NO_NAMES: tuple[object, ...] = (b"a", None, 1, 0, 1.5, True, ("a",), ["a"])

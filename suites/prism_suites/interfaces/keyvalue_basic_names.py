@@ -3,6 +3,9 @@
 On a server, where each call is a round trip, the later checks ask of each name one question instead of all.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from hypothesis import given
 
 from prism_suites._judging import broken, truth, value
@@ -11,7 +14,8 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic
 from prism_testkit.outcomes import law
-from prism_testkit.strategies import name_groups, universes
+from prism_testkit.strategies import TRANSFORMATIONS, name_groups, patterned, universes
+from prism_testkit.traits import Limits
 
 _COMMANDS = (
     *(
@@ -77,7 +81,7 @@ async def a_missing_name_is_not_taken_for_its_partner(kv: KeyValueBasic, case: C
         if not case.server or number % 3 == 0:
             value("keyvalue_basic.3", await kv.get(other), None, "get of a name that was never set gives the value of another")
         if not case.server or number % 3 == 1:
-            truth("keyvalue_basic.5", await kv.exists(other), False, "exists takes a name that was never set for another")
+            truth("keyvalue_basic.3", await kv.exists(other), False, "exists takes a name that was never set for another")
         if not case.server or number % 3 == 2:
             truth("keyvalue_basic.3", await kv.delete(other), False, "delete takes a name that was never set for another")
         if not case.server or other == others[-1]:
@@ -142,6 +146,36 @@ async def text_that_looks_like_a_command_is_only_text(kv: KeyValueBasic, text: s
         await holds(kv, beside, "keyvalue_basic.3", "a name with syntax in it changed another key")
         truth("keyvalue_basic.4", await kv.delete(text), True, "delete says that a present key was missing")
         await holds(kv, beside, "keyvalue_basic.4", "deleting a name with syntax in it changed another key")
+
+
+def _bookkeeping(limits: Limits) -> Iterator[Mapping[str, Any]]:
+    """Names that a store may give to the parts or the description of a value, beside one that needs them."""
+    made = next(transformation for transformation in TRANSFORMATIONS if transformation.title == "bookkeeping")
+    parts = [f"a{separator}{part}" for separator in ":./#_-\x00" for part in ("0", "1", "n", "size", "chunk0", "part1")]
+    names = tuple(dict.fromkeys((*made.apply("a", limits.max_name), *parts)))
+    for size in (100, 70_000, limits.max_payload):
+        yield {"names": names, "size": min(size, limits.max_payload)}
+
+
+@check("keyvalue_basic.3", "keyvalue_basic.4", "keyvalue_basic.1")
+@gauntlet(_bookkeeping)
+async def a_large_value_takes_no_other_names(kv: KeyValueBasic, case: Case, names: tuple[str, ...], size: int) -> None:
+    """However a value is kept, in parts or with a description, no other name is used up by it, written or removed with it."""
+    large, items = patterned(size), numbered(names)
+    await kv.set("a", large)
+    for name in names:
+        value("keyvalue_basic.3", await kv.get(name), None, "a name that was never set holds a part of a large value")
+    await store(case, kv, items)
+    value("keyvalue_basic.3", await kv.get("a"), large, "writing another name changed a large value")
+    await reads(case, kv, items, "keyvalue_basic.3", "a name beside a large value does not hold its value")
+    await kv.set("a", b"small")
+    await kv.set("a", large)
+    for name in names[::2]:
+        truth("keyvalue_basic.4", await kv.delete(name), True, "delete does not find a name beside a large value")
+        del items[name]
+    value("keyvalue_basic.4", await kv.get("a"), large, "deleting another name changed a large value")
+    truth("keyvalue_basic.4", await kv.delete("a"), True, "delete says that a present key was missing")
+    await reads(case, kv, items, "keyvalue_basic.4", "deleting a large value changed another key")
 
 
 class _Name(str):

@@ -23,7 +23,7 @@ async def _sees_nothing(kv: KeyValueBasic, names: Sequence[str], sentence: str) 
 
 
 @check("keyvalue_basic.9")
-@gauntlet(lambda limits: [{"names": names[:3]} for names in (("a", "b", "ab"), *name_groups(limits.max_name)[::15])])
+@gauntlet(lambda limits: [{"names": names[:3]} for names in (("a", "b", "ab"), *name_groups(limits.max_name)[::30])])
 @given(names=universes(2, 4))
 async def namespaces_do_not_see_each_other(kv: KeyValueBasic, case: Case, names: tuple[str, ...]) -> None:
     """The same names hold values of their own in each namespace, and are deleted in one alone (KV-60)."""

@@ -32,11 +32,11 @@ def _put(names: Sequence[str], place: int, bad: Any) -> list[Any]:
 
 
 def _places(limits: Limits) -> Iterator[Mapping[str, Any]]:
-    """Each kind of bad name first, in the middle and last; the commonest also in the later chunks of a large batch."""
+    """Each kind of bad name first and last; the commonest also in the middle, alone, and in the later chunks of a large batch."""
     for bad, _ in bad_names(limits.max_name):
-        yield from ({"bad": bad, "count": 4, "place": place} for place in (0, 2, 4))
+        yield from ({"bad": bad, "count": 4, "place": place} for place in (0, 4))
     for bad in ("", "n" * (limits.max_name + 1), "\ud800"):
-        yield {"bad": bad, "count": 0, "place": 0}
+        yield from ({"bad": bad, "count": count, "place": count // 2} for count in (0, 4))
         yield from ({"bad": bad, "count": count, "place": place} for count in (101, 1030) for place in (count, count - 1))
 
 

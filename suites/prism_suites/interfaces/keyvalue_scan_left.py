@@ -62,12 +62,12 @@ async def a_scan_left_early_changes_nothing(kv: KeyValueScan, case: Case, taken:
 
 @check("keyvalue_scan.7")
 async def scans_left_early_use_nothing_up(kv: KeyValueScan, case: Case) -> None:
-    """After a hundred scans that were left at their first step the next one works as the first did."""
+    """After a hundred scans of each kind that were left at their first steps the next one works as the first did."""
     items = numbered(f"k{number}" for number in range(12))
     await set_all(kv, items)
     with law("keyvalue_scan.7"):
-        for number in range(40 if case.server else 130):
-            async with aclosing(_opened(kv, number % 2 == 0)) as iterator:
+        for number in range(60 if case.server else 260):
+            async with aclosing(_opened(kv, keys_only=number % 2 == 0)) as iterator:
                 await _take(iterator, 1 + number % 3)
             if number % 10 == 0:
                 await kv.set("k0", b"%d" % number)

@@ -125,6 +125,31 @@ async def a_few_among_many_are_found(kv: KeyValueScan, case: Case) -> None:
         await _limited(kv, expected, prefix, max(1, len(expected) - 1))
 
 
+_TWINS = {
+    "case": ("a", "A"),
+    "normal form": ("é", "e\u0301"),
+    "accent": ("e", "é"),
+    "blank": ("", " "),
+    "width": ("1", "１"),
+    "nul": ("", "\x00"),
+}
+"""Ends of names that some order takes for equal; a page that begins behind the one may leave out the other."""
+
+
+@check("keyvalue_scan.1", "keyvalue_scan.5", "keyvalue_scan.4")
+@gauntlet(lambda limits: [{"twins": kind, "count": 520 if kind in ("case", "normal form") else 130} for kind in _TWINS])
+async def keys_that_sort_alike_are_all_listed(kv: KeyValueScan, case: Case, twins: str, count: int) -> None:
+    """Wherever a page ends between two keys that some order takes for equal, both are given (KV-08, KV-42)."""
+    items = {f"k{number:03}{end}": b"" for number in range(min(count, 130) if case.server else count) for end in _TWINS[twins]}
+    await store(case, kv, items)
+    await lists(kv, items)
+    # One key in front of all: now the twins are divided where a page has an even number of keys, and not where it is odd.
+    items["!"] = b"first"
+    await kv.set("!", b"first")
+    await lists(kv, items)
+    await _limited(kv, items, "", len(items) - 1)
+
+
 @check("keyvalue_scan.4")
 @gauntlet(lambda limits: [{"limit": limit} for limit in (-1, -2, -100, -(2**31), -(2**63))])
 async def a_negative_limit_is_refused(kv: KeyValueScan, limit: int) -> None:

@@ -1,5 +1,8 @@
 """keyvalue_scan: a prefix is literal text, and has the rules of a key but that it may be empty."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import InvalidName, KeyValueScan
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import prefix_traps, prefixes, universes
+from prism_testkit.traits import Limits
 
 Listing = tuple[tuple[str, ...], tuple[str, ...]]
 """Names to store, and prefixes to scan with."""
@@ -43,7 +47,29 @@ async def _begins(kv: KeyValueScan, items: dict[str, bytes], prefix: str, only: 
     if only in (None, 1):
         same_names(await listed_keys(kv, prefix), expected, f"scan_keys({prefix[:40]!a})", "keyvalue_scan.2", prefix)
     if only in (None, 2):
-        counts(await kv.count(prefix), len(expected), prefix)
+        sentence = f"count({prefix[:40]!a}) is not the number of keys that begin with the prefix"
+        same("keyvalue_scan.2", await kv.count(prefix), len(expected), sentence)
+
+
+def _patterns(limits: Limits) -> Iterator[Mapping[str, Any]]:
+    """The traps whose prefixes are patterns, ranges or blanks somewhere."""
+    for names, found in prefix_traps(limits.max_name):
+        if set("".join(found)) & set("%_*?[\\^.~ \x00"):
+            yield {"listing": (names, found)}
+
+
+@check("keyvalue_scan.5")
+@gauntlet(_patterns)
+@given(listing=_listings)
+async def a_count_agrees_with_a_scan_of_any_prefix(kv: KeyValueScan, case: Case, listing: Listing) -> None:
+    """`scan_keys` gives the keys that `scan` gives, and `count` their number, whatever the prefix (KV-12, KV-41)."""
+    names, wanted = listing
+    await store(case, kv, numbered(names))
+    for prefix in wanted[::6] if case.server else wanted:
+        found = await listed(kv, prefix)
+        counts(await kv.count(prefix), len(found), prefix)
+        sentence = f"scan_keys({prefix[:40]!a}) gives other keys than scan"
+        same("keyvalue_scan.5", sorted(await listed_keys(kv, prefix)), sorted(found), sentence)
 
 
 @check("keyvalue_scan.2", "keyvalue_scan.4")
