@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from prism_testkit.backend import Server
 from prism_testkit.servers.directories import remove_directory
@@ -63,8 +64,7 @@ class OwnServer:
         except OSError as error:
             raise self._unavailable(f"{self.argv[0]} cannot be run: {error.strerror}") from error
         # A process that ended at once leaves a record without one, which is true.
-        self.record = replace(self.record, process=identify(self._child.pid))
-        self.record.write(self._state)
+        self._change(process=identify(self._child.pid), fingerprint=self.record.fingerprint)
         await self._until_ready(time.monotonic() + deadline_s, deadline_s)
 
     async def relaunch(self, deadline_s: float) -> None:
@@ -115,7 +115,7 @@ class OwnServer:
     def leave(self) -> None:
         """Let it run on without us."""
         with locked(self._state):
-            self.record = self.record.without_owner()
+            self.record = self.record.latest(self._state).without_owner()
             self.record.write(self._state)
         child, self._child = self._child, None
         if child is not None:
@@ -139,6 +139,11 @@ class OwnServer:
     @property
     def _process(self) -> "subprocess.Popen[bytes] | Identity | None":
         return self._child or self.record.process
+
+    def _change(self, **fields: Any) -> None:
+        with locked(self._state):
+            self.record = replace(self.record.latest(self._state), **fields)
+            self.record.write(self._state)
 
     def _kill(self) -> None:
         if self._process is not None:

@@ -65,6 +65,10 @@ class Record:
     def remove(self, state: Path) -> None:
         self.path(state).unlink(missing_ok=True)
 
+    def latest(self, state: Path) -> "Record":
+        """Return it as it is on disk, where other runs may have added and removed owners; as it is here if it is gone."""
+        return _read(self.path(state)) or self
+
     def with_owner(self) -> "Record":
         """Return it with this process as an owner more, and without the owners that are gone."""
         return replace(self, owners=(*self.living_owners, this_process()))

@@ -142,7 +142,7 @@ async def _adopt(name: str, server: Server, located: Located, state: Path) -> Ow
         with locked(state):
             if not record.path(state).exists() or not record.is_alive:
                 continue  # swept in between
-            record = record.with_owner()
+            record = record.latest(state).with_owner()
             record.write(state)
         own = OwnServer(server, record, state, argv)
         if await own.answers(_ANSWER_S):

@@ -228,6 +228,19 @@ def test_a_kept_server_that_another_run_uses_is_shared_and_not_swept(state: Path
         assert not gone(pid)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_whoever_leaves_a_shared_server_does_not_forget_the_others(state: Path, restarted: bool) -> None:
+    first = run(keeper(state))
+    with owner(state, "keep") as (process, pid, _):
+        assert pid == first.pid
+        if restarted:
+            run(first.restart())
+        run(first.stop())
+        assert records(state)[0].living_owners == (identify(process.pid),)
+        assert sweep(state, kept=True) == []
+        assert first.alive()
+
+
 def test_a_server_kept_under_another_command_is_not_adopted(state: Path) -> None:
     async def main() -> None:
         first = await keeper(state)
