@@ -53,6 +53,8 @@ class Transaction(KeyValueTransaction):
     def __init__(self, driver: "Basic") -> None:
         self.driver = driver
         self.reads: dict[str, Entry | None] = {}
+        self.torn = False
+        """Two reads of one key did not agree."""
         self.writes: dict[str, Entry | None] = {}
         self.ended = False
 
@@ -64,7 +66,7 @@ class Transaction(KeyValueTransaction):
         if key in self.writes:
             return self.writes[key]
         entry = self.driver.find(key)
-        self.reads.setdefault(key, entry)
+        self.torn |= self.reads.setdefault(key, entry) is not entry
         return entry
 
     async def get(self, key: str) -> bytes | None:
@@ -85,7 +87,7 @@ class Transaction(KeyValueTransaction):
         return present
 
     def stale(self) -> bool:
-        return any(self.driver.find(key) is not entry for key, entry in self.reads.items())
+        return self.torn or any(self.driver.find(key) is not entry for key, entry in self.reads.items())
 
     async def commit(self) -> None:
         if self.stale():
