@@ -217,3 +217,22 @@ async def a_value_with_a_deadline_is_a_value(kv: KeyValueTtl, case: Case, size: 
     if times.is_present(deadline, now):
         truth("keyvalue_ttl.8", done, True, "persist says False of a key that has a deadline")
         value("keyvalue_ttl.8", await kv.get("k"), held, "persist changed the value")
+
+
+@check("keyvalue_ttl.7", "keyvalue_ttl.8", "keyvalue_ttl.3", "keyvalue_ttl.6")
+@gauntlet(lambda limits: [{"rounds": 64, "other": other} for other in (False, True)])
+async def the_last_of_many_calls_is_as_good_as_the_first(kv: KeyValueTtl, case: Case, rounds: int, other: bool) -> None:
+    """Deadlines given, moved and taken away over and over: no call is left out, whatever its number."""
+    times = Times(case)
+    rival = await case.client() if other else kv
+    for number in range(rounds):
+        key, given_s, moved_s = f"k{number % 3}", 1e6 + 1e4 * number, (2e6, 5e5)[number % 2] + 1e4 * number
+        _, now = await times.during(kv.set_with_ttl(key, b"%d" % number, given_s))
+        story = f"round {number} of many"
+        await times.left(kv, key, given_s, now.after(given_s), promise="keyvalue_ttl.3", story=story)
+        done, now = await times.during(rival.expire(key, moved_s))
+        truth("keyvalue_ttl.7", done, True, f"expire says False of a key that is present ({story})")
+        await times.left(kv, key, moved_s, now.after(moved_s), promise="keyvalue_ttl.7", story=story)
+        truth("keyvalue_ttl.8", await kv.persist(key), True, f"persist says False of a key that has a deadline ({story})")
+        same("keyvalue_ttl.8", await seconds_left(rival, key), None, f"persist leaves a deadline ({story})")
+        value("keyvalue_ttl.7", await rival.get(key), b"%d" % number, f"expire or persist changed the value ({story})")
