@@ -77,6 +77,8 @@ async def what_is_generated_is_read(kv: KeyValueBasic, case: prism.Case, key: st
 class Folder:
     """A user's project: a conftest with backends, a module with checks, and pytest run there as a process."""
 
+    header = HEADER
+
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
         self.path: Path = pytester.path

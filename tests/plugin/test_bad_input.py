@@ -1,7 +1,6 @@
 """Wrong backends and wrong registrations: each one a clear result naming who and what, and nothing else in the run is lost."""
 
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +219,7 @@ def _distribution(folder: Any, module: str, text: str) -> None:
 
 def test_an_entry_point_is_a_way_in(folder: Any) -> None:
     folder.checks()
-    header = sys.modules[type(folder).__module__].HEADER
+    header = folder.header
     hook = "\n@prism.hookimpl\ndef prism_register_backends(registry):\n    registry.add(acme)\n"
     _distribution(folder, "acme_store", header + 'acme = prism.Backend(name="acme", connect=connect, drivers=[Dict])\n' + hook)
     result = folder.run("--prism-backend=acme", "test_checks.py")
