@@ -1,12 +1,13 @@
 """What a process writes until it is killed: plans of steps, as plain data."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from hashlib import blake2b
 from random import Random
 
 from prism_suites._durable_ledger import keys_of
 from prism_testkit.killing import Step
-from prism_testkit.strategies import name_groups
+from prism_testkit.strategies import gauntlet_payloads, name_groups
 from prism_testkit.traits import Limits
 
 __all__ = ["AHEAD", "NEVER", "fitting", "lives", "names_of", "writes"]
@@ -20,6 +21,8 @@ _LARGE_STEPS = 12
 _LIKE = 20
 """So many steps before it there is a large one, too, from which the writer learns how long they take; and then small ones, for
 a store that keeps a few writes back until a large one comes."""
+_ODD = 300
+"""So long are odd values at most."""
 _IN_FLIGHT = ("transaction", "batch_set", "set")
 _MANY = 120
 """Keys of a large transaction or batch: what is not done at once takes its time."""
@@ -89,13 +92,22 @@ def _step(
 
 
 def _value(number: int, seed: int, length: int) -> bytes:
-    """Return a value of its own; now and then the empty one, and one over the size of a page."""
+    """Return a value of its own, with odd bytes in it or at its end; now and then the empty one, and one over a page."""
     token = b"%d.%d;" % (seed, number)
     if length:
         return (token * (length // len(token) + 1))[:length]
     if number % 17 == 0:
         return b""
-    return token * (700 if number % 61 == 0 else 1 + number % 9)
+    if number % 61 == 0:
+        return token * 700
+    odd = _odd_payloads()
+    return token + odd[(number * 7 + seed) % len(odd)] + (token if number % 2 else b"")
+
+
+@cache
+def _odd_payloads() -> tuple[bytes, ...]:
+    """Return what a log, a line, a text or a number may not hold: the short payloads of the gauntlet."""
+    return tuple(gauntlet_payloads(_ODD))
 
 
 def lives(short_s: float, long_s: float, seed: int, limit: int, methods: Iterable[str]) -> list[Step]:

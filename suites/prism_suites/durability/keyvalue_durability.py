@@ -126,8 +126,8 @@ async def deadlines_survive_the_server(kv: Ttl, case: Case) -> None:
 
 async def _live_on(case: Case, target: Target) -> None:
     virtual = case.clock.virtual
-    # A second is long enough to be written, and short enough to be waited for.
-    short_s, long_s = (5e4, 1e7) if virtual else (0.5, 1e6)
+    # A second is long enough to be written, and short enough to be waited for. No deadline is to fall on a whole second.
+    short_s, long_s = (50_000.37, 1e7 + 0.731) if virtual else (0.5, 1e6 + 0.731)
     remains = Remains(case, lives=True)
     methods = [kind for kind in _KINDS if hasattr(await case.whole(), kind)]
     survivors: Survivors | None = None
