@@ -117,9 +117,9 @@ def hunt(mutant: Mutant, checks: Sequence[tuple[str, Check]], *, seed: int = SEE
     ``anywhere``: then every other check as well, accepting any promise, to learn whether it is caught at all.
     """
     accepted = {mutant.promise, *mutant.also}
-    own = [(i, c) for i, c in checks if mutant.promise in c.promises]
+    own = [(i, c) for i, c in checks if accepted & set(c.promises)]
     # The promise that a check names first is its subject; those checks come first, the programs last.
-    own.sort(key=lambda pair: (pair[1].promises[0] != mutant.promise, "_programs" in pair[0]))
+    own.sort(key=lambda p: (mutant.promise not in p[1].promises, p[1].promises[0] != mutant.promise, "_programs" in p[0]))
     rest = [pair for pair in checks if pair not in own] if anywhere else []
     tried = 0
     with running(mutant.backend, seed=seed) as runner:

@@ -67,7 +67,7 @@ class SortsKeysButNotValues(_Setting):
         return dict(zip(sorted(items), items.values(), strict=True))
 
 
-@mutant("batch.1", "lost update", trap="a set of another key during batch_set", also="basic.8 basic.10 basic.1")
+@mutant("batch.1", "lost update", trap="a set of another key during batch_set", also="basic.8 basic.10 basic.1 batch.2")
 class BatchPublishesOldCopy(_Setting):
     async def write(self, entries: Rows) -> None:
         rows = {**self.rows(), **entries}

@@ -42,7 +42,7 @@ class DeletesBeforeItSets(Transaction):
     "transactional.1",
     "error in the middle",
     trap="a transaction that deletes a missing key after it set another",
-    also="transactional.3",
+    also="transactional.3 transactional.6",
 )
 class CommitStopsAtMissingDelete(Transaction):
     async def commit(self) -> None:
@@ -54,7 +54,7 @@ class CommitStopsAtMissingDelete(Transaction):
             self.driver.apply({key: entry})
 
 
-@mutant("transactional.1", "cancellation", trap="a transaction cancelled while it commits", also="transactional.2 basic.11")
+@mutant("transactional.1", "cancellation", trap="a transaction cancelled while it commits", also="transactional.2 transactional.5 basic.11")
 class CancelledCommitLeavesHalf(Transaction):
     """Reads see nothing of a commit before its end, but a cancelled one ends in the middle."""
 

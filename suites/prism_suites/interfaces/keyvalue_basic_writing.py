@@ -33,7 +33,8 @@ async def whatever_writes_keeps_a_copy(kv: KeyValueBasic, case: Case, way: str, 
 async def the_limit_counts_bytes_and_not_items(kv: KeyValueBasic, case: Case, way: str, form: str) -> None:
     """A ``memoryview`` of wide items is as large as its bytes, however few its items are (KV-10)."""
     whole = await case.whole()
-    wide = memoryview(bytearray(case.limits.max_payload // 8 * 8 + 8)).cast(form)
+    flat: Any = memoryview(bytearray(case.limits.max_payload // 8 * 8 + 8))
+    wide = flat.cast(form)
     await kv.set("a", b"before")
 
     async def over() -> bool:

@@ -1,0 +1,157 @@
+"""keyvalue_transactional beside the other flavours: whatever writes is noticed, time alone changes nothing, no size overflows."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from prism_suites._judging import broken, value
+from prism_suites._keyvalue_writing import WAYS, write
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Conflict, KeyValueTransactional, KeyValueTtl
+
+_TRIES = 8
+"""A needless conflict is legal, but a transaction retried alone succeeds: more in a row is no chance."""
+
+
+class TransactionalTtl(KeyValueTransactional, KeyValueTtl, Protocol):
+    """Both."""
+
+
+async def _until_committed(attempt: Callable[[], Awaitable[None]]) -> None:
+    for _ in range(_TRIES):
+        try:
+            await attempt()
+        except Conflict:
+            continue
+        return
+    broken(
+        "keyvalue_transactional.6",
+        f"retried alone, a transaction raised Conflict {_TRIES} times",
+        expected="a commit",
+        got="Conflict",
+    )
+
+
+@check("keyvalue_transactional.5")
+@gauntlet(
+    lambda limits: [
+        {"way": way, "state": state, "writes": writes}
+        for way in (*WAYS, "delete")
+        for state in ("present", "missing")
+        for writes in (True, False)
+        if not (way == "delete" and state == "missing")
+    ]
+)
+async def whatever_changes_what_was_read_is_noticed(
+    kv: KeyValueTransactional, case: Case, way: str, state: str, writes: bool
+) -> None:
+    """A commit after a key that it read was changed, by any call of another client, raises `Conflict` (KV-16)."""
+    rival = await case.client(whole=True)
+    if state == "present":
+        await kv.set("a", b"old")
+    try:
+        async with kv.transaction() as transaction:
+            await transaction.get("a")
+            if way == "delete":
+                await rival.delete("a")
+            elif not await write(rival, way, "a", b"new"):
+                return
+            if writes:
+                await transaction.set("b", b"from what was read")
+    except Conflict:
+        value("keyvalue_transactional.6", await kv.get("b"), None, "a transaction that raised Conflict left a write behind")
+        return
+    broken("keyvalue_transactional.5", f"committed although {way} changed what it had read", expected="Conflict", got="a commit")
+
+
+@check("keyvalue_transactional.6")
+@gauntlet(lambda limits: [{"seconds": seconds, "by": by} for seconds in (0.25, 1.0, 59.0) for by in ("set_with_ttl", "expire")])
+async def time_that_passes_is_no_conflict(kv: TransactionalTtl, case: Case, seconds: float, by: str) -> None:
+    """A key whose time to live merely runs down has not changed: a transaction that read it commits."""
+    if not case.clock.virtual:
+        return
+
+    async def attempt() -> None:
+        async with kv.transaction() as transaction:
+            value("keyvalue_ttl.1", await transaction.get("a"), b"x", "a transaction does not find a key before its deadline")
+            await case.advance(seconds)
+            await transaction.set("b", b"y")
+
+    if by == "set_with_ttl":
+        await kv.set_with_ttl("a", b"x", 86_400.0)
+    else:
+        await kv.set("a", b"x")
+        await kv.expire("a", 86_400.0)
+    await _until_committed(attempt)
+    value("keyvalue_transactional.1", await kv.get("b"), b"y", "a committed write is not there")
+
+
+@check("keyvalue_transactional.4", "keyvalue_transactional.1")
+@gauntlet(lambda limits: [{"count": count} for count in (1, 2, 9, 17, 26, 33, 65, 101, 129, 257, 513)])
+async def no_number_of_writes_overflows_the_buffer(kv: KeyValueTransactional, case: Case, count: int) -> None:
+    """However many writes are open, none is seen before exit, and all are after it."""
+    other = await case.client()
+    looked = sorted({0, 1, count // 2, count - 1} & set(range(count)))
+
+    async def attempt() -> None:
+        async with kv.transaction() as transaction:
+            for number in range(count):
+                await transaction.set(f"k{number}", b"%d" % number)
+            for number in looked:
+                value(
+                    "keyvalue_transactional.4",
+                    await other.get(f"k{number}"),
+                    None,
+                    "a write is seen before its transaction is over",
+                )
+
+    await _until_committed(attempt)
+    for number in range(count):
+        value("keyvalue_transactional.1", await other.get(f"k{number}"), b"%d" % number, "a committed write is not there")
+
+
+class _GiveUp(Exception):
+    """Raised in the body."""
+
+
+@check("keyvalue_transactional.2")
+@gauntlet(
+    lambda limits: [
+        {"first": first, "rival": rival, "state": state}
+        for first in ("get", "delete", "set")
+        for rival in ("set", "delete")
+        for state in ("present", "missing")
+    ]
+)
+async def giving_up_leaves_what_others_wrote_meanwhile(
+    kv: KeyValueTransactional, case: Case, first: str, rival: str, state: str
+) -> None:
+    """A discarded transaction changes nothing: not its keys, and not what another client did to them while it was open."""
+    other = await case.client()
+    if state == "present":
+        await kv.set("a", b"old")
+    try:
+        async with kv.transaction() as transaction:
+            await _touch(transaction, first)
+            await transaction.set("a", b"mine")
+            await (other.set("a", b"theirs") if rival == "set" else other.delete("a"))
+            raise _GiveUp
+    except _GiveUp:
+        wanted = b"theirs" if rival == "set" else None
+        value(
+            "keyvalue_transactional.2", await kv.get("a"), wanted, "a discarded transaction changed a key that another client wrote"
+        )
+        return
+    broken(
+        "keyvalue_transactional.2",
+        "an exception in the body did not come out of the transaction",
+        expected="_GiveUp",
+        got="a commit",
+    )
+
+
+async def _touch(transaction: Any, how: str) -> None:
+    if how == "set":
+        await transaction.set("b", b"mine")
+    else:
+        await getattr(transaction, how)("a")
