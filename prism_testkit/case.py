@@ -40,7 +40,7 @@ class Case:
         opener: Opener,
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
-        cleaner: Callable[[Any], Awaitable[bool]],
+        cleaner: Callable[[Any], Awaitable[Any]],
         new_namespace: Callable[[], str],
         server: bool,
     ) -> None:
@@ -83,8 +83,8 @@ class Case:
             self.overlap()
         return slot
 
-    async def clean(self, slot: Any) -> bool:
-        """Clean the namespace of a slot, as after a case; False if the backend has no ``clean``."""
+    async def clean(self, slot: Any) -> Any:
+        """Close a slot and clean its namespace, as after a case; return a new client there, or None if there is no ``clean``."""
         return await self._clean(slot)
 
     async def advance(self, seconds: float) -> None:

@@ -105,8 +105,8 @@ class _Opened:
         worker.watchdog.progress = self.history.__len__
         self._drivers: list[Any] = []
         self._namespaces: dict[str, Site] = {}
-        self._spaces: dict[int, str] = {}
-        """The namespace of each slot, by identity."""
+        self._spaces: dict[int, tuple[str, Any]] = {}
+        """The namespace and the driver of each slot, by identity."""
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
         self.case = Case(
@@ -138,18 +138,20 @@ class _Opened:
         driver = await self._driver(candidate, connection, namespace)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
         slot = tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
-        self._spaces[id(slot)] = namespace
+        self._spaces[id(slot)] = (namespace, driver)
         return slot
 
-    async def _clean(self, slot: Any) -> bool:
-        namespace = self._spaces[id(slot)]
+    async def _clean(self, slot: Any) -> Any:
+        namespace, driver = self._spaces.pop(id(slot))
         site = self._namespaces[namespace]
         if site.backend.clean is None:
-            return False
+            return None
+        self._drivers.remove(driver)
+        await _close_driver(driver)
         event = self.history.invoke(0, "clean", (namespace,), {})
         await site.backend.clean(await site.client(0), namespace)
         self.history.respond(event, None)
-        return True
+        return await self.open(self._first, 0, namespace)
 
     async def _driver(self, candidate: Candidate, connection: Any, namespace: str) -> Any:
         driver = await _open_driver(candidate, connection, namespace)

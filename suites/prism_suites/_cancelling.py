@@ -18,7 +18,7 @@ __all__ = ["LONG_S", "Act", "State", "cancelled", "expect_whole_or_absent", "jud
 State = tuple[bytes | None, bool]
 """(value, it has a time to live)."""
 LONG_S = 1e8
-_LADDER: tuple[int | float, ...] = (1, 2, 3, 4, 5, 6, 8, 11, 16, 24, 0.2, 0.5, 0.8, 0.98)
+_LADDER: tuple[int | float, ...] = (*range(1, 15), 17, 20, 24, 0.2, 0.5, 0.8, 0.98)
 _STEEP: tuple[int | float, ...] = (1, 2, 3, 5, 9, 0.5)
 """When to cancel: after so many turns of the event loop, or after a part of the time that the call takes."""
 _OTHERS: dict[str, State] = {"other": (b"not yours", False)}
