@@ -54,7 +54,12 @@ class CommitStopsAtMissingDelete(Transaction):
             self.driver.apply({key: entry})
 
 
-@mutant("transactional.1", "cancellation", trap="a transaction cancelled while it commits", also="transactional.2 transactional.5 basic.11")
+@mutant(
+    "transactional.1",
+    "cancellation",
+    trap="a transaction cancelled while it commits",
+    also="transactional.2 transactional.5 basic.11",
+)
 class CancelledCommitLeavesHalf(Transaction):
     """Reads see nothing of a commit before its end, but a cancelled one ends in the middle."""
 
