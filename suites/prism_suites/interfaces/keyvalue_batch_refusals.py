@@ -81,8 +81,10 @@ async def one_name_that_is_no_text_refuses_the_batch(kv: KeyValueBatch, bad: Any
     names = ["k0", "k1", "k2", "k3"]
     await set_all(kv, _OLD)
     asked = _put(names, place, bad)
-    for call in (kv.batch_set(dict.fromkeys(asked, b"new")), kv.batch_get(asked), kv.batch_delete(asked)):
-        await refused("keyvalue_batch.5", call, TypeError, "a batch with a key that is not text is not refused by TypeError")
+    sentence = "with a key that is not text is not refused by TypeError"
+    await refused("keyvalue_batch.5", kv.batch_set(dict.fromkeys(asked, b"new")), TypeError, f"batch_set {sentence}")
+    await refused("keyvalue_batch.5", kv.batch_get(asked), TypeError, f"batch_get {sentence}")
+    await refused("keyvalue_batch.5", kv.batch_delete(asked), TypeError, f"batch_delete {sentence}")
     await _nothing_was_done(kv, names)
 
 
