@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from prism_testkit.interfaces import Bytes, KeyValueBatch, KeyValueCas, KeyValueTransactional, KeyValueTtl
+from prism_suites._keyvalue_retrying import TRIES
+from prism_testkit.interfaces import Bytes, Conflict, KeyValueBatch, KeyValueCas, KeyValueTransactional, KeyValueTtl
 from prism_testkit.outcomes import Violation
 from prism_testkit.tap import offers
 
@@ -38,9 +39,21 @@ async def _swap(kv: Any, key: str, value: Bytes, between: Callable[[], None]) ->
 
 
 async def _transaction(kv: Any, key: str, value: Bytes, between: Callable[[], None]) -> None:
-    async with kv.transaction() as transaction:
-        await transaction.set(key, value)
-        between()
+    original = bytes(value)
+    for _ in range(TRIES):
+        try:
+            async with kv.transaction() as transaction:
+                await transaction.set(key, value)
+                between()
+        except Conflict:
+            # A needless one is legal; retried alone the transaction succeeds, with the value as it was.
+            if isinstance(value, bytearray):
+                value[:] = original
+            continue
+        return
+    raise Violation.of(
+        "keyvalue_transactional.6", f"retried alone, a transaction raised Conflict {TRIES} times", expected="a commit"
+    )
 
 
 WAYS: dict[str, tuple[type | None, Way]] = {
