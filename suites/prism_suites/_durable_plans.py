@@ -10,7 +10,7 @@ from prism_testkit.killing import Step
 from prism_testkit.strategies import gauntlet_payloads, name_groups
 from prism_testkit.traits import Limits
 
-__all__ = ["AHEAD", "NEVER", "fitting", "lives", "names_of", "writes"]
+__all__ = ["AHEAD", "NEVER", "fitting", "keepsakes", "lives", "names_of", "writes"]
 
 AHEAD = 900
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
@@ -52,6 +52,11 @@ def writes(limits: Limits, methods: Iterable[str], acknowledged: int, seed: int)
             kind = "set"
         steps.append(_step(kind, number, seed, names, values, random, limits.max_payload, large))
     return steps
+
+
+def keepsakes(limits: Limits) -> list[Step]:
+    """Return writes of keys that no other step touches: odd values that are there whenever the kill comes."""
+    return [("set", (f"keepsake-{number}", value[: limits.max_payload])) for number, value in enumerate(_odd_payloads()[::4])]
 
 
 def _step(

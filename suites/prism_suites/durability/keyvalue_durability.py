@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._durable_judge import Loss, Remains, slack_ns
-from prism_suites._durable_plans import AHEAD, fitting, lives, writes
+from prism_suites._durable_plans import AHEAD, fitting, keepsakes, lives, writes
 from prism_suites._judging import broken, truth, value
 from prism_suites._outage import Outage
 from prism_suites._racing import together
@@ -84,8 +84,9 @@ async def _survive(case: Case, kills: list[int], target: Target, claims: bool) -
     survivors: Survivors | None = None
     middle = False
     for number, acknowledged in enumerate(kills):
-        steps = writes(case.limits, methods, acknowledged, number)
-        survivors = await _kill(case, remains, steps, acknowledged, target, survivors)
+        first = keepsakes(case.limits) if not number else []
+        steps = [*first, *writes(case.limits, methods, acknowledged, number)]
+        survivors = await _kill(case, remains, steps, len(first) + acknowledged, target, survivors)
         middle = middle or not survivors.finished
         losses = await remains.losses(survivors.slot)
         if not claims:
