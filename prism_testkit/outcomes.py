@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-__all__ = ["HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "current_law", "law"]
+__all__ = ["HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "law"]
 
 
 class Outcome(enum.StrEnum):
@@ -62,23 +62,12 @@ def _violation_class(promise: str) -> type[Violation]:
     return type("Violation", (Violation,), {"promise": promise, "__module__": __name__})
 
 
-_laws: list[str] = []
-
-
 @contextmanager
 def law(promise: str) -> Iterator[None]:
     """Name the promise that the block judges: an exception out of it is reported as that promise's."""
-    _laws.append(promise)
     try:
         yield
     except Exception as error:
         if not hasattr(error, "prism_promise"):
             error.prism_promise = getattr(error, "promise", "") or promise  # type: ignore[attr-defined]
         raise
-    finally:
-        _laws.pop()
-
-
-def current_law() -> str:
-    """Return the promise being judged, or the empty string."""
-    return _laws[-1] if _laws else ""

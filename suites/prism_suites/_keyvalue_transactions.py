@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from prism_suites._keyvalue_judge import fail
 from prism_suites._keyvalue_model import Window
+from prism_suites._keyvalue_retrying import TRIES
 from prism_testkit.interfaces import Conflict
 from prism_testkit.programs import Step
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["run_transaction"]
 
 _KINDS = ("set", "get", "delete")
-_RETRIES = 8
-"""A needless conflict is legal, a transaction retried alone succeeds: more than this in a row is no chance any more."""
 
 
 class _GiveUp(Exception):
@@ -24,7 +23,7 @@ class _GiveUp(Exception):
 async def run_transaction(actor: "Actor", step: Step) -> None:
     """Run one transaction of three calls and judge it; ``extra`` says which, and how it ends."""
     ending = step.extra // 27
-    for _ in range(_RETRIES):
+    for _ in range(TRIES):
         try:
             await _attempt(actor, step, give_up=ending == 1)
         except Conflict:
@@ -32,7 +31,7 @@ async def run_transaction(actor: "Actor", step: Step) -> None:
         except _GiveUp:
             return
         return
-    fail("keyvalue_transactional.6", f"a transaction retried alone raised Conflict {_RETRIES} times", "a commit", "Conflict")
+    fail("keyvalue_transactional.6", f"a transaction retried alone raised Conflict {TRIES} times", "a commit", "Conflict")
 
 
 async def _attempt(actor: "Actor", step: Step, give_up: bool) -> None:

@@ -1,35 +1,17 @@
 """keyvalue_transactional beside the other flavours: whatever writes is noticed, time alone changes nothing, no size overflows."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, value
+from prism_suites._keyvalue_retrying import TRIES, transacted
 from prism_suites._keyvalue_writing import WAYS, write
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Conflict, KeyValueTransactional, KeyValueTtl
-
-_TRIES = 8
-"""A needless conflict is legal, but a transaction retried alone succeeds: more in a row is no chance."""
+from prism_testkit.interfaces import Conflict, KeyValueTransaction, KeyValueTransactional, KeyValueTtl
 
 
 class TransactionalTtl(KeyValueTransactional, KeyValueTtl, Protocol):
     """Both."""
-
-
-async def _until_committed(attempt: Callable[[], Awaitable[None]]) -> None:
-    for _ in range(_TRIES):
-        try:
-            await attempt()
-        except Conflict:
-            continue
-        return
-    broken(
-        "keyvalue_transactional.6",
-        f"retried alone, a transaction raised Conflict {_TRIES} times",
-        expected="a commit",
-        got="Conflict",
-    )
 
 
 @check("keyvalue_transactional.5")
@@ -71,18 +53,17 @@ async def time_that_passes_is_no_conflict(kv: TransactionalTtl, case: Case, seco
     if not case.clock.virtual:
         return
 
-    async def attempt() -> None:
-        async with kv.transaction() as transaction:
-            value("keyvalue_ttl.1", await transaction.get("a"), b"x", "a transaction does not find a key before its deadline")
-            await case.advance(seconds)
-            await transaction.set("b", b"y")
+    async def body(transaction: KeyValueTransaction) -> None:
+        value("keyvalue_ttl.1", await transaction.get("a"), b"x", "a transaction does not find a key before its deadline")
+        await case.advance(seconds)
+        await transaction.set("b", b"y")
 
     if by == "set_with_ttl":
         await kv.set_with_ttl("a", b"x", 86_400.0)
     else:
         await kv.set("a", b"x")
         await kv.expire("a", 86_400.0)
-    await _until_committed(attempt)
+    await transacted(kv, body)
     value("keyvalue_transactional.1", await kv.get("b"), b"y", "a committed write is not there")
 
 
@@ -93,19 +74,18 @@ async def no_number_of_writes_overflows_the_buffer(kv: KeyValueTransactional, ca
     other = await case.client()
     looked = sorted({0, 1, count // 2, count - 1} & set(range(count)))
 
-    async def attempt() -> None:
-        async with kv.transaction() as transaction:
-            for number in range(count):
-                await transaction.set(f"k{number}", b"%d" % number)
-            for number in looked:
-                value(
-                    "keyvalue_transactional.4",
-                    await other.get(f"k{number}"),
-                    None,
-                    "a write is seen before its transaction is over",
-                )
+    async def body(transaction: KeyValueTransaction) -> None:
+        for number in range(count):
+            await transaction.set(f"k{number}", b"%d" % number)
+        for number in looked:
+            value(
+                "keyvalue_transactional.4",
+                await other.get(f"k{number}"),
+                None,
+                "a write is seen before its transaction is over",
+            )
 
-    await _until_committed(attempt)
+    await transacted(kv, body)
     for number in range(count):
         value("keyvalue_transactional.1", await other.get(f"k{number}"), b"%d" % number, "a committed write is not there")
 
@@ -130,7 +110,7 @@ async def giving_up_leaves_what_others_wrote_meanwhile(
     other = await case.client()
     if state == "present":
         await kv.set("a", b"old")
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         try:
             async with kv.transaction() as transaction:
                 await _touch(transaction, first)
