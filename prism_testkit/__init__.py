@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from prism_testkit.clock import RealClock as RealClock
     from prism_testkit.clock import VirtualClock as VirtualClock
     from prism_testkit.hookspecs import hookimpl as hookimpl
+    from prism_testkit.naming import check_headers as check_headers
     from prism_testkit.naming import check_limit as check_limit
     from prism_testkit.naming import check_name as check_name
     from prism_testkit.naming import check_payload as check_payload
     from prism_testkit.naming import check_prefix as check_prefix
     from prism_testkit.naming import check_seconds as check_seconds
+    from prism_testkit.naming import check_timeout as check_timeout
     from prism_testkit.outcomes import Inconclusive as Inconclusive
     from prism_testkit.outcomes import Unavailable as Unavailable
     from prism_testkit.outcomes import Violation as Violation
@@ -62,11 +64,13 @@ _HOME = {
     "VirtualClock": "clock",
     "Waiver": "waivers",
     "check": "checks",
+    "check_headers": "naming",
     "check_limit": "naming",
     "check_name": "naming",
     "check_payload": "naming",
     "check_prefix": "naming",
     "check_seconds": "naming",
+    "check_timeout": "naming",
     "gauntlet": "checks",
     "hookimpl": "hookspecs",
     "law": "outcomes",

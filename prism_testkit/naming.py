@@ -9,11 +9,32 @@ A driver calls these first, so that a refusal comes before any effect::
 
 import hashlib
 import math
+from collections.abc import Mapping
 
 from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
 from prism_testkit.traits import Limits
 
-__all__ = ["check_limit", "check_name", "check_payload", "check_prefix", "check_seconds", "decode_name", "encode_name", "hash_name"]
+__all__ = [
+    "HEADERS_BYTES",
+    "HEADER_NAME_BYTES",
+    "METADATA_BYTES",
+    "check_headers",
+    "check_limit",
+    "check_name",
+    "check_payload",
+    "check_prefix",
+    "check_seconds",
+    "check_timeout",
+    "decode_name",
+    "encode_name",
+    "hash_name",
+]
+
+HEADERS_BYTES = 8 * 1024
+"""All headers of a message: the bytes of names and values in UTF-8, added up."""
+METADATA_BYTES = 1024
+"""All user metadata of an object, counted the same way."""
+HEADER_NAME_BYTES = 512
 
 _DEFAULTS = Limits()
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
@@ -58,6 +79,38 @@ def check_seconds(seconds: float, operation: str, backend: str) -> float:
     if not math.isfinite(seconds):
         raise ValueError(f"{backend}: {operation}: {seconds!r} is not a finite number of seconds")
     return seconds
+
+
+def check_timeout(timeout_s: float, operation: str, backend: str) -> float:
+    """Return how long to wait, at least 0; raise ``ValueError`` for NaN and infinities."""
+    return max(0.0, check_seconds(timeout_s, operation, backend))
+
+
+def check_headers(headers: Mapping[str, str] | None, operation: str, backend: str, room: int = HEADERS_BYTES) -> dict[str, str]:
+    """Return a private copy; None is none.
+
+    Raises ``TypeError`` for what is no mapping of str to str, `InvalidName` for a name that is empty, over 512 bytes or holds a
+    surrogate, ``ValueError`` for a value that holds one, `PayloadTooLarge` if all of it is over ``room`` bytes.
+    """
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"{backend}: {operation}: headers are a mapping, not {type(headers).__name__}")
+    names = Limits(max_name=HEADER_NAME_BYTES)
+    copy: dict[str, str] = {}
+    size = 0
+    for name, value in headers.items():
+        size += len(check_name(name, f"{operation}: header", backend, names))
+        if not isinstance(value, str):
+            raise TypeError(f"{backend}: {operation}: the value of header {name[:40]!a} is str, not {type(value).__name__}")
+        try:
+            size += len(value.encode())
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{backend}: {operation}: the value of header {name[:40]!a} holds a surrogate") from error
+        copy[name] = value
+    if size > room:
+        raise PayloadTooLarge(f"{backend}: {operation}: headers of {size} bytes, the limit is {room} in all")
+    return copy
 
 
 def check_limit(limit: int | None, operation: str, backend: str) -> int | None:

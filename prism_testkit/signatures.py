@@ -8,12 +8,13 @@ from prism_testkit.interfaces import INTERFACES
 
 __all__ = ["claimed", "methods_of", "mismatches", "unclaimed"]
 
-Kind = Literal["coroutine", "iterator", "context"]
+Kind = Literal["coroutine", "iterator", "context", "property"]
 
 _EXPECTED: dict[Kind, str] = {
     "coroutine": "async def",
     "iterator": "an async generator (async def with yield), or a def that returns an async iterator",
     "context": "an @asynccontextmanager, or a def that returns an async context manager",
+    "property": "a property",
 }
 
 
@@ -29,6 +30,8 @@ def methods_of(protocol: type) -> dict[str, Kind]:
 
 
 def _expected_kind(method: Callable[..., Any]) -> Kind:
+    if isinstance(method, property):
+        return "property"
     if inspect.iscoroutinefunction(method):
         return "coroutine"
     returned = str(get_type_hints(method).get("return", ""))

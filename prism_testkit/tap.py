@@ -143,8 +143,9 @@ def _proxy(target: object, protocols: tuple[type, ...], tap: Tap, prefix: str = 
     # The prefix keeps the calls of what was entered apart from plain calls of the same name.
     proxy._target, proxy._tap, proxy._prefix = target, tap, prefix
     if not tap.attached:
-        for name in _kinds(protocols):
-            setattr(proxy, name, getattr(target, name))
+        for name, kind in _kinds(protocols).items():
+            if kind != "property":
+                setattr(proxy, name, getattr(target, name))
     return proxy
 
 
@@ -188,8 +189,14 @@ def _context(name: str, owner: type) -> Callable[..., Any]:
     return method
 
 
-_MAKERS: dict[str, Callable[[str, type], Callable[..., Any]]] = {
+def _property(name: str, owner: type) -> property:
+    """Look through: what is known without a call is no call."""
+    return property(lambda self: getattr(self._target, name), doc=getattr(owner, name).__doc__)
+
+
+_MAKERS: dict[str, Callable[[str, type], Any]] = {
     "coroutine": _coroutine,
     "iterator": _iterator,
     "context": _context,
+    "property": _property,
 }

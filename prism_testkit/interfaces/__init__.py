@@ -5,28 +5,49 @@ Standard library only. `INTERFACES` maps each id (``keyvalue_ttl``) to its Proto
 
 import re
 
-from prism_testkit.interfaces import errors, keyvalue
+from prism_testkit.interfaces import errors, keyvalue, object_storage, pubsub, queue, stream
 from prism_testkit.interfaces.errors import *  # noqa: F403  re-exported whole; errors.__all__ is the list
 from prism_testkit.interfaces.keyvalue import *  # noqa: F403  re-exported whole; keyvalue.__all__ is the list
+from prism_testkit.interfaces.object_storage import *  # noqa: F403  likewise
+from prism_testkit.interfaces.pubsub import *  # noqa: F403  likewise
+from prism_testkit.interfaces.queue import *  # noqa: F403  likewise
+from prism_testkit.interfaces.stream import *  # noqa: F403  likewise
 
-__all__ = [*errors.__all__, *keyvalue.__all__, "INTERFACES", "interface_id", "interface_model"]
+__all__ = [
+    *errors.__all__,
+    *keyvalue.__all__,
+    *object_storage.__all__,
+    *pubsub.__all__,
+    *queue.__all__,
+    *stream.__all__,
+    "INTERFACES",
+    "interface_id",
+    "interface_model",
+]
 
 
 def interface_id(protocol: type) -> str:
-    """Return the id of a Protocol: ``KeyValueTtl`` is ``keyvalue_ttl``; the model is one word."""
+    """Return the id of a Protocol: ``KeyValueTtl`` is ``keyvalue_ttl``, ``ObjectStorage`` ``object_storage``."""
     name = protocol.__name__
-    for camel, word in _MODELS.items():
+    for camel, model in _MODELS.items():
         if name.startswith(camel):
-            return f"{word}_{re.sub(r'(?<!^)(?=[A-Z])', '_', name[len(camel) :]).lower()}"
+            flavour = re.sub(r"(?=[A-Z])", "_", name[len(camel) :]).lower()
+            return model + flavour
     raise ValueError(f"{name} is not an interface: no data model begins its name")
 
 
 def interface_model(identifier: str) -> str:
-    """Return the data model of an interface id: ``keyvalue`` of ``keyvalue_ttl``."""
-    return identifier.partition("_")[0]
+    """Return the data model of an interface id: ``keyvalue`` of ``keyvalue_ttl``, ``object_storage`` of itself."""
+    return next((m for m in _MODELS.values() if identifier == m or identifier.startswith(f"{m}_")), identifier.partition("_")[0])
 
 
-_MODELS = {"KeyValue": "keyvalue"}
+_MODELS = {
+    "KeyValue": "keyvalue",
+    "Queue": "queue",
+    "PubSub": "pubsub",
+    "Stream": "stream",
+    "ObjectStorage": "object_storage",
+}
 
 INTERFACES: dict[str, type] = {
     interface_id(protocol): protocol
@@ -37,5 +58,16 @@ INTERFACES: dict[str, type] = {
         keyvalue.KeyValueTransactional,
         keyvalue.KeyValueBatch,
         keyvalue.KeyValueCas,
+        queue.QueueBasic,
+        queue.QueueVisibility,
+        queue.QueueDeadLetter,
+        queue.QueuePriority,
+        queue.QueueDelayed,
+        pubsub.PubSubBasic,
+        pubsub.PubSubPersistent,
+        stream.StreamBasic,
+        stream.StreamConsumerGroups,
+        object_storage.ObjectStorage,
+        object_storage.ObjectStorageConditional,
     )
 }

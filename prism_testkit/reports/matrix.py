@@ -170,7 +170,7 @@ def _fitting(columns: list[str], rows: list[Row], room: int) -> Iterator[list[st
 
 
 def _head(interface: str) -> str:
-    flavour = interface.partition("_")[2] or interface
+    flavour = interface.removeprefix(interface_model(interface)).lstrip("_") or interface
     return clip(_SHORT.get(flavour, flavour), _LONGEST_HEAD)
 
 

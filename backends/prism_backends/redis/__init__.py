@@ -1,8 +1,8 @@
 """Redis over redis-py. Importing this is the first moment redis-py is needed."""
 
 import prism_testkit as prism
-from prism_backends.redis.client import RedisClient, connect
-from prism_backends.redis.keyvalue import RedisKeyValue, clean
+from prism_backends.redis.client import RedisClient, clean, connect
+from prism_backends.redis.keyvalue import RedisKeyValue
 from prism_backends.redis.server import server
 from prism_testkit.registry import Registry
 

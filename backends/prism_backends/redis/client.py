@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,12 +17,15 @@ from redis.backoff import NoBackoff
 import prism_testkit as prism
 from prism_testkit.interfaces import errors
 
-__all__ = ["TIMEOUT_S", "RedisClient", "connect", "opened", "script", "translated"]
+__all__ = ["TIMEOUT_S", "RedisClient", "clean", "connect", "model_prefix", "opened", "script", "translated"]
 
 TIMEOUT_S = 10.0
 """How long one call may take, waiting for a connection included, before it raises `OperationTimeout`."""
 _CONNECTIONS = 50
 """Plain calls in flight at once: more make redis-py slower. Open transactions come on top, so neither waits for the other."""
+
+_NAMESPACE_WIDTH = 24
+_KEYS_AT_ONCE = 1000
 
 _DENIED = (native.AuthenticationError, native.AuthorizationError, native.NoPermissionError)
 _SCRIPTS: dict[str, str] = {}
@@ -75,6 +79,26 @@ async def opened(url: str) -> AsyncIterator[RedisClient]:
         yield client
     finally:
         await client.aclose(close_connection_pool=True)
+
+
+def model_prefix(namespace: str, model: str) -> bytes:
+    """Return how the server's keys of one model begin; those of key-value begin with the namespace and a colon."""
+    return f"{namespace}.{model}:".encode()
+
+
+async def clean(client: RedisClient, prefix: str) -> None:
+    """Remove every namespace that begins with ``prefix``, in every model; a stranger's key that only looks alike stays.
+
+    One call to the server for every thousand keys in the database, so one call when there is next to nothing.
+    """
+    if not re.fullmatch(rf"[0-9a-z]{{1,{_NAMESPACE_WIDTH}}}", prefix):
+        raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
+    pattern = prefix + "[0-9a-z]" * (_NAMESPACE_WIDTH - len(prefix)) + "[:.]*"
+    cursor = None
+    while cursor != 0:
+        cursor, keys = await client.execute_command("SCAN", cursor or 0, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
+        if keys:
+            await client.execute_command("UNLINK", *keys)
 
 
 def translated(error: Exception, what: str) -> errors.PrismError:

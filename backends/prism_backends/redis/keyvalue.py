@@ -24,13 +24,12 @@ from prism_testkit.interfaces.keyvalue import (
     KeyValueTtl,
 )
 
-__all__ = ["RedisKeyValue", "clean"]
+__all__ = ["RedisKeyValue"]
 
 _LONGEST_TTL_S = 1e10
 _KEYS_AT_ONCE = 1000
 _VALUES_AT_ONCE = 100
 _BYTES_AT_ONCE = 4_000_000
-_NAMESPACE_WIDTH = 24
 
 _SWAP = script("if redis.call('GET',KEYS[1])==ARGV[1] then redis.call('SET',KEYS[1],ARGV[2]) return 1 end return 0")
 _REMOVE = script("if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0")
@@ -183,21 +182,6 @@ class RedisKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBa
         except (native.RedisError, OSError) as error:
             what = f"{self.backend_name}: {operation}" + (f" {name[:40]!a}" if name else "")
             raise translated(error, what) from error
-
-
-async def clean(client: RedisClient, prefix: str) -> None:
-    """Remove every namespace that begins with ``prefix``; a stranger's key that only looks alike stays.
-
-    One call to the server for every thousand keys in the database, so one call when there is next to nothing.
-    """
-    if not re.fullmatch(rf"[0-9a-z]{{1,{_NAMESPACE_WIDTH}}}", prefix):
-        raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
-    pattern = prefix + "[0-9a-z]" * (_NAMESPACE_WIDTH - len(prefix)) + ":*"
-    cursor = None
-    while cursor != 0:
-        cursor, keys = await client.execute_command("SCAN", cursor or 0, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
-        if keys:
-            await client.execute_command("UNLINK", *keys)
 
 
 def _escaped(literal: bytes) -> bytes:

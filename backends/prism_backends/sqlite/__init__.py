@@ -1,8 +1,8 @@
 """SQLite, one file a place: durable, transactional, and there wherever Python is."""
 
 import prism_testkit as prism
-from prism_backends.sqlite.client import SqliteClient, connect
-from prism_backends.sqlite.keyvalue import SqliteKeyValue, clean
+from prism_backends.sqlite.client import SqliteClient, clean, connect
+from prism_backends.sqlite.keyvalue import SqliteKeyValue
 from prism_testkit.registry import Registry
 
 __all__ = ["SqliteClient", "SqliteKeyValue", "prism_register_backends", "sqlite"]

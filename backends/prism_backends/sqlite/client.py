@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import prism_testkit as prism
+from prism_backends.sqlite.schema import SCHEMA, TABLES, above
 from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, Closed, CorruptPayload, PrismError, QuotaExceeded
 
-__all__ = ["BUSY_S", "SqliteClient", "Work", "connect"]
+__all__ = ["BUSY_S", "SqliteClient", "Work", "clean", "connect"]
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection, float], T]
@@ -26,16 +27,6 @@ Work = Callable[[sqlite3.Connection, float], T]
 
 BUSY_S = 10.0
 """How long a write waits for the writer of another connection."""
-
-# The value is last, so that what comes before it is found without walking through the pages of a large one.
-_SCHEMA = """
-PRAGMA journal_mode = WAL;
-CREATE TABLE keyvalue (
-  namespace BLOB NOT NULL, key BLOB NOT NULL, deadline_s REAL, value BLOB NOT NULL,
-  PRIMARY KEY (namespace, key)
-) WITHOUT ROWID;
-CREATE INDEX keyvalue_deadlines ON keyvalue (namespace, deadline_s) WHERE deadline_s IS NOT NULL;
-"""
 
 _ERRORS: dict[int, type[PrismError]] = {
     sqlite3.SQLITE_FULL: QuotaExceeded,
@@ -125,6 +116,18 @@ async def connect(place: prism.Place) -> AsyncIterator[SqliteClient]:
         await client.close()
 
 
+async def clean(client: SqliteClient, prefix: str) -> None:
+    """Remove every namespace that begins with ``prefix``, from every table."""
+    lower = prefix.encode()
+    row = {"lower": lower, "upper": above(lower)}
+
+    def work(connection: sqlite3.Connection, now_s: float) -> None:
+        for table in TABLES:
+            connection.execute(f"DELETE FROM {table} WHERE namespace >= :lower AND namespace < :upper", row)
+
+    await client.write(f"clean {prefix!a}", work)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     if not path.exists():
         _create(path)
@@ -146,7 +149,7 @@ def _create(path: Path) -> None:
     os.close(handle)
     try:
         with closing(sqlite3.connect(name)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
         with suppress(FileExistsError):
             path.hardlink_to(name)
     finally:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient
+from prism_backends.sqlite.schema import above
 from prism_testkit.interfaces.errors import Closed, Conflict, NotFound
 from prism_testkit.interfaces.keyvalue import (
     Bytes,
@@ -19,7 +20,7 @@ from prism_testkit.interfaces.keyvalue import (
     KeyValueTtl,
 )
 
-__all__ = ["SqliteKeyValue", "clean"]
+__all__ = ["SqliteKeyValue"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -54,7 +55,6 @@ _PURGE = f"""DELETE FROM keyvalue WHERE namespace = :namespace AND key IN
 _SCAN = f"SELECT key, value FROM keyvalue WHERE {_RANGE} ORDER BY key"
 _SCAN_KEYS = f"SELECT key FROM keyvalue WHERE {_RANGE} ORDER BY key"
 _COUNT = f"SELECT count(*) FROM keyvalue WHERE {_RANGE}"
-_CLEAN = "DELETE FROM keyvalue WHERE namespace >= :lower AND namespace < :upper"
 
 
 class SqliteKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
@@ -84,7 +84,7 @@ class SqliteKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueB
 
     async def count(self, prefix: str = "") -> int:
         lower = prism.check_prefix(prefix, "count", _ME)
-        row = self._row(lower=lower, upper=_above(lower))
+        row = self._row(lower=lower, upper=above(lower))
         found: Row = await self._client.read(_what("count", prefix), partial(_first, _COUNT, row))
         return int(found[0])
 
@@ -178,7 +178,7 @@ class SqliteKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueB
         """Go through a range page by page, each from the last key on, so that nothing is held open between two pages."""
         lower = prism.check_prefix(prefix, operation, _ME)
         left = prism.check_limit(limit, operation, _ME)
-        upper, more = _above(lower), True
+        upper, more = above(lower), True
         while more and left != 0:
             row, most = self._row(lower=lower, upper=upper), _PAGE_ROWS if left is None else min(left, _PAGE_ROWS)
             page, more = await self._client.read(_what(operation, prefix), partial(_page, sql, row, most))
@@ -232,13 +232,6 @@ class _Transaction(KeyValueTransaction):
         return present
 
 
-async def clean(client: SqliteClient, prefix: str) -> None:
-    """Remove every namespace that begins with ``prefix``."""
-    lower = prefix.encode()
-    row = {"lower": lower, "upper": _above(lower)}
-    await client.write(_what("clean", prefix), partial(_changed, _CLEAN, row))
-
-
 def _first(sql: str, row: Mapping[str, object], connection: sqlite3.Connection, now_s: float) -> Any:
     return connection.execute(sql, {**row, "now_s": now_s}).fetchone()
 
@@ -262,12 +255,6 @@ def _page(sql: str, row: Mapping[str, object], most: int, connection: sqlite3.Co
             if len(page) >= most or size >= _PAGE_BYTES:
                 return page, True
     return page, False
-
-
-def _above(prefix: bytes) -> bytes:
-    """Return the least bytes that are above every name that begins with ``prefix``."""
-    stem = prefix.rstrip(b"\xff")
-    return stem[:-1] + bytes([stem[-1] + 1]) if stem else b"\xff" * (prism.Limits().max_name + 1)
 
 
 def _what(operation: str, subject: str | int) -> str:

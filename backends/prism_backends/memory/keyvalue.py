@@ -1,6 +1,5 @@
-"""Dicts that keep every promise of the key-value interfaces: the backend to read first, and the quickest to test against.
+"""Dicts that keep every promise of the key-value interfaces: the driver to read first.
 
-The data lives in ``place.shared``, so that every client of one place sees one set of data, and none of it outlives the process.
 No method waits for anything, so on one event loop each call is one atomic step; only transactions and scans span several.
 """
 
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import prism_testkit as prism
+from prism_backends.memory.client import MemoryClient
 from prism_testkit.interfaces.errors import Closed, Conflict, NotFound
 from prism_testkit.interfaces.keyvalue import (
     Bytes,
@@ -20,12 +20,10 @@ from prism_testkit.interfaces.keyvalue import (
     KeyValueTransactional,
     KeyValueTtl,
 )
-from prism_testkit.registry import Registry
 
-__all__ = ["MemoryClient", "MemoryKeyValue", "memory", "prism_register_backends"]
+__all__ = ["MemoryKeyValue"]
 
 _ME = "memory"
-_NAMESPACE_WIDTH = 24
 _ROUNDING_S = 1e-5
 """A deadline is a float, good to 2e-6 s as far as 1e10 s ahead. It is put this much late, so that rounding makes none early."""
 
@@ -38,22 +36,15 @@ class _Entry:
     deadline_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryClient:
-    """What ``connect`` yields: the namespaces of one place, each a dict of its own, and the place's clock."""
-
-    spaces: dict[str, dict[str, _Entry]]
-    clock: prism.Clock
-
-
 class MemoryKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
     """All six key-value interfaces. An expired entry is removed by whoever meets it: a call on its key, or a scan."""
 
     def __init__(self, client: MemoryClient, namespace: str) -> None:
-        self._spaces, self._clock, self._namespace = client.spaces, client.clock, namespace
+        self._spaces: dict[str, dict[str, _Entry]] = client.model("keyvalue")
+        self._clock, self._namespace = client.clock, namespace
 
     def _entries(self) -> dict[str, _Entry]:
-        # Looked up each time, for `_clean` drops the dict of a namespace while drivers of it may live on.
+        # Looked up each time, for `clean` drops the dict of a namespace while drivers of it may live on.
         return self._spaces.get(self._namespace) or self._spaces.setdefault(self._namespace, {})
 
     def _find(self, key: str) -> _Entry | None:
@@ -233,23 +224,3 @@ class _Transaction(KeyValueTransaction):
                 self._store._remove(key)
             else:
                 self._store._put(key, value)
-
-
-@asynccontextmanager
-async def _connect(place: prism.Place) -> AsyncIterator[MemoryClient]:
-    yield MemoryClient(place.shared.setdefault(_ME, {}), place.clock)
-
-
-async def _clean(client: MemoryClient, prefix: str) -> None:
-    # Namespaces have one width, so a whole one is the prefix of no other.
-    whole = len(prefix) == _NAMESPACE_WIDTH
-    for namespace in [prefix] if whole else [name for name in client.spaces if name.startswith(prefix)]:
-        client.spaces.pop(namespace, None)
-
-
-memory = prism.Backend(name=_ME, connect=_connect, drivers=[MemoryKeyValue], clean=_clean)
-
-
-@prism.hookimpl
-def prism_register_backends(registry: Registry) -> None:
-    registry.add(memory)

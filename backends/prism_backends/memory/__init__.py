@@ -1,0 +1,15 @@
+"""Plain Python objects that keep every promise: the backend to read first, and the quickest to test against."""
+
+import prism_testkit as prism
+from prism_backends.memory.client import MemoryClient, clean, connect
+from prism_backends.memory.keyvalue import MemoryKeyValue
+from prism_testkit.registry import Registry
+
+__all__ = ["MemoryClient", "MemoryKeyValue", "memory", "prism_register_backends"]
+
+memory = prism.Backend(name="memory", connect=connect, drivers=[MemoryKeyValue], clean=clean)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(memory)
