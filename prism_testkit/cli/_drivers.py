@@ -72,7 +72,7 @@ def _unclaimed(driver: type) -> Iterator[Line]:
     for identifier, protocol in INTERFACES.items():
         methods = methods_of(protocol)
         missing = [method for method in methods if not _has(driver, method)]
-        near = interface_model(identifier) in models or len(missing) < len(methods)
+        near = interface_model(identifier) in models or (not models and len(missing) < len(methods))
         if identifier in have or not near:
             continue
         claim = f"{protocol.__name__} among the bases of {driver.__name__}"

@@ -5,19 +5,19 @@ import json
 import textwrap
 from collections.abc import Iterator
 
-from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces import INTERFACES, interface_model
 from prism_testkit.promises import promise_text, promises_of
 from prism_testkit.registry import environment_name
 from prism_testkit.signatures import methods_of
 
-__all__ = ["conftest_text", "module_text"]
+__all__ = ["MODELS", "conftest_text", "module_text"]
 
-_BASIC = "keyvalue_basic"
-_CHECKS = {
-    "key": 'prism.check_name(key, "{method}", NAME)',
-    "value": 'value = prism.check_payload(value, "{method}", NAME, key)',
-}
-"""What comes first for a parameter of that name, so that a refusal comes before any effect."""
+MODELS = tuple(dict.fromkeys(interface_model(identifier) for identifier in INTERFACES))
+"""What a skeleton can be of: one driver class serves one data model."""
+
+_NAMES = ("queue", "target", "topic", "name", "stream", "group", "consumer", "bucket", "key")
+_PAYLOADS = ("value", "payload", "data")
+"""Parameters that are checked first, so that a refusal comes before any effect."""
 
 # What to write, the promise that is broken first, and how it reads for the dict that an embedded skeleton keeps its data in.
 _ADVICE = {
@@ -43,26 +43,28 @@ def prism_register_backends(registry):
 '''
 
 
-def module_text(name: str, module: str, server: bool) -> str:
-    """Return the module: ``backend``, its driver class, and everything it might claim later, commented out."""
-    driver = f"{''.join(part.capitalize() for part in module.removeprefix('prism_').split('_'))}KeyValue"
+def module_text(name: str, module: str, server: bool, model: str = MODELS[0]) -> str:
+    """Return the module: ``backend``, a driver class of one data model, and what it might claim later, commented out."""
+    offered = [identifier for identifier in INTERFACES if interface_model(identifier) == model]
+    stem = "".join(part.capitalize() for part in module.removeprefix("prism_").split("_"))
+    driver = stem + INTERFACES[offered[0]].__name__.removesuffix("Basic")
     parts = [
-        _header(name, driver, server),
+        _header(name, driver, server, offered),
         _SERVER_PARTS if server else _EMBEDDED_PARTS,
-        _class(driver, module, server),
+        _class(driver, module, server, offered),
         _backend(name, driver, server),
     ]
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)
 
 
-def _header(name: str, driver: str, server: bool) -> str:
+def _header(name: str, driver: str, server: bool, offered: list[str]) -> str:
     more = "import asyncio\nfrom urllib.parse import urlsplit\n\n" if server else ""
-    protocols = "".join(f"    {name},\n" for name in sorted(protocol.__name__ for protocol in INTERFACES.values()))
+    protocols = "".join(f"    {name},\n" for name in sorted(INTERFACES[identifier].__name__ for identifier in offered))
     return f'''"""The backend {name!r}.
 
     pytest --prism-backend={name}      runs every suite that fits what {driver} claims; failures say what to write next
     prism check {name}                 says what is missing for each interface
-    prism list interfaces {_BASIC}    prints what is promised
+    prism list interfaces {offered[0]}    prints what is promised
 """
 
 {more}from contextlib import asynccontextmanager
@@ -119,20 +121,21 @@ def command(binary, directory, port):
 '''
 
 
-def _class(driver: str, module: str, server: bool) -> str:
-    claims = [f"    # {protocol.__name__}," for name, protocol in INTERFACES.items() if name != _BASIC]
+def _class(driver: str, module: str, server: bool, offered: list[str]) -> str:
+    basic, *flavours = offered
+    claims = [f"    # {INTERFACES[flavour].__name__}," for flavour in flavours]
     state = "self._client, self._namespace = client, namespace" if server else "self._data = client.setdefault(namespace, {})"
-    blocks = [*_methods(_BASIC, driver, module, server)]
-    for name, protocol in INTERFACES.items():
-        if name != _BASIC:
-            lines = "\n\n".join(_methods(name, driver, module, server)).splitlines()
-            blocks += ["\n".join([f"    # -- {protocol.__name__}: uncomment this with the claim above", *map(_commented, lines)])]
+    blocks = [*_methods(basic, basic, driver, module, server)]
+    for flavour in flavours:
+        lines = "\n\n".join(_methods(flavour, basic, driver, module, server)).splitlines()
+        title = f"    # -- {INTERFACES[flavour].__name__}: uncomment this with the claim above"
+        blocks += ["\n".join([title, *map(_commented, lines)])]
     return "\n".join(
         [
             f"class {driver}(",
             "    # To claim more, uncomment it, and its methods below.",
             *claims,
-            "    KeyValueBasic,",
+            f"    {INTERFACES[basic].__name__},",
             "):",
             "    def __init__(self, client, namespace):",
             f"        {state}",
@@ -146,28 +149,36 @@ def _commented(line: str) -> str:
     return f"    # {line[4:]}" if line.strip() else "    #"
 
 
-def _methods(identifier: str, driver: str, module: str, server: bool) -> Iterator[str]:
-    basic = methods_of(INTERFACES[_BASIC])
+def _methods(identifier: str, basic: str, driver: str, module: str, server: bool) -> Iterator[str]:
+    known = methods_of(INTERFACES[basic])
     kinds = methods_of(INTERFACES[identifier])
     for method in INTERFACES[identifier].__dict__:
-        if method in kinds and (identifier == _BASIC or method not in basic):
+        if method in kinds and (identifier == basic or method not in known):
             yield _method(identifier, method, kinds[method], f"{driver}.{method} in {module}.py", server)
 
 
 def _method(identifier: str, method: str, kind: str, where: str, server: bool) -> str:
     wanted = getattr(INTERFACES[identifier], method)
     parameters = inspect.signature(wanted).parameters.values()
-    spelt = ", ".join(str(parameter.replace(annotation=inspect.Parameter.empty)) for parameter in parameters)
+    bare = inspect.Signature([parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters])
     lines = ["    @asynccontextmanager"] if kind == "context" else []
-    lines += [f"    async def {method}({spelt}):"]
-    lines += [f"        {_CHECKS[p.name].format(method=method)}" for p in parameters if p.name in _CHECKS]
+    lines += [f"    async def {method}{bare}:"]
+    lines += [f"        {line}" for line in _checks(method, [p.name for p in parameters if p.default is not None])]
     lines += ["        raise NotImplementedError(", *_advice(identifier, method, where, server), "        )"]
     return "\n".join([*lines, "        yield"] if kind != "coroutine" else lines)
 
 
+def _checks(method: str, parameters: list[str]) -> Iterator[str]:
+    names = [name for name in parameters if name in _NAMES]
+    for name in names:
+        yield f'prism.check_name({name}, "{method}", NAME)'
+    for payload in (name for name in parameters if name in _PAYLOADS and names):
+        yield f'{payload} = prism.check_payload({payload}, "{method}", NAME, {names[-1]})'
+
+
 def _advice(identifier: str, method: str, where: str, server: bool) -> Iterator[str]:
     """Yield the literals of one message: what to write where, the promise, and the line that does it over a dict."""
-    number, what, code = _ADVICE.get(method, (0, "", ""))
+    number, what, code = _ADVICE.get(method, (0, "", "")) if identifier == MODELS[0] + "_basic" else (0, "", "")
     if not what:
         sentence = (getattr(INTERFACES[identifier], method).__doc__ or "").partition("\n")[0].rstrip(".")
         what = sentence[:1].lower() + sentence[1:]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prism_testkit.cli._console import Parser, UsageError, complain, say
 from prism_testkit.cli._project import Project
-from prism_testkit.cli._skeleton import conftest_text, module_text
+from prism_testkit.cli._skeleton import MODELS, conftest_text, module_text
 from prism_testkit.registry import NAME, environment_name
 from prism_testkit.selection import closest
 
@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made = Parser("new", "Write prism_NAME.py and a conftest.py that registers it into the current folder; overwrite nothing.")
     made.add_argument("kind", help="backend")
     made.add_argument("name", metavar="NAME", help="lower-case letters, digits, - and @, such as acme or acme-cluster@2")
+    made.add_argument("--model", choices=MODELS, default=MODELS[0], help="the data model of the driver; one class serves one")
     made.add_argument("--server", action="store_true", help="for a store that is a server which the harness starts")
     made.add_argument("--module-only", action="store_true", help="leave conftest.py alone, and say what to add to it")
     return made
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     if options.kind not in _KINDS:
         raise UsageError(f"prism new: no {options.kind!r}{closest(options.kind, _KINDS)}; there is: {', '.join(_KINDS)}")
     name, module = options.name, _module(options.name)
-    files = {Path(f"{module}.py"): module_text(name, module, options.server)}
+    files = {Path(f"{module}.py"): module_text(name, module, options.server, options.model)}
     if not options.module_only:
         files[Path("conftest.py")] = conftest_text(name, module)
     for path in files:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces import INTERFACES, interface_model
 from prism_testkit.promises import promise_text
 from prism_testkit.signatures import methods_of
 
@@ -56,9 +56,14 @@ def test_the_first_run_is_a_whole_run_that_quotes_the_promise(shell: Any) -> Non
     assert all(promise_text(re.findall(r"keyvalue_basic\.\d+", m)[-1]) in m for m in messages(shell) if "NotImplemented" in m)
 
 
-@pytest.mark.parametrize("identifier", sorted(set(INTERFACES) - {"keyvalue_basic"}))
+def first_of(model: str) -> str:
+    return next(identifier for identifier in INTERFACES if interface_model(identifier) == model)
+
+
+@pytest.mark.parametrize("identifier", sorted(i for i in INTERFACES if i != first_of(interface_model(i))))
 def test_a_claim_that_is_uncommented_runs_at_once(shell: Any, identifier: str) -> None:
-    shell.prism("new", "backend", "mine", code=0)
+    model = interface_model(identifier)
+    shell.prism("new", "backend", "mine", "--model", model, code=0)
     path = shell.path / "prism_mine.py"
     protocol = INTERFACES[identifier].__name__
     text = path.read_text().replace(f"    # {protocol},", f"    {protocol},")
@@ -67,14 +72,26 @@ def test_a_claim_that_is_uncommented_runs_at_once(shell: Any, identifier: str) -
     assert begin
     path.write_text(before + re.sub(r"(?m)^    # ?", "    ", block) + "\n\n" + after)
     said = shell.prism("check", "mine", code=0)
-    assert f"ok     prism_mine.MineKeyValue: {identifier} is claimed and complete" in said
+    driver = re.findall(r"(?m)^class (\w+)\(", path.read_text())[0]
+    assert f"ok     prism_mine.{driver}: {identifier} is claimed and complete" in said
     calls = "; ".join(f"d.{m}" for m in methods_of(INTERFACES[identifier]))
-    code = f"import prism_mine; d = prism_mine.MineKeyValue({{}}, 'n'); {calls}"
+    code = f"import prism_mine; d = prism_mine.{driver}({{}}, 'n'); {calls}"
     shell.env["PYTHONPATH"] = f"{shell.site}:{shell.path}"
     shell.run(shell.python, "-c", code, code=0)
     del shell.env["PYTHONPATH"]
     shell.pytest("--prism-backend=mine", "--prism-level=smoke", "--prism-json=report.json", "-q", code=1)
     assert json.loads((shell.path / "report.json").read_text())["complete"] is True
+
+
+@pytest.mark.parametrize("model", ["queue", "pubsub", "stream", "object_storage"])
+def test_every_data_model_has_a_skeleton_that_says_what_to_write(shell: Any, model: str) -> None:
+    shell.prism("new", "backend", "mine", "--model", model, code=0)
+    said = shell.prism("check", "mine", code=0)
+    assert f": {first_of(model)} is claimed and complete" in said
+    driver = said.partition("prism_mine.")[2].partition(":")[0]
+    shell.pytest("--prism-backend=mine", "--prism-level=smoke", "--prism-json=report.json", "-q", code=1)
+    assert messages(shell)
+    assert all(f"write {driver}." in message for message in messages(shell) if "NotImplementedError" in message)
 
 
 def test_a_server_is_asked_for_first_and_then_its_client(shell: Any) -> None:
