@@ -1,0 +1,206 @@
+"""Lists that keep every promise of the stream interfaces; how a receive waits is the one thing that takes time."""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import prism_testkit as prism
+from prism_backends._stream_arguments import check_deliveries, check_key, check_most, check_offset, check_start
+from prism_backends.memory.client import MemoryClient
+from prism_backends.memory.streamlog import Group, Log
+from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
+from prism_testkit.interfaces.keyvalue import Bytes
+from prism_testkit.interfaces.stream import (
+    GroupInfo,
+    GroupStart,
+    Member,
+    Record,
+    RecordDelivery,
+    StreamBasic,
+    StreamConsumerGroups,
+)
+
+__all__ = ["MemoryStream"]
+
+_ME = "memory"
+_ROUNDING_S = 1e-5
+"""What a sum of seconds may be off; a timeout is put this much late, so that none is early."""
+_numbers = itertools.count(1)
+
+
+class MemoryStream(StreamBasic, StreamConsumerGroups):
+    """Both stream interfaces. Offsets are dense, from 0.
+
+    A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
+    what its members still hold, and their calls raise `Closed`: so a crash can be played within one process.
+    """
+
+    traits = prism.Traits(group_parallelism="record", delivery_count="exact")
+
+    def __init__(self, client: MemoryClient, namespace: str) -> None:
+        self._spaces: dict[str, dict[str, Log]] = client.model("stream")
+        self._clock, self._namespace = client.clock, namespace
+        self._members: set[_Member] = set()
+        self._closed = False
+
+    async def close(self) -> None:
+        """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
+        self._closed = True
+        for member in list(self._members):
+            self._leave(member)
+
+    async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
+        prism.check_name(stream, "append", _ME)
+        data = prism.check_payload(payload, "append", _ME, stream)
+        check_key(key, "append", _ME)
+        copy = prism.check_headers(headers, "append", _ME)
+        return self._log("append", stream).append(data, key, copy, self._clock.now_ms())
+
+    async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
+        prism.check_name(stream, "read", _ME)
+        offset = check_offset(start, "read", _ME)
+        left = prism.check_limit(limit, "read", _ME)
+        end = self._log("read", stream).end
+        while left != 0:
+            log = self._log("read", stream)  # looked up at each step, for between two of them it may be trimmed, or cleaned away
+            offset = max(offset, log.first)
+            if offset >= min(end, log.end):
+                return
+            yield log.record(offset)
+            offset += 1
+            left = None if left is None else left - 1
+
+    async def latest_offset(self, stream: str) -> int | None:
+        prism.check_name(stream, "latest_offset", _ME)
+        end = self._log("latest_offset", stream).end
+        return end - 1 if end else None
+
+    async def trim(self, stream: str, before: int) -> int:
+        prism.check_name(stream, "trim", _ME)
+        check_offset(before, "trim", _ME)
+        return self._log("trim", stream).trim(before)
+
+    async def create_group(self, stream: str, group: str, start: GroupStart = "earliest") -> None:
+        self._check_names("create_group", stream, group)
+        check_start(start, "create_group", _ME)
+        log = self._log("create_group", stream)
+        if group in log.groups:
+            raise AlreadyExists(f"{_ME}: create_group: {stream[:40]!a} has a group {group[:40]!a} already")
+        position = start if isinstance(start, int) else log.end if start == "latest" else log.first
+        log.groups[group] = Group(position)
+
+    @asynccontextmanager
+    async def join(self, stream: str, group: str, consumer: str) -> AsyncIterator[Member]:
+        self._check_names("join", stream, group, consumer)
+        self._group("join", stream, group)
+        member = _Member(self, stream, group)
+        self._enter(member)
+        try:
+            yield member
+        finally:
+            self._leave(member)
+
+    async def group_info(self, stream: str, group: str) -> GroupInfo:
+        self._check_names("group_info", stream, group)
+        log, known = self._group("group_info", stream, group)
+        return GroupInfo(len(known.members), len(known.counts), max(known.position, log.first))
+
+    def _check_names(self, operation: str, *names: str) -> None:
+        for name in names:
+            prism.check_name(name, operation, _ME)
+
+    def _log(self, operation: str, stream: str) -> Log:
+        """Return what is known of a stream; `clean` drops the streams of a namespace while drivers of it may live on."""
+        if self._closed:
+            raise Closed(f"{_ME}: {operation} {stream[:40]!a}: the driver is closed")
+        return self._spaces.setdefault(self._namespace, {}).setdefault(stream, Log())
+
+    def _group(self, operation: str, stream: str, group: str) -> tuple[Log, Group]:
+        log = self._log(operation, stream)
+        if group not in log.groups:
+            raise GroupNotFound(f"{_ME}: {operation}: {stream[:40]!a} has no group {group[:40]!a}")
+        return log, log.groups[group]
+
+    def _enter(self, member: "_Member") -> None:
+        self._members.add(member)
+        member.known.members.add(member.name)
+
+    def _leave(self, member: "_Member") -> None:
+        """Give back what a member holds. A repeat does nothing."""
+        if member.is_open:
+            member.is_open = False
+            self._members.discard(member)
+            member.known.members.discard(member.name)
+            for offset, token in list(member.known.held.items()):
+                if member.gave(token):
+                    member.known.give_back(offset, member.log.first, self._clock.now_s())
+            member.known.wake()
+
+
+class _Member(Member):
+    """One stay in a group. A token is the name of the member that got the delivery, and a number."""
+
+    def __init__(self, driver: MemoryStream, stream: str, group: str) -> None:
+        self.name = f"m{next(_numbers)}"
+        self.is_open = True
+        self._driver, self._clock = driver, driver._clock
+        self._stream, self._group = stream, group
+        self.log, self.known = driver._group("join", stream, group)
+
+    def gave(self, token: str) -> bool:
+        """Say whether a delivery is, or was, one to this member."""
+        return token.partition(".")[0] == self.name
+
+    async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
+        check_most(max_records, "receive", _ME)
+        timeout = prism.check_timeout(timeout_s, "receive", _ME)
+        end_s = self._clock.now_s() + timeout + (_ROUNDING_S if timeout else 0)
+        waited = False
+        while True:
+            # From here to the return nothing waits, so a receive that is cancelled has taken nothing.
+            taken = self._take(max_records)
+            left_s = end_s - self._clock.now_s()
+            if taken or (waited and left_s <= 0):
+                return taken
+            due_s = self.known.next_due_s()
+            await self.known.wait(max(0.0, left_s if due_s is None else min(left_s, due_s - self._clock.now_s())))
+            waited = True
+
+    def _take(self, most: int) -> list[RecordDelivery]:
+        self._check_open("receive")
+        offsets = self.log.take(self.known, most, self._clock.now_s())
+        return [self._deliver(offset) for offset in offsets]
+
+    def _deliver(self, offset: int) -> RecordDelivery:
+        token = f"{self.name}.{next(_numbers)}"
+        return RecordDelivery(self.log.record(offset), self.known.deliver(offset, token), token)
+
+    async def ack(self, *deliveries: RecordDelivery) -> None:
+        for delivery in self._mine("ack", deliveries):
+            self.known.done(delivery.record.offset)
+        self._refuse("ack", deliveries)
+
+    async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
+        prism.check_seconds(delay_s, "nack", _ME)
+        for delivery in self._mine("nack", deliveries):
+            self.known.give_back(delivery.record.offset, self.log.first, self._clock.now_s(), delay_s)
+        self.known.wake()
+        self._refuse("nack", deliveries)
+
+    def _check_open(self, operation: str) -> None:
+        if not self.is_open:
+            raise Closed(f"{_ME}: {operation}: the member of group {self._group[:40]!a} was left")
+        if self._driver._group(operation, self._stream, self._group)[1] is not self.known:
+            raise GroupNotFound(f"{_ME}: {operation}: the group {self._group[:40]!a} that was joined is gone")
+
+    def _mine(self, operation: str, deliveries: tuple[RecordDelivery, ...]) -> list[RecordDelivery]:
+        """Return, each once, those that this member holds; what it held before needs nothing done."""
+        check_deliveries(deliveries, operation, _ME)
+        self._check_open(operation)
+        held = {delivery.token: delivery for delivery in deliveries if self.gave(delivery.token)}
+        return [delivery for token, delivery in held.items() if self.known.held.get(delivery.record.offset) == token]
+
+    def _refuse(self, operation: str, deliveries: tuple[RecordDelivery, ...]) -> None:
+        foreign = [delivery.record.offset for delivery in deliveries if not self.gave(delivery.token)]
+        if foreign:
+            raise Conflict(f"{_ME}: {operation}: {self._stream[:40]!a} at {foreign[0]} was not delivered to this member")
