@@ -1,11 +1,15 @@
 """What a backend claims beyond its interfaces: traits (behaviour) and limits (numbers). Every claim is verified by a suite."""
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Literal
 
-__all__ = ["Limits", "Traits"]
+__all__ = ["NO_LIMIT", "Limits", "Traits"]
+
+NO_LIMIT = sys.maxsize
+"""As ``max_payload``: the store sets no limit. Nothing can be made of that size, so nothing is over it."""
 
 Survival = Literal["yes", "no"] | float
 """Survives SIGKILL, does not, or with so many seconds of lag."""
@@ -67,7 +71,9 @@ def _seconds(value: object) -> float:
 class Limits:
     """Numbers, each probed at -1, 0 and +1. ``max_payload`` and ``max_name`` are bytes, ``clock_resolution_s`` seconds.
 
-    A time may be rounded by up to ``clock_resolution_s``, towards late, never towards early.
+    A time may be rounded by up to ``clock_resolution_s``, towards late, never towards early. ``max_payload`` may be `NO_LIMIT`,
+    as that of object storage is: the strategies then make payloads of up to ``strategies.payloads.WIDEST`` bytes, and a check of
+    "the largest" chooses a size itself.
     """
 
     max_payload: int = 1_000_000

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
+from prism_testkit.traits import NO_LIMIT
+
 __all__ = ["around", "counts", "durations", "over", "rungs", "sizes"]
 
 _BATCHES = (5, 20, 25, 50, 200, 250, 500, 2500, 5000)
@@ -67,7 +69,12 @@ def sizes(limit: int, thresholds: Iterable[int] = ()) -> list[int]:
 
 
 def over(limit: int) -> list[int]:
-    """Return sizes above ``limit``: the next two, those that a field of 8 or 16 bits takes for ``limit``, and the double."""
+    """Return sizes above ``limit``: the next two, those that a field of 8 or 16 bits takes for ``limit``, and the double.
+
+    Nothing is above `NO_LIMIT`.
+    """
+    if limit == NO_LIMIT:
+        return []
     return sorted({limit + 1, limit + 2, limit + 2**8, limit + 2**16, 2 * limit + 1, 2 * (limit + 1)})
 
 

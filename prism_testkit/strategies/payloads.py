@@ -8,10 +8,12 @@ from typing import Literal
 from prism_testkit.strategies._lookalikes import LOOKALIKES
 from prism_testkit.strategies.ladders import rungs, sizes
 
-__all__ = ["CHEAP", "filled", "gauntlet_pairs", "gauntlet_payloads", "patterned", "payload_partners"]
+__all__ = ["CHEAP", "WIDEST", "filled", "gauntlet_pairs", "gauntlet_payloads", "patterned", "payload_partners"]
 
 CHEAP = 4200
 """Bytes: the longest value that programs write many times; just above a page of 4096."""
+WIDEST = 2**23 + 1
+"""Bytes: the longest value that is ever made, whatever the limit; just above 8 MiB, the longest chunk of a stream."""
 
 _EVERY_BYTE = bytes(range(256))
 _FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
@@ -27,12 +29,12 @@ def patterned(size: int, seed: int = 0) -> bytes:
 
 
 def gauntlet_payloads(max_payload: int, *, most: int | None = None, thresholds: Iterable[int] = ()) -> Iterator[bytes]:
-    """Yield every payload of the gauntlet, each once, none over ``max_payload``, in fixed order.
+    """Yield every payload of the gauntlet, each once, none over ``max_payload`` or `WIDEST`, in fixed order.
 
     First the empty one and every single byte, then look-alikes, then every size of the ladder: patterned, of one byte, and
     as text. ``most`` bounds the size further (`CHEAP` for what is repeated); else the limit and one below are among them.
     """
-    limit = max_payload if most is None else min(max_payload, most)
+    limit = min(max_payload, WIDEST if most is None else most)
     seen: set[bytes] = set()
     for payload in _gauntlet(limit, thresholds):
         if len(payload) > limit:
@@ -91,7 +93,7 @@ def payload_partners(payload: bytes, max_payload: int) -> list[bytes]:
 
 def gauntlet_pairs(max_payload: int, *, most: int | None = None) -> Iterator[tuple[bytes, bytes]]:
     """Yield pairs of payloads that a compare-and-swap by digest, prefix, text or number takes for equal; none over the limit."""
-    limit = max_payload if most is None else min(max_payload, most)
+    limit = min(max_payload, WIDEST if most is None else most)
     bases = (
         b"",
         b"a",

@@ -3,13 +3,24 @@
 import prism_testkit as prism
 from prism_backends.memory.client import MemoryClient, clean, connect
 from prism_backends.memory.keyvalue import MemoryKeyValue
+from prism_backends.memory.objects import MemoryObjectStorage
 from prism_backends.memory.pubsub import MemoryPubSub
 from prism_backends.memory.stream import MemoryStream
 from prism_testkit.registry import Registry
 
-__all__ = ["MemoryClient", "MemoryKeyValue", "MemoryPubSub", "MemoryStream", "memory", "prism_register_backends"]
+__all__ = [
+    "MemoryClient",
+    "MemoryKeyValue",
+    "MemoryObjectStorage",
+    "MemoryPubSub",
+    "MemoryStream",
+    "memory",
+    "prism_register_backends",
+]
 
-memory = prism.Backend(name="memory", connect=connect, drivers=[MemoryKeyValue, MemoryPubSub, MemoryStream], clean=clean)
+memory = prism.Backend(
+    name="memory", connect=connect, drivers=[MemoryKeyValue, MemoryObjectStorage, MemoryPubSub, MemoryStream], clean=clean
+)
 
 
 @prism.hookimpl
