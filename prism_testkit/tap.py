@@ -17,6 +17,7 @@ from prism_testkit.faults import Faults
 from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.outcomes import Hung
+from prism_testkit.scheduling import Moment, Scheduler
 from prism_testkit.signatures import methods_of
 
 __all__ = ["Tap", "offers", "tapped"]
@@ -30,12 +31,20 @@ class Tap:
     history: History | None = None
     faults: Faults | None = None
     suspend: bool = False
+    scheduler: Scheduler | None = None
+    """Says who goes next where ``suspend`` lets others run; without one it is first come, first served."""
     settle: Callable[[], Awaitable[None]] | None = None
     """Awaited before a call returns: a store that needs it makes its writes visible to all there."""
 
     @property
     def attached(self) -> bool:
         return self.history is not None or self.faults is not None or self.suspend or self.settle is not None
+
+    async def _point(self, operation: str, moment: Moment) -> None:
+        if self.scheduler is None:
+            await asyncio.sleep(0)
+        else:
+            await self.scheduler.point(self.client, operation, moment)
 
     async def call(self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make one call, seen by whatever is attached."""
@@ -44,14 +53,14 @@ class Tap:
         try:
             fault = self.faults.next(self.client, operation) if self.faults is not None else None
             if self.suspend:
-                await asyncio.sleep(0)
+                await self._point(operation, "before")
             if fault is not None and fault.when == "before":
                 raise fault.error(operation)
             result = await function(*args, **kwargs)
             if self.settle is not None:
                 await self.settle()
             if self.suspend:
-                await asyncio.sleep(0)
+                await self._point(operation, "after")
             if fault is not None:
                 raise fault.error(operation)
         except Hung:
@@ -60,6 +69,9 @@ class Tap:
             if history is not None:
                 history.fail(event, error)
             raise
+        finally:
+            if self.scheduler is not None:
+                self.scheduler.returned()
         if history is not None:
             history.respond(event, result)
         return result
@@ -74,7 +86,7 @@ class Tap:
         try:
             fault = self.faults.next(self.client, operation) if self.faults is not None else None
             if self.suspend:
-                await asyncio.sleep(0)
+                await self._point(operation, "before")
             if fault is not None and fault.when == "before":
                 raise fault.error(operation)
             iterator = function(*args, **kwargs)
@@ -83,7 +95,7 @@ class Tap:
                     given.append(item)
                     yield item
                     if self.suspend:
-                        await asyncio.sleep(0)
+                        await self._point(operation, "after")
             finally:
                 # `async for` leaves an abandoned generator to the collector; a driver's cursor is to be closed at once.
                 close = getattr(iterator, "aclose", None)
@@ -101,6 +113,9 @@ class Tap:
             if history is not None:
                 history.fail(event, error)
             raise
+        finally:
+            if self.scheduler is not None:
+                self.scheduler.returned()
         if history is not None:
             history.respond(event, given)
 
