@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import prism_testkit as prism
-from prism_backends._stream_arguments import check_deliveries, check_key, check_most, check_offset, check_start
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.streamlog import Group, Log
+from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_start
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import (
@@ -23,8 +23,6 @@ from prism_testkit.interfaces.stream import (
 __all__ = ["MemoryStream"]
 
 _ME = "memory"
-_ROUNDING_S = 1e-5
-"""What a sum of seconds may be off; a timeout is put this much late, so that none is early."""
 _numbers = itertools.count(1)
 
 
@@ -134,7 +132,7 @@ class MemoryStream(StreamBasic, StreamConsumerGroups):
             for offset, token in list(member.known.held.items()):
                 if member.gave(token):
                     member.known.give_back(offset, member.log.first, self._clock.now_s())
-            member.known.wake()
+            member.known.bell.ring()
 
 
 class _Member(Member):
@@ -153,23 +151,17 @@ class _Member(Member):
 
     async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
         check_most(max_records, "receive", _ME)
-        timeout = prism.check_timeout(timeout_s, "receive", _ME)
-        end_s = self._clock.now_s() + timeout + (_ROUNDING_S if timeout else 0)
-        waited = False
-        while True:
-            # From here to the return nothing waits, so a receive that is cancelled has taken nothing.
-            taken = self._take(max_records)
-            left_s = end_s - self._clock.now_s()
-            if taken or (waited and left_s <= 0):
-                return taken
-            due_s = self.known.next_due_s()
-            await self.known.wait(max(0.0, left_s if due_s is None else min(left_s, due_s - self._clock.now_s())))
-            waited = True
+        wait_s = prism.check_timeout(timeout_s, "receive", _ME)
+        return await self.known.bell.first(lambda: self._take(max_records), wait_s, self._ahead_s) or []
 
-    def _take(self, most: int) -> list[RecordDelivery]:
+    def _ahead_s(self) -> float | None:
+        due_s = self.known.next_due_s()
+        return None if due_s is None else max(0.0, due_s - self._clock.now_s())
+
+    def _take(self, most: int) -> list[RecordDelivery] | None:
         self._check_open("receive")
         offsets = self.log.take(self.known, most, self._clock.now_s())
-        return [self._deliver(offset) for offset in offsets]
+        return [self._deliver(offset) for offset in offsets] or None
 
     def _deliver(self, offset: int) -> RecordDelivery:
         token = f"{self.name}.{next(_numbers)}"
@@ -184,7 +176,7 @@ class _Member(Member):
         prism.check_seconds(delay_s, "nack", _ME)
         for delivery in self._mine("nack", deliveries):
             self.known.give_back(delivery.record.offset, self.log.first, self._clock.now_s(), delay_s)
-        self.known.wake()
+        self.known.bell.ring()
         self._refuse("nack", deliveries)
 
     def _check_open(self, operation: str) -> None:

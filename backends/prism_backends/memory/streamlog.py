@@ -1,9 +1,9 @@
 """What a stream is in memory: the records kept, and what each group knows of them. No method waits; a driver does."""
 
-import asyncio
 import heapq
 from dataclasses import dataclass, field, replace
 
+from prism_backends.memory.waiting import Bell
 from prism_testkit.interfaces.stream import Record
 
 __all__ = ["Group", "Log"]
@@ -23,22 +23,7 @@ class Group:
     held: dict[int, str] = field(default_factory=dict)
     again: dict[int, float] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
-    waiting: set[asyncio.Future[None]] = field(default_factory=set)
-
-    def wake(self) -> None:
-        """Let everybody who waits look again."""
-        for future in self.waiting:
-            if not future.done():
-                future.set_result(None)
-
-    async def wait(self, seconds: float) -> None:
-        """Wait until `wake`, at most so long; whoever else is ready is let run."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.add(future)
-        try:
-            await asyncio.wait([future], timeout=seconds)
-        finally:
-            self.waiting.discard(future)
+    bell: Bell = field(default_factory=Bell)
 
     def ready(self, most: int, now_s: float) -> list[int]:
         """Return the first offsets that may come again."""
@@ -88,7 +73,7 @@ class Log:
         offset = self.end
         self.records.append(Record(offset, key, payload, headers, self.last_ms))
         for group in self.groups.values():
-            group.wake()
+            group.bell.ring()
         return offset
 
     def record(self, offset: int) -> Record:
