@@ -6,6 +6,8 @@ from prism_testkit.interfaces.pubsub import Delivery, Start
 
 __all__ = ["check_most", "check_start", "tokens_of"]
 
+_MOST = 1000
+
 
 def check_start(start: Start, backend: str) -> Start:
     """Return where a durable subscription begins; raise ``ValueError`` for anything but ``new`` and ``earliest``."""
@@ -15,12 +17,15 @@ def check_start(start: Start, backend: str) -> Start:
 
 
 def check_most(max_messages: int, backend: str) -> int:
-    """Return how many deliveries may come at once; raise ``ValueError`` below 1 and ``TypeError`` for what is no whole number."""
+    """Return how many deliveries may come at once, never more than a store counts in one go.
+
+    Raises ``ValueError`` below 1 and ``TypeError`` for what is no whole number.
+    """
     if not isinstance(max_messages, int):
         raise TypeError(f"{backend}: receive: max_messages is int, not {type(max_messages).__name__}")
     if max_messages < 1:
         raise ValueError(f"{backend}: receive: max_messages={max_messages} is below 1")
-    return max_messages
+    return min(max_messages, _MOST)
 
 
 def tokens_of(deliveries: tuple[Delivery, ...], operation: str, backend: str) -> list[str]:

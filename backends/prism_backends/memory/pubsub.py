@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import prism_testkit as prism
+from prism_backends.bell import Bell
 from prism_backends.memory.client import MemoryClient
-from prism_backends.memory.waiting import Bell
 from prism_backends.pubsub_arguments import check_most, check_start, tokens_of
 from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.keyvalue import Bytes

@@ -3,7 +3,7 @@
 import heapq
 from dataclasses import dataclass, field, replace
 
-from prism_backends.memory.waiting import Bell
+from prism_backends.bell import Bell
 from prism_testkit.interfaces.stream import Record
 
 __all__ = ["Group", "Log"]

@@ -32,12 +32,13 @@ class Bell:
         try:
             async with asyncio.timeout(timeout_s):
                 while (found := take()) is None:
-                    await self._rung(ahead_s())
+                    await self.rest(ahead_s())
                 return found
         except TimeoutError:
             return take()
 
-    async def _rung(self, most_s: float | None) -> None:
+    async def rest(self, most_s: float | None = None) -> None:
+        """Wait for the next `ring`, or until ``most_s`` have passed."""
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         alarm = None if most_s is None else loop.call_later(most_s, _settle, waiter)
