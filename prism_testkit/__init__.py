@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from prism_testkit.outcomes import law as law
     from prism_testkit.pattern import Pattern as Pattern
     from prism_testkit.pattern import Suite as Suite
+    from prism_testkit.plan import Plan as Plan
     from prism_testkit.strategies.hypothesis_strategies import names as names
     from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
     from prism_testkit.strategies.hypothesis_strategies import payloads as payloads
     from prism_testkit.strategies.hypothesis_strategies import prefixes as prefixes
     from prism_testkit.strategies.hypothesis_strategies import ttls as ttls
     from prism_testkit.strategies.hypothesis_strategies import universes as universes
+    from prism_testkit.strategies.schedules import plans as plans
     from prism_testkit.tap import Tap as Tap
     from prism_testkit.tap import offers as offers
     from prism_testkit.tap import tapped as tapped
@@ -54,6 +56,7 @@ _HOME = {
     "Limits": "traits",
     "Pattern": "pattern",
     "Place": "backend",
+    "Plan": "plan",
     "RealClock": "clock",
     "Server": "backend",
     "Suite": "pattern",
@@ -78,6 +81,7 @@ _HOME = {
     "offers": "tap",
     "payload_pools": "strategies.hypothesis_strategies",
     "payloads": "strategies.hypothesis_strategies",
+    "plans": "strategies.schedules",
     "prefixes": "strategies.hypothesis_strategies",
     "tapped": "tap",
     "ttls": "strategies.hypothesis_strategies",

@@ -1,14 +1,20 @@
-"""What a check may ask for beyond its slots: more clients, other namespaces, time, the history, a kill."""
+"""What a check may ask for beyond its slots: more clients, other namespaces, time, a plan, the history, a kill."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from prism_testkit.clock import Clock, VirtualClock
+from prism_testkit.gates import Gate
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Inconclusive, law
+from prism_testkit.plan import Plan
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.scheduling import Scheduler
 from prism_testkit.tap import Tap
 from prism_testkit.traits import Limits, Traits
+from prism_testkit.turns import Turns
 
 if TYPE_CHECKING:
     from prism_testkit.killing import Step, Survivors, Target
@@ -54,6 +60,8 @@ class Case:
         """The backend has a server, which can die apart from the process that writes."""
         self.notes: list[str] = []
         self.taps: list[Tap] = []
+        self.scheduler: Scheduler | None = None
+        """What carries out the plan, if there is one that deviates."""
         self._open = opener
         self._kill = killer
         self._private = private
@@ -100,6 +108,26 @@ class Case:
         self._suspends = True
         for tap in self.taps:
             tap.suspend = True
+            tap.scheduler = self.scheduler
+
+    def schedule(self, plan: Plan) -> None:
+        """Overlap, and let ``plan`` say who goes next wherever calls let others run. Its steps count from here on.
+
+        A plan without any deviation is `overlap`. On a loop of virtual time the same plan gives the same order on every run. On
+        a real one calls pass one at a time (see `gates`). A later plan takes the place of an earlier one.
+        """
+        self.unschedule()
+        if plan.deviates:
+            loop = asyncio.get_running_loop()
+            self.scheduler = Turns(plan, loop) if isinstance(loop, VirtualLoop) else Gate(plan, loop)
+        self.overlap()
+
+    def unschedule(self) -> None:
+        """End the plan; calls overlap as before it, first come, first served. What it did stays known for the story."""
+        if self.scheduler is not None:
+            self.scheduler.close()
+        for tap in self.taps:
+            tap.scheduler = None
 
     async def kill(
         self,

@@ -14,6 +14,7 @@ from prism_testkit.generation import generate
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable, Violation
+from prism_testkit.plan import Plan
 from prism_testkit.promises import promise_text
 from prism_testkit.reports.story import steps_of
 from prism_testkit.reports.text import show
@@ -170,7 +171,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         got=got,
         steps=steps,
         steps_left_out=left_out,
-        arguments={name: show(value) for name, value in record.arguments.items()},
+        arguments={n: record.told(v) if isinstance(v, Plan) else show(v) for n, v in record.arguments.items()},
         namespace=record.namespace,
         cases_before=run.first_at,
         flaky=flaky,

@@ -11,6 +11,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import Check
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
+from prism_testkit.plan import Plan
 from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.reports.text import show
 from prism_testkit.schedules import Deadlock, Livelock
@@ -33,6 +34,7 @@ class CaseRecord:
     history: History | None = None
     notes: list[str] = field(default_factory=list)
     error: Exception | None = None
+    case: Case | None = None
     _frozen: list[Entry] | None = None
 
     @property
@@ -45,6 +47,14 @@ class CaseRecord:
     def freeze(self) -> None:
         """Keep the calls as they stand: cancelling what hangs would end them all."""
         self._frozen = self.entries
+
+    def told(self, plan: Plan) -> str:
+        """Say in words what a plan among the arguments did."""
+        scheduler = self.case.scheduler if self.case is not None else None
+        if scheduler is None or self.history is None or scheduler.plan != plan:
+            return str(plan)
+        labels = self.history.labels
+        return scheduler.told(lambda client: labels.get(client) or f"client {client}")
 
     def pending(self) -> str:
         """Name the call that never returned."""
@@ -82,7 +92,10 @@ async def _run(check: Check, opened: "_Opened") -> None:
             arguments[slot.name] = await opened.open(opened.binding.slots[slot.name], 0, opened.record.namespace)
         if check.case_parameter:
             arguments[check.case_parameter] = opened.case
-        await check.function(**arguments)
+        try:
+            await check.function(**arguments)
+        finally:
+            opened.case.unschedule()
     except BaseException:
         # What went wrong first is the story; a driver in that state may well fail to close.
         with contextlib.suppress(Exception):
@@ -124,6 +137,7 @@ class _Opened:
             server=first.backend.server is not None,
         )
         self.case.notes = record.notes
+        record.case = self.case
         self._first = first
 
     def site(self, candidate: Candidate) -> Site:

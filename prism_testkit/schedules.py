@@ -1,8 +1,7 @@
 """The event loop of virtual time: one thread, no I/O, the same order on every run.
 
 ``asyncio.sleep``, ``asyncio.timeout`` and `VirtualClock.advance` follow the loop's clock, which moves only when nothing is
-ready, straight to the next timer. Ready callbacks run first come, first served. The one place that decides who goes next is
-``_ready.popleft()`` in `VirtualLoop._run_once`: a plan that reorders is another ``_ready``.
+ready, straight to the next timer. Ready callbacks run first come, first served, unless a `Chooser` decides who goes next.
 
 It builds on `asyncio.BaseEventLoop`, as asyncio's own loops do, and replaces what touches time, threads and descriptors.
 """
@@ -16,11 +15,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import Executor
 from pathlib import PurePath
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from prism_testkit.clock import VirtualClock
 
-__all__ = ["Deadlock", "Livelock", "LoopError", "NoInputOutput", "VirtualLoop"]
+__all__ = ["Chooser", "Deadlock", "Livelock", "LoopError", "NoInputOutput", "VirtualLoop"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -42,6 +41,13 @@ class NoInputOutput(LoopError):
     """Sockets, pipes, subprocesses, signals or threads were asked of a loop that has none."""
 
 
+class Chooser(Protocol):
+    """Decides which of the handles that are ready runs next."""
+
+    def next(self, ready: deque[Any], /) -> Any:
+        """Take one out of ``ready``, which is not empty, and return it; the others may be reordered."""
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose time is ``clock``'s. Two runs of the same program take the same steps in the same order.
 
@@ -59,6 +65,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     step_limit = 2_000_000
     """Callbacks that one run may take; may be set on a loop, for the runs that begin afterwards."""
+
+    chooser: Chooser | None = None
+    """Set while a plan is carried out."""
 
     # Private parts of asyncio.BaseEventLoop, unchanged from Python 3.7 to 3.14, that typeshed leaves out.
     _ready: deque[Any]
@@ -99,7 +108,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise _livelock(tasks, ready, self.step_limit) if ready else _deadlock(tasks)
         self._steps_left -= count
         for _ in range(count):
-            handle = ready.popleft()
+            handle = ready.popleft() if self.chooser is None else self.chooser.next(ready)
             if handle._cancelled:
                 continue
             try:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prism_testkit.plans import Plan
+from prism_testkit.plan import Plan
 
 __all__ = ["FAIR", "Moment", "Scheduler"]
 
