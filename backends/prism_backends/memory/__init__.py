@@ -5,6 +5,7 @@ from prism_backends.memory.client import MemoryClient, clean, connect
 from prism_backends.memory.keyvalue import MemoryKeyValue
 from prism_backends.memory.objects import MemoryObjectStorage
 from prism_backends.memory.pubsub import MemoryPubSub
+from prism_backends.memory.queue import MemoryQueue
 from prism_backends.memory.stream import MemoryStream
 from prism_testkit.registry import Registry
 
@@ -13,13 +14,17 @@ __all__ = [
     "MemoryKeyValue",
     "MemoryObjectStorage",
     "MemoryPubSub",
+    "MemoryQueue",
     "MemoryStream",
     "memory",
     "prism_register_backends",
 ]
 
 memory = prism.Backend(
-    name="memory", connect=connect, drivers=[MemoryKeyValue, MemoryObjectStorage, MemoryPubSub, MemoryStream], clean=clean
+    name="memory",
+    connect=connect,
+    drivers=[MemoryKeyValue, MemoryObjectStorage, MemoryPubSub, MemoryQueue, MemoryStream],
+    clean=clean,
 )
 
 
