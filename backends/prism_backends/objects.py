@@ -1,7 +1,7 @@
 """What the object storage drivers share: the checks of arguments and streams, and the arithmetic of deadlines."""
 
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import prism_testkit as prism
@@ -11,7 +11,7 @@ from prism_testkit.interfaces.object_storage import ObjectMetadata
 from prism_testkit.naming import METADATA_BYTES
 from prism_testkit.traits import NO_LIMIT
 
-__all__ = ["CHUNK_BYTES", "LIMITS", "Description", "Target", "deadline_after", "expires_at_ms"]
+__all__ = ["CHUNK_BYTES", "LIMITS", "Description", "Intake", "Target", "deadline_after", "expires_at_ms"]
 
 LIMITS = prism.Limits(max_payload=NO_LIMIT)
 CHUNK_BYTES = 1 << 20
@@ -91,22 +91,46 @@ class Target:
             raise ValueError(f"{self.backend}: {self}: size={size} is negative; None means that it is not known")
         self._check_total(size)
 
-    async def checked(self, chunks: AsyncIterable[Bytes], size: int | None) -> AsyncIterator[bytes]:
-        """Yield the chunks as bytes; raise ``ValueError`` as soon as they are more than ``size``, at the end if they are fewer."""
-        total = 0
-        async for chunk in chunks:
-            data = self.check_data(chunk)
-            total += len(data)
-            self._check_total(total)
-            if size is not None and total > size:
-                raise ValueError(f"{self.backend}: {self}: the stream has more than the {size} bytes that were announced")
-            yield data
-        if size is not None and total != size:
-            raise ValueError(f"{self.backend}: {self}: the stream ended after {total} of {size} bytes")
-
     def _check_total(self, total: int) -> None:
         if total > LIMITS.max_payload:
             raise PayloadTooLarge(f"{self.backend}: {self}: {total} bytes, the limit is {LIMITS.max_payload}")
+
+
+class Intake:
+    """Takes the chunks of a stream, of whatever length, and gives blocks of one length, so that one of each is held.
+
+    No asynchronous generator, for one that is left early goes on living until it is collected.
+    """
+
+    def __init__(self, target: Target, size: int | None, block_bytes: int = CHUNK_BYTES) -> None:
+        self._target, self._size, self._block_bytes = target, size, block_bytes
+        self._held = bytearray()
+        self.total = 0
+        """Bytes taken."""
+
+    def add(self, chunk: Bytes) -> Iterator[bytes]:
+        """Yield the blocks that are full; raise ``TypeError`` for what is not bytes, ``ValueError`` for more than the size."""
+        data = self._target.check_data(chunk)
+        self.total += len(data)
+        self._target._check_total(self.total)
+        if self._size is not None and self.total > self._size:
+            raise self._contradiction(f"has more than the {self._size} bytes that were announced")
+        view = memoryview(data)
+        for start in range(0, len(view), self._block_bytes):
+            self._held += view[start : start + self._block_bytes]
+            if len(self._held) >= self._block_bytes:
+                yield bytes(self._held[: self._block_bytes])
+                del self._held[: self._block_bytes]
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what is left, if there is anything; raise ``ValueError`` for less than the size."""
+        if self._size is not None and self.total != self._size:
+            raise self._contradiction(f"ended after {self.total} of {self._size} bytes")
+        if self._held:
+            yield bytes(self._held)
+
+    def _contradiction(self, what: str) -> ValueError:
+        return ValueError(f"{self._target.backend}: {self._target}: the stream {what}")
 
 
 def deadline_after(ttl_s: float, now_s: float) -> float:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import prism_testkit as prism
 from prism_backends.memory.client import MemoryClient
-from prism_backends.objects import CHUNK_BYTES, LIMITS, Description, Target, deadline_after
+from prism_backends.objects import CHUNK_BYTES, LIMITS, Description, Intake, Target, deadline_after
 from prism_testkit.interfaces.errors import Conflict
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.object_storage import ObjectInfo, ObjectMetadata, ObjectStorageConditional
@@ -119,7 +119,10 @@ class MemoryObjectStorage(ObjectStorageConditional):
         target.check_stream(chunks, size)
         description = target.describe(content_type, content_encoding, user_metadata)
         self._bucket(target)  # before anything is asked of the source
-        return self._store(target, b"".join([chunk async for chunk in target.checked(chunks, size)]), description)
+        intake, blocks = Intake(target, size), list[bytes]()
+        async for chunk in chunks:
+            blocks += intake.add(chunk)
+        return self._store(target, b"".join([*blocks, *intake.end()]), description)
 
     async def get(self, bucket: str, key: str) -> bytes | None:
         found = self._find("get", bucket, key)
