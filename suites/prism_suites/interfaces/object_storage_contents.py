@@ -1,0 +1,214 @@
+"""object_storage: what was put is read back, byte for byte, of any length and however it was cut into chunks."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from hypothesis import given
+
+from prism_suites._judging import same, value
+from prism_suites._objects_asking import BUCKET, LONGEST_CHUNK, MOST, PUTS, expect_object, listed, made, source, streamed, told
+from prism_suites._objects_asking import NOTHING as NO
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import ObjectStorage
+from prism_testkit.strategies import gauntlet_payloads, sizes
+from prism_testkit.strategies.hypothesis_strategies import payloads
+from prism_testkit.traits import Limits
+
+_BATCH = 48
+_LARGE = tuple(around for power in range(13, 23) for around in ((1 << power) - 1, 1 << power, (1 << power) + 1))
+_TELLING = (255_000, 256_000, 1_000_000, 3 * 65536 + 1, 5 * 65536, 3 << 20, (3 << 20) + 1)
+
+
+def _small(limits: Limits) -> Iterator[dict[str, Any]]:
+    texts = list(gauntlet_payloads(limits.max_payload, most=4200))
+    for start in range(0, len(texts), _BATCH):
+        yield {"texts": texts[start : start + _BATCH]}
+
+
+@check("object_storage.1")
+@gauntlet(_small)
+@given(texts=payloads().map(lambda data: [data]))
+async def what_was_put_is_read(store: ObjectStorage, texts: list[bytes]) -> None:
+    """Every kind of data is read back as it was, by both ways to read, with its true size in listings (OS-01, OB-3)."""
+    await store.create_bucket(BUCKET)
+    for number, data in enumerate(texts):
+        key = f"k{number}"
+        if number % 2:
+            told("object_storage.5", await store.put_stream(BUCKET, key, source([data])), data, NO, "put_stream")
+        else:
+            told("object_storage.5", await store.put(BUCKET, key, data), data, NO, "put")
+        value("object_storage.1", await store.get(BUCKET, key), data, "get returned something else than was put")
+    for number, data in enumerate(texts):
+        value("object_storage.1", await streamed(store, f"k{number}"), data, "get_stream gave something else than was put")
+    found = {key: line.size for key, line in (await listed(store)).items()}
+    same("object_storage.8", found, {f"k{n}": len(data) for n, data in enumerate(texts)}, "listed sizes are not the true ones")
+
+
+def _long(limits: Limits) -> Iterator[dict[str, Any]]:
+    limit = min(limits.max_payload, MOST + 1)
+    chosen = sorted(size for size in {*_LARGE, *_TELLING, *sizes(limit)} if 4200 < size <= limit)
+    for number, size in enumerate(chosen):
+        yield {"size": size, "way": list(PUTS)[number % 3]}
+
+
+@check("object_storage.1", "object_storage.5")
+@gauntlet(_long)
+async def an_object_may_be_long(store: ObjectStorage, case: Case, size: int, way: str) -> None:
+    """Objects around every power of two, where chunks and buffers end, are whole, by every way to write and read (OS-01)."""
+    await store.create_bucket(BUCKET)
+    data = made(size)
+    known = await PUTS[way](store, "k", data)
+    told("object_storage.5", known, data, NO, way)
+    value("object_storage.1", await store.get(BUCKET, "k"), data, f"get of {size} bytes by {way}")
+    value("object_storage.1", await streamed(store, "k"), data, f"get_stream of {size} bytes by {way}")
+    same("object_storage.8", (await listed(store))["k"].size, size, "a long object is listed with another size")
+
+
+_HUGE = [
+    {"sizes": [LONGEST_CHUNK + 1]},
+    {"sizes": [1 << 20] * 8 + [2]},
+]
+
+
+@check("object_storage.18", "object_storage.1")
+@gauntlet(lambda limits: _HUGE)
+async def no_chunk_is_over_8_mib(store: ObjectStorage, case: Case, sizes: list[int]) -> None:
+    """An object just over 8 MiB comes in chunks of at most 8 MiB, whether it was put as one chunk or as many."""
+    if sum(sizes) > case.limits.max_payload:
+        case.note("no object may be over 8 MiB here, so that no chunk can be")
+        sizes = [case.limits.max_payload]
+    data, parts = made(sum(sizes)), list[memoryview]()
+    for size in sizes:
+        start = sum(map(len, parts))
+        parts.append(memoryview(data)[start : start + size])
+    await store.create_bucket(BUCKET)
+    await store.put_stream(BUCKET, "k", source(parts))
+    value("object_storage.1", await streamed(store, "k"), data, "get_stream of an object over 8 MiB")
+
+
+_CUTS: dict[str, tuple[int, ...]] = {
+    "no chunk": (),
+    "one empty": (0,),
+    "only empty ones": (0, 0, 0),
+    "empty first": (0, 5),
+    "empty in between": (5, 0, 7),
+    "empty last": (5, 0),
+    "empty around": (0, 0, 1, 0, 0, 1, 0, 0),
+    "single bytes": (1,) * 300,
+    "one": (1000,),
+    "small then large": (1, 70_000),
+    "large then small": (70_000, 1),
+    "two of a chunk": (65536, 65536),
+    "off by one": (65535, 1, 65537, 1),
+    "growing": tuple(range(40)),
+    "shrinking": tuple(range(40, -1, -1)),
+    "many": (100,) * 1001,
+    "a huge one": (3 << 20,),
+    "tiny around huge": (1, 2 << 20, 1),
+    "of a mebibyte": (1 << 20, 1 << 20, 1 << 19),
+}
+
+
+class _Plain:
+    """An async iterable that is no generator: nothing but ``__aiter__`` and ``__anext__``."""
+
+    def __init__(self, chunks: list[Any]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _Steps(self._chunks)
+
+
+class _Steps:
+    def __init__(self, chunks: list[Any]) -> None:
+        self._left = iter(chunks)
+
+    def __aiter__(self) -> "_Steps":
+        return self
+
+    async def __anext__(self) -> Any:
+        for chunk in self._left:
+            return chunk
+        raise StopAsyncIteration
+
+
+@check("object_storage.6", "object_storage.1", "object_storage.5")
+@gauntlet(
+    lambda limits: [{"cut": cut, "sized": sized, "over": over} for cut in _CUTS for sized, over in ((False, True), (True, False))]
+)
+async def a_stream_is_the_concatenation_of_its_chunks(store: ObjectStorage, case: Case, cut: str, sized: bool, over: bool) -> None:
+    """Chunks of any sizes, empty ones included, make one object, with ``size`` or without, over an old one or not (OS-60)."""
+    lengths = _CUTS[cut]
+    if sum(lengths) > case.limits.max_payload:
+        lengths = tuple(min(length, case.limits.max_payload // (len(lengths) or 1)) for length in lengths)
+    data, chunks, start = made(sum(lengths)), [], 0
+    for number, length in enumerate(lengths):
+        part = data[start : start + length]
+        chunks.append((part, bytearray(part), memoryview(part))[number % 3])
+        start += length
+    await store.create_bucket(BUCKET)
+    if over:
+        await store.put(BUCKET, "k", made(min(777, case.limits.max_payload), 1), content_type="old/old", user_metadata={"old": "1"})
+    size = len(data) if sized else None
+    known = await store.put_stream(BUCKET, "k", _Plain(chunks) if over else source(chunks), size=size)
+    told("object_storage.5", known, data, NO, "put_stream")
+    await expect_object("object_storage.6", store, "k", data, f"a stream cut as: {cut}", known=known)
+
+
+class _Bytes(bytes):
+    """Bytes of a type of its own, as applications have."""
+
+
+_KINDS: dict[str, Any] = {
+    "bytes": bytes,
+    "a subclass of bytes": _Bytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "memoryview of a bytearray": lambda data: memoryview(bytearray(data)),
+    "a part of a memoryview": lambda data: memoryview(b"<" + data + b">")[1:-1],
+    "every other byte": lambda data: memoryview(bytes(byte for pair in zip(data, data, strict=True) for byte in pair))[::2],
+    "backwards": lambda data: memoryview(data[::-1])[::-1],
+}
+
+
+@check("object_storage.1", "object_storage.6")
+@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in _KINDS for size in (0, 1, 700)])
+async def data_may_be_any_buffer(store: ObjectStorage, kind: str, size: int) -> None:
+    """Bytes, byte arrays and views, also of single bytes in a step, stand for their bytes; what is read is bytes."""
+    data = made(size)
+    await store.create_bucket(BUCKET)
+    await store.put(BUCKET, "put", _KINDS[kind](data))
+    await store.put_stream(BUCKET, "stream", source([_KINDS[kind](data), b"", _KINDS[kind](data)]))
+    value("object_storage.1", await store.get(BUCKET, "put"), data, f"what was put as {kind}")
+    value("object_storage.6", await store.get(BUCKET, "stream"), data * 2, f"a stream of chunks that were {kind}")
+    same("object_storage.5", [(await listed(store))[key].size for key in ("put", "stream")], [size, 2 * size], f"sizes of {kind}")
+
+
+@check("object_storage.1", "object_storage.5", "object_storage.6")
+@gauntlet(
+    lambda limits: [
+        {"first": first, "then": then, "ways": ways}
+        for first, then in (
+            (900, 0),
+            (0, 900),
+            (900, 899),
+            (100_000, 70_000),
+            (70_000, 100_000),
+            (1, 1 << 20),
+            (1 << 20, 1),
+            (900, 900),
+        )
+        for ways in (("put", "put"), ("put", "put_stream"), ("put_stream", "put"), ("put_stream with size", "put_stream"))
+    ]
+)
+async def a_put_replaces_all_that_was_there(store: ObjectStorage, case: Case, first: int, then: int, ways: tuple[str, str]) -> None:
+    """A shorter or longer object leaves nothing of the one before, however both were written; its etag is another (OS-35)."""
+    most = case.limits.max_payload
+    old, new = made(min(first, most), 2), made(min(then, most), 3)
+    await store.create_bucket(BUCKET)
+    before = await PUTS[ways[0]](store, "k", old)
+    after = await PUTS[ways[1]](store, "k", new)
+    await expect_object("object_storage.1", store, "k", new, "an object that replaced another", known=after)
+    if old != new and before.etag == after.etag:
+        same("object_storage.5", after.etag, "another etag", "two versions of one key with different content have one etag")
