@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import prism_testkit as prism
 from prism_backends.sqlite.schema import SCHEMA, TABLES, above
@@ -41,11 +41,13 @@ class SqliteClient:
     """What `connect` yields: one connection, and one thread for it, so that calls queue in order instead of colliding.
 
     A call is one function that begins and ends its own transaction, so nothing is locked between two calls. A cancelled call
-    that has begun runs to its end; the next one waits behind it.
+    that has begun runs to its end; the next one waits behind it. ``shared`` is one for all clients of a place in this process.
     """
 
-    def __init__(self, path: Path, clock: prism.Clock) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, path: Path, clock: prism.Clock, shared: dict[str, Any] | None = None) -> None:
+        self.clock = clock
+        self.shared = {} if shared is None else shared
+        self._path = path
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prism-sqlite")
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -80,14 +82,14 @@ class SqliteClient:
 
     def _read(self, work: Work[T]) -> T:
         # The instant is taken before the look: what was present then, and is still there, was present for sure.
-        return work(self._opened(), self._clock.now_s())
+        return work(self._opened(), self.clock.now_s())
 
     def _write(self, work: Work[T]) -> T:
         connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
         try:
             # The instant is taken while nobody else can write, so that expiry and writes have one order.
-            result = work(connection, self._clock.now_s())
+            result = work(connection, self.clock.now_s())
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
@@ -108,7 +110,7 @@ class SqliteClient:
 @asynccontextmanager
 async def connect(place: prism.Place) -> AsyncIterator[SqliteClient]:
     """Open the place's file; whoever comes first makes it."""
-    client = SqliteClient(place.directory / "prism.sqlite", place.clock)
+    client = SqliteClient(place.directory / "prism.sqlite", place.clock, place.shared)
     try:
         await client.open()
         yield client
