@@ -3,14 +3,15 @@
 import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient, clean, connect
 from prism_backends.sqlite.keyvalue import SqliteKeyValue
+from prism_backends.sqlite.queue import SqliteQueue
 from prism_testkit.registry import Registry
 
-__all__ = ["SqliteClient", "SqliteKeyValue", "prism_register_backends", "sqlite"]
+__all__ = ["SqliteClient", "SqliteKeyValue", "SqliteQueue", "prism_register_backends", "sqlite"]
 
 sqlite = prism.Backend(
     name="sqlite",
     connect=connect,
-    drivers=[SqliteKeyValue],
+    drivers=[SqliteKeyValue, SqliteQueue],
     clean=clean,
     traits=prism.Traits(durability="process"),
 )

@@ -8,9 +8,10 @@ import asyncio
 import os
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,13 +73,43 @@ class SqliteClient:
         """Run ``work`` as the only writer and commit; ``busy`` is raised, with nothing done, if the turn does not come."""
         return await self._run(what, partial(self._write, work), busy)
 
+    async def take(self, what: str, work: Work[T], undo: Callable[[T], Work[object]]) -> T:
+        """Like `write`, but cancelled it leaves nothing done: what ``work`` committed meanwhile is undone before the call ends.
+
+        Between the two commits others see what was done. What the undoing raises is raised instead of the cancellation.
+        """
+        abandoned = threading.Event()
+
+        def unless_abandoned(connection: sqlite3.Connection, now_s: float) -> T:
+            result = work(connection, now_s)
+            if abandoned.is_set():
+                raise _Abandoned
+            return result
+
+        # Not a task: whoever cancels all tasks to end a loop would cancel this one too, and nobody would know what it did.
+        taking = self._begin(what, partial(self._write, unless_abandoned))
+        try:
+            await asyncio.wait([taking])
+        except asyncio.CancelledError:
+            abandoned.set()
+            await _ended(taking)
+            if taking.exception() is None:
+                undoing = self._begin(what, partial(self._write, undo(taking.result())))
+                await _ended(undoing)
+                with _translating(what, BackendUnavailable):
+                    undoing.result()
+            raise
+        with _translating(what, BackendUnavailable):
+            return taking.result()
+
     async def _run(self, what: str, step: Callable[[], T], busy: type[PrismError]) -> T:
+        with _translating(what, busy):
+            return await self._begin(what, step)
+
+    def _begin(self, what: str, step: Callable[[], T]) -> asyncio.Future[T]:
         if self._closed:
             raise Closed(f"sqlite: {what}: the connection is closed")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, step)
-        except (sqlite3.Error, OSError) as error:
-            raise _translated(error, busy)(f"sqlite: {what}: {error}") from error
+        return asyncio.get_running_loop().run_in_executor(self._executor, step)
 
     def _read(self, work: Work[T]) -> T:
         # The instant is taken before the look: what was present then, and is still there, was present for sure.
@@ -156,6 +187,25 @@ def _create(path: Path) -> None:
             path.hardlink_to(name)
     finally:
         Path(name).unlink()
+
+
+class _Abandoned(Exception):
+    """Raised inside of a transaction, to roll it back because nobody waits for it any more."""
+
+
+async def _ended(future: asyncio.Future[T]) -> None:
+    """Wait whatever happens: a further cancellation must not leave undecided what the first one has to undo."""
+    while not future.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([future])
+
+
+@contextmanager
+def _translating(what: str, busy: type[PrismError]) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise _translated(error, busy)(f"sqlite: {what}: {error}") from error
 
 
 def _translated(error: sqlite3.Error | OSError, busy: type[PrismError]) -> type[PrismError]:
