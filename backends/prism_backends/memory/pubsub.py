@@ -31,14 +31,16 @@ class _Durable:
     """What is known of one (topic, name). A message is named by its place in the topic's log.
 
     A message below ``next_new`` is in exactly one of ``ready``, ``later`` and ``held``, or else it is acknowledged. ``ready``
-    is ordered by turn: what was given back by leaving has its old one, what was nacked goes behind all that is there.
+    is ordered by turn: what was given back by leaving has its old one, what was nacked goes behind all that is there, and behind
+    what was nacked before, so that what is nacked for ever lets all others pass.
     """
 
     next_new: int
-    ready: list[tuple[int, int]] = field(default_factory=list)
-    """A heap of (turn, message)."""
-    later: list[tuple[float, int]] = field(default_factory=list)
-    """A heap of (instant, message): nacked, and not due yet."""
+    ready: list[tuple[int, int, int]] = field(default_factory=list)
+    """A heap of (turn, nack, message); the nack is 0 for what came back by leaving."""
+    later: list[tuple[float, int, int]] = field(default_factory=list)
+    """A heap of (instant, nack, message): nacked, and not due yet."""
+    nacks: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     counts: dict[int, int] = field(default_factory=dict)
     held: dict[str, tuple["_Member", int]] = field(default_factory=dict)
     """By token: who holds which message."""
@@ -210,11 +212,12 @@ class _Member(Deliveries):
     async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
         self._check_left("nack")
         delay_s = prism.check_timeout(delay_s, "nack", _ME)
+        nack = next(self._durable.nacks)
         for message in self._let_go(tokens_of(deliveries, "nack", _ME)):
             if delay_s > 0:
-                heapq.heappush(self._durable.later, (self._clock.now_s() + delay_s + _ROUNDING_S, message))
+                heapq.heappush(self._durable.later, (self._clock.now_s() + delay_s + _ROUNDING_S, nack, message))
             else:
-                heapq.heappush(self._durable.ready, (len(self._log), message))
+                heapq.heappush(self._durable.ready, (len(self._log), nack, message))
         self._durable.bell.ring()
 
     def leave(self) -> None:
@@ -223,7 +226,7 @@ class _Member(Deliveries):
             return
         self._left = True
         for message in self._let_go(list(self._durable.held)):
-            heapq.heappush(self._durable.ready, (message, message))
+            heapq.heappush(self._durable.ready, (message, 0, message))
         self._durable.bell.ring()
 
     def _check_left(self, operation: str) -> None:
@@ -244,7 +247,8 @@ class _Member(Deliveries):
         self._check_left("receive")
         later, now_s = self._durable.later, self._clock.now_s()
         while later and later[0][0] <= now_s:
-            heapq.heappush(self._durable.ready, (len(self._log), heapq.heappop(later)[1]))
+            _, nack, message = heapq.heappop(later)
+            heapq.heappush(self._durable.ready, (len(self._log), nack, message))
         return [self._hold(message) for message in itertools.islice(self._turns(), most)] or None
 
     def _turns(self) -> Iterator[int]:
@@ -252,7 +256,7 @@ class _Member(Deliveries):
         durable = self._durable
         while durable.ready or durable.next_new < len(self._log):
             if durable.ready and durable.ready[0][0] <= durable.next_new:
-                yield heapq.heappop(durable.ready)[1]
+                yield heapq.heappop(durable.ready)[2]
             else:
                 durable.next_new += 1
                 yield durable.next_new - 1
