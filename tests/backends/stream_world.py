@@ -1,0 +1,109 @@
+"""A small world for tests of stream drivers over embedded backends: one place, a clock of its own, several processes in one.
+
+The drivers of a process know of each other by ``Place.shared``. A driver with a ``shared`` of its own is as one elsewhere.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import prism_testkit as prism
+from prism_backends.memory import MemoryStream, memory
+from prism_backends.sqlite import SqliteStream, sqlite
+from prism_testkit.interfaces import Record, RecordDelivery
+from prism_testkit.schedules import VirtualLoop
+
+__all__ = ["HERE", "Stream", "World", "every_store", "listed", "numbers", "over", "payloads", "texts"]
+
+HERE = "prism00000001000aaaaaaaa"
+Stream = MemoryStream | SqliteStream
+
+
+@dataclass
+class World:
+    """What a test holds: ``stream`` is the first driver; `another` opens one over a connection of its own."""
+
+    backend: prism.Backend[Any]
+    place: prism.Place
+    stack: contextlib.AsyncExitStack
+    connection: Any = None
+    stream: Stream = None  # type: ignore[assignment]
+
+    @property
+    def clock(self) -> prism.Clock:
+        return self.place.clock
+
+    async def another(self, *, elsewhere: bool = False) -> Stream:
+        shared: dict[str, Any] = {} if elsewhere else self.place.shared
+        place = prism.Place(directory=self.place.directory, shared=shared, clock=self.clock)
+        return self.driver(await self.stack.enter_async_context(self.backend.connect(place)))
+
+    def driver(self, connection: Any) -> Stream:
+        kind = MemoryStream if self.backend is memory else SqliteStream
+        assert kind in self.backend.drivers
+        return kind(connection, HERE)
+
+    async def fill(self, number: int) -> list[int]:
+        return [await self.stream.append("s", b"%d" % index) for index in range(number)]
+
+
+BACKENDS: dict[str, prism.Backend[Any]] = {"memory": memory, "sqlite": sqlite, "sqlite-threads": sqlite, "sqlite-real": sqlite}
+
+
+def play(store: str, directory: Path, scenario: Callable[[World], Awaitable[None]]) -> None:
+    """Run a scenario over a fresh place: on virtual time, on threads with a clock that stands still, or on real time."""
+    clock: prism.Clock = prism.RealClock() if store == "sqlite-real" else prism.VirtualClock()
+    backend = BACKENDS[store]
+
+    async def main() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            world = World(backend, prism.Place(directory=directory, shared={}, clock=clock), stack)
+            world.connection = await stack.enter_async_context(backend.connect(world.place))
+            world.stream = world.driver(world.connection)
+            await asyncio.wait_for(scenario(world), 1e6 if clock.virtual and "-" not in store else 30)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    def make_loop() -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop() if "-" in store else VirtualLoop(clock)  # type: ignore[arg-type]
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(main())
+
+
+def over(*stores: str) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[str, Path], None]]:
+    """Make a plain test of a scenario, run over each of these stores."""
+
+    def decorate(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str, Path], None]:
+        def test(store: str, tmp_path: Path) -> None:
+            play(store, tmp_path, scenario)
+
+        # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
+        test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
+        test.__module__ = scenario.__module__
+        return pytest.mark.parametrize("store", stores)(test)
+
+    return decorate
+
+
+every_store = over("memory", "sqlite", "sqlite-threads")
+
+
+async def listed(records: AsyncIterator[Record]) -> list[Record]:
+    return [record async for record in records]
+
+
+def payloads(deliveries: list[RecordDelivery]) -> list[bytes]:
+    return [delivery.record.payload for delivery in deliveries]
+
+
+def numbers(deliveries: list[RecordDelivery]) -> list[int]:
+    return [delivery.record.offset for delivery in deliveries]
+
+
+def texts(records: list[Record]) -> list[bytes]:
+    return [record.payload for record in records]
