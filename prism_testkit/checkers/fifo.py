@@ -122,11 +122,11 @@ def _find_fresh_or_repeated(puts: dict[Hashable, Enqueue], given: Sequence[Deque
 
 
 def _stays(puts: dict[Hashable, Enqueue], taken: dict[Hashable, Dequeue]) -> list[_Stay]:
-    """Return the values that were certainly put in, in the order in which their enqueues returned."""
+    """Return the values that were not refused, in the order in which their enqueues returned."""
     stays = []
     for value, put in puts.items():
         take = taken.get(value)
-        if take is not None or put.outcome is Outcome.OK:
+        if put.outcome is not Outcome.FAILED:
             stays.append(_Stay(put, take, _returned(put), math.inf if take is None else take.call))
     return sorted(stays, key=lambda stay: stay.entered)
 
