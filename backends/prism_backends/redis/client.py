@@ -53,6 +53,8 @@ class RedisClient(Redis):
         options |= {"protocol": 2, "decode_responses": False, "health_check_interval": 0, "retry": Retry(NoBackoff(), 0)}
         super().__init__(connection_pool=ConnectionPool(**options | {"max_connections": sys.maxsize}))
         self._slots = asyncio.Semaphore(_CONNECTIONS)
+        self.shared: dict[str, Any] = {}
+        """One for all clients of a place in this process."""
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         async with asyncio.timeout(TIMEOUT_S), self._slots:
@@ -68,6 +70,7 @@ class RedisClient(Redis):
 async def connect(place: prism.Place) -> AsyncIterator[RedisClient]:
     """Yield a client. Connections are made when they are needed, so a server that is away is noticed by the first call."""
     async with opened(place.url) as client:
+        client.shared = place.shared
         yield client
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import prism_testkit as prism
+from prism_backends.cancellation import ended
 from prism_backends.sqlite.schema import SCHEMA, TABLES, above
 from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, Closed, CorruptPayload, PrismError, QuotaExceeded
 
@@ -92,10 +93,10 @@ class SqliteClient:
             await asyncio.wait([taking])
         except asyncio.CancelledError:
             abandoned.set()
-            await _ended(taking)
+            await ended(taking)
             if taking.exception() is None:
                 undoing = self._begin(what, partial(self._write, undo(taking.result())))
-                await _ended(undoing)
+                await ended(undoing)
                 with _translating(what, BackendUnavailable):
                     undoing.result()
             raise
@@ -191,13 +192,6 @@ def _create(path: Path) -> None:
 
 class _Abandoned(Exception):
     """Raised inside of a transaction, to roll it back because nobody waits for it any more."""
-
-
-async def _ended(future: asyncio.Future[T]) -> None:
-    """Wait whatever happens: a further cancellation must not leave undecided what the first one has to undo."""
-    while not future.done():
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([future])
 
 
 @contextmanager

@@ -1,0 +1,219 @@
+"""`RedisQueue`: all five queue interfaces."""
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from redis import exceptions as native
+
+import prism_testkit as prism
+from prism_backends.cancellation import ended
+from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
+from prism_backends.redis import messages
+from prism_backends.redis.client import TIMEOUT_S, RedisClient, model_prefix, translated
+from prism_backends.takers import Takers
+from prism_testkit.interfaces import errors
+from prism_testkit.interfaces.keyvalue import Bytes
+from prism_testkit.interfaces.queue import (
+    Lease,
+    QueueBasic,
+    QueueDeadLetter,
+    QueueDelayed,
+    QueueMessage,
+    QueuePriority,
+    QueueVisibility,
+)
+
+__all__ = ["RedisQueue"]
+
+T = TypeVar("T")
+
+_MOST = 2**53
+
+
+class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
+    """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
+
+    One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
+    what this process does, and looks by itself, at least every quarter of a second, for what others do. The takes of one queue by
+    one process go to the server one after another. A take that is cancelled with all other tasks of its loop, as `asyncio.run` does
+    at its end, cannot learn what it took, and a dequeue then may lose a message.
+    """
+
+    backend_name: ClassVar[str] = "redis"
+    traits = prism.Traits(
+        durability="process",
+        ack_survives_kill="yes",
+        lease_survives_kill="yes",
+        attempts_survive_kill="yes",
+        lease_fencing="server",
+        delivery_count="exact",
+    )
+
+    def __init__(self, client: RedisClient, namespace: str) -> None:
+        self.client = client
+        self._prefix = model_prefix(namespace, "queue")
+        self._takers, self._clock = Takers.of(client.shared, namespace), prism.RealClock()
+
+    async def enqueue(self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        return await self._add("enqueue", queue, payload, headers)
+
+    async def enqueue_with_priority(
+        self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None, *, priority: int = 0
+    ) -> str:
+        priority = check_priority(priority, self.backend_name)
+        return await self._add("enqueue_with_priority", queue, payload, headers, priority=priority)
+
+    async def enqueue_delayed(self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None, *, delay_s: float) -> str:
+        delay_s = check_delay(delay_s, self.backend_name, messages.LONGEST_S)
+        return await self._add("enqueue_delayed", queue, payload, headers, delay_s=delay_s)
+
+    async def _add(
+        self, operation: str, queue: str, payload: Bytes, headers: Mapping[str, str] | None, priority: int = 0, delay_s: float = 0
+    ) -> str:
+        name = prism.check_name(queue, operation, self.backend_name)
+        data = prism.check_payload(payload, operation, self.backend_name, queue)
+        texts = json.dumps(prism.check_headers(headers, operation, self.backend_name))
+        added: bytes = await self._run(messages.ADD, operation, queue, name, priority, _microseconds(delay_s), texts, data)
+        return added.decode()
+
+    async def scheduled_count(self, queue: str) -> int:
+        return int(await self._run_on(messages.SCHEDULED, "scheduled_count", queue))
+
+    async def peek(self, queue: str) -> QueueMessage | None:
+        name = prism.check_name(queue, "peek", self.backend_name)
+
+        async def look() -> Any:
+            return await self._run(messages.PEEK, "peek", queue, name)
+
+        found = await self._in_turn("peek", queue, look)
+        return _message(*found) if found else None
+
+    async def dequeue(self, queue: str, timeout_s: float = 0) -> QueueMessage | None:
+        name = prism.check_name(queue, "dequeue", self.backend_name)
+
+        async def put_back(taken: list[Any]) -> None:
+            await self._run(messages.PUT_BACK, "dequeue", queue, taken[0], name, *taken[1])
+
+        taken = await self._take("dequeue", queue, timeout_s, put_back, messages.DEQUEUE, name)
+        if taken is None:
+            return None
+        fields = dict(zip(taken[1][::2], taken[1][1::2], strict=True))
+        return _message(taken[0], fields[b"headers"], fields[b"payload"])
+
+    async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
+        name = prism.check_name(queue, "receive", self.backend_name)
+        check_lease_seconds(visibility_s, "receive", self.backend_name, messages.LONGEST_S)
+
+        async def put_back(taken: list[Any]) -> None:
+            await self._run(messages.UNLEASE, "receive", queue, name, taken[0][0], taken[2])
+
+        taken = await self._take("receive", queue, timeout_s, put_back, messages.RECEIVE, name, _microseconds(visibility_s))
+        return None if taken is None else Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())
+
+    async def _take(
+        self,
+        operation: str,
+        queue: str,
+        timeout_s: float,
+        put_back: Callable[[list[Any]], Awaitable[None]],
+        script: str,
+        *arguments: object,
+    ) -> list[Any] | None:
+        """Return what a script took; it tells the microseconds until the next end of a lease or a delay if it took nothing."""
+
+        async def ask() -> list[Any]:
+            asking = asyncio.ensure_future(self._run(script, operation, queue, *arguments))
+            try:
+                await asyncio.wait([asking])
+            except asyncio.CancelledError:
+                await ended(asking)
+                if not asking.cancelled() and asking.exception() is None and len(asking.result()) > 1:
+                    putting = asyncio.ensure_future(put_back(asking.result()))
+                    await ended(putting)
+                    putting.result()
+                raise
+            taken: list[Any] = asking.result()
+            return taken
+
+        async def attempt() -> tuple[list[Any] | None, float]:
+            taken = await self._in_turn(operation, queue, ask)
+            if len(taken) > 1:
+                return taken, math.inf
+            return None, math.inf if taken[0] < 0 else self._clock.now_s() + taken[0] / 1e6
+
+        timeout_s = prism.check_timeout(timeout_s, operation, self.backend_name)
+        return await self._takers.first(queue, attempt, timeout_s, self._clock)
+
+    async def ack(self, lease: Lease) -> None:
+        await self._held(messages.ACK, "ack", lease)
+
+    async def extend(self, lease: Lease, seconds: float) -> None:
+        check_lease_seconds(seconds, "extend", self.backend_name, messages.LONGEST_S)
+        await self._held(messages.EXTEND, "extend", lease, _microseconds(seconds))
+
+    async def release(self, lease: Lease) -> None:
+        await self._held(messages.RELEASE, "release", lease)
+
+    async def _held(self, script: str, operation: str, lease: Lease, *arguments: object) -> None:
+        """Change what a valid lease holds."""
+        identity, token = lease.message.id.encode(errors="replace"), lease.token.encode(errors="replace")
+        if not await self._run_on(script, operation, lease.queue, identity, token, *arguments):
+            raise errors.Conflict(f"{self._what(operation, lease.queue)}: the lease of message {lease.message.id[:40]!a} has ended")
+
+    async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
+        check_policy(queue, target, max_attempts, self.backend_name)
+        # A number of attempts that no message reaches is as good as any larger one, which the server could not compare.
+        most = min(max_attempts, _MOST)
+        await self._run_on(messages.CONFIGURE, "configure_dead_letter", queue, target.encode(), most)
+
+    async def dead_letters(self, queue: str) -> list[QueueMessage]:
+        return [_message(*found) for found in await self._run_on(messages.DEAD, "dead_letters", queue)]
+
+    async def redrive(self, queue: str) -> int:
+        return int(await self._run_on(messages.REDRIVE, "redrive", queue))
+
+    async def _in_turn(self, operation: str, queue: str, step: Callable[[], Awaitable[T]]) -> T:
+        turn = self._takers.turn(queue)
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await turn.acquire()
+        except TimeoutError as error:
+            raise translated(error, self._what(operation, queue)) from error
+        try:
+            return await step()
+        finally:
+            turn.release()
+
+    async def _run_on(self, script: str, operation: str, queue: str, *arguments: object) -> Any:
+        name = prism.check_name(queue, operation, self.backend_name)
+        return await self._run(script, operation, queue, name, *arguments)
+
+    async def _run(self, script: str, operation: str, queue: str, *arguments: Any) -> Any:
+        """Run a script and tell the takers in this process what it changed."""
+        try:
+            result, woken, expected_us = await self.client.execute_command("EVALSHA", script, 1, self._prefix, *arguments)
+        except (native.RedisError, OSError) as error:
+            raise translated(error, self._what(operation, queue)) from error
+        except asyncio.CancelledError:
+            self._takers.ring(queue)  # for it may have happened
+            raise
+        for name in woken:
+            self._takers.ring(name.decode())
+        if expected_us >= 0:
+            self._takers.expect(expected_us / 1e6)
+        return result
+
+    def _what(self, operation: str, queue: str) -> str:
+        return f"{self.backend_name}: {operation} {queue[:40]!a}"
+
+
+def _microseconds(seconds: float) -> int:
+    """Return a duration rounded up, so that nothing ends early."""
+    return math.ceil(seconds * 1_000_000)
+
+
+def _message(identity: bytes, headers: bytes, payload: bytes) -> QueueMessage:
+    return QueueMessage(identity.decode(), payload, json.loads(headers))
