@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from prism_testkit.backend import Backend as Backend
     from prism_testkit.backend import Place as Place
     from prism_testkit.backend import Server as Server
+    from prism_testkit.bound import Bound as Bound
     from prism_testkit.case import Case as Case
     from prism_testkit.checks import CheckError as CheckError
     from prism_testkit.checks import check as check
+    from prism_testkit.checks import explored as explored
     from prism_testkit.checks import gauntlet as gauntlet
     from prism_testkit.clock import Clock as Clock
     from prism_testkit.clock import RealClock as RealClock
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from prism_testkit.outcomes import law as law
     from prism_testkit.pattern import Pattern as Pattern
     from prism_testkit.pattern import Suite as Suite
+    from prism_testkit.pattern import kind as kind
     from prism_testkit.plan import Plan as Plan
     from prism_testkit.strategies.hypothesis_strategies import names as names
     from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Backend": "backend",
+    "Bound": "bound",
     "Case": "case",
     "CheckError": "checks",
     "Clock": "clock",
@@ -74,8 +78,10 @@ _HOME = {
     "check_prefix": "naming",
     "check_seconds": "naming",
     "check_timeout": "naming",
+    "explored": "checks",
     "gauntlet": "checks",
     "hookimpl": "hookspecs",
+    "kind": "pattern",
     "law": "outcomes",
     "names": "strategies.hypothesis_strategies",
     "offers": "tap",

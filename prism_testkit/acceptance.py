@@ -114,14 +114,19 @@ class Acceptance:
         config.args_source = pytest.Config.ArgsSource.ARGS
 
     def _selected_modules(self) -> list[Path]:
-        names = {name.rpartition(".")[2]: path for path, name in self.modules.items() if ".patterns." not in name}
-        patterns = sorted({pattern for kind in self.found.registry.patterns for pattern in (kind, kind.partition(":")[0])})
+        of_patterns = {path: name for path, name in self.modules.items() if ".patterns." in name}
+        others = {name.rpartition(".")[2]: path for path, name in self.modules.items() if path not in of_patterns}
         options = self.options
+        if not options.patterns and not options.suites:
+            return list(self.modules)
+        chosen: set[Path] = set()
         if options.patterns:
-            matching(options.patterns, patterns, "--prism-pattern")
+            known = sorted({text for name in self.found.registry.patterns for text in (name, name.partition(":")[0])})
+            kinds = {name.partition(":")[0] for name in matching(options.patterns, known, "--prism-pattern")}
+            chosen |= {path for path, name in of_patterns.items() if any(_judges(name, kind) for kind in kinds)}
         if options.suites:
-            return [names[name] for name in matching(options.suites, list(names), "--prism-suite")]
-        return [] if options.patterns else list(self.modules)
+            chosen |= {others[name] for name in matching(options.suites, list(others), "--prism-suite")}
+        return [path for path in self.modules if path in chosen]
 
     def _installed(self, argument: str, by_module: dict[str, Path]) -> str:
         """Rewrite ``prism_suites/x/y.py::check`` (also after ``../``) to the installed file, ids behind it kept."""
@@ -155,7 +160,7 @@ class Acceptance:
         self.collected.setdefault(parent.nodeid, set()).add(check.name)
         registry = self.found.registry
         usable = [name for name in self.found.selected if name in registry.backends]
-        bindings, refused = bindings_for(check, registry, usable, self.options.combine)
+        bindings, refused = bindings_for(check, registry, usable, self.options.combine, self.options.patterns)
         for backend, why in refused.items():
             self.refused.setdefault((backend, why), []).append(check.name)
         if not self._runs_at_level(check):
@@ -232,6 +237,11 @@ class Acceptance:
     def selected_backends(self) -> list[Backend[Any]]:
         """Return the selected backends that are registered."""
         return [self.found.registry.backends[name] for name in self.found.selected if name in self.found.registry.backends]
+
+
+def _judges(module: str, kind: str) -> bool:
+    """Say whether a module of a package ``patterns`` judges a kind: its name begins with the kind's."""
+    return module.rpartition(".")[2].startswith(kind.replace("-", "_"))
 
 
 def _plain(name: str, root: Path) -> str:

@@ -1,13 +1,16 @@
 """What fits: a check with a backend and an interface in every slot."""
 
+import fnmatch
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from prism_testkit.backend import Backend
-from prism_testkit.checks import Check, Slot
+from prism_testkit.checks import Check
+from prism_testkit.pattern import Pattern
 from prism_testkit.registry import Offer, Registry
+from prism_testkit.slots import Slot
 
 __all__ = ["UNCLAIMED", "Binding", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
 
@@ -29,10 +32,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A check's slots, filled. ``name`` is what stands in brackets in an id."""
+    """The slots of a check, or of the pattern that it judges, filled. ``name`` is what stands in brackets in an id."""
 
     name: str
     slots: dict[str, Candidate]
+    pattern: Pattern | None = None
 
     @property
     def backends(self) -> list[str]:
@@ -79,49 +83,85 @@ def candidates(
 
 
 def bindings_for(
-    check: Check, registry: Registry, backends: Sequence[str], how: Combine = "pairwise"
+    check: Check, registry: Registry, backends: Sequence[str], how: Combine = "pairwise", patterns: Sequence[str] = ()
 ) -> tuple[list[Binding], dict[str, str]]:
-    """Return the bindings of a check over the selected backends, and for each backend that fits no slot, why."""
-    ways = []
+    """Return the bindings of a check over the selected backends, and for each backend that fits no slot, why.
+
+    A check of a kind of pattern is bound once for each implementation; ``patterns`` are globs that leave only some of them.
+    """
+    if check.pattern is None:
+        return _bindings("", None, check.slots, registry, backends, how, check.needs_server)
+    bindings: list[Binding] = []
     refused: dict[str, str] = {}
-    for slot in check.slots:
-        found, why = candidates(slot, registry, backends, check.needs_server)
-        ways.append(found)
-        refused.update(why)
-    fitting = {candidate.backend.name for found in ways for candidate in found}
-    names = [slot.name for slot in check.slots]
-    bindings = [
-        Binding(_name(names, chosen), dict(zip(names, chosen, strict=True)))
-        for chosen in combine(ways, how, key=lambda c: c.backend.name)
-    ]
+    fitting: set[str] = set()
+    for name, pattern in registry.patterns.items():
+        if pattern.kind == check.pattern.name and _wanted(name, patterns):
+            needs = registry.needs[name]
+            found, why = _bindings(name, pattern, needs.slots, registry, backends, how, check.needs_server)
+            bindings += found
+            refused.update(why)
+            fitting.update(backend for binding in found for backend in binding.backends)
     return bindings, {name: why for name, why in refused.items() if name not in fitting}
 
 
-def _name(slots: Sequence[str], chosen: Sequence[Candidate]) -> str:
-    if len(slots) == 1:
-        return chosen[0].label
-    return ",".join(f"{slot}={candidate.label}" for slot, candidate in sorted(zip(slots, chosen, strict=True)))
+def _wanted(name: str, globs: Sequence[str]) -> bool:
+    return not globs or any(fnmatch.fnmatchcase(text, glob) for glob in globs for text in (name, name.partition(":")[0]))
 
 
-def combine(ways: Sequence[Sequence[Any]], how: Combine, key: Any) -> Iterable[tuple[Any, ...]]:
-    """Choose one of each. ``diagonal``: the same key everywhere; ``all``: the product; ``pairwise``: every pair of ways.
+def _bindings(
+    label: str,
+    pattern: Pattern | None,
+    slots: Sequence[Slot],
+    registry: Registry,
+    backends: Sequence[str],
+    how: Combine,
+    needs_server: bool,
+) -> tuple[list[Binding], dict[str, str]]:
+    ways: list[list[Candidate | None]] = []
+    refused: dict[str, str] = {}
+    for slot in slots:
+        found, why = candidates(slot, registry, backends, needs_server)
+        ways.append([None, *found] if slot.optional else [*found])
+        refused.update(why)
+    fitting = {candidate.backend.name for found in ways for candidate in found if candidate is not None}
+    bindings = []
+    for chosen in combine(ways, how):
+        filled = {slot.name: candidate for slot, candidate in zip(slots, chosen, strict=True) if candidate is not None}
+        if filled:
+            bindings.append(Binding(_name(label, filled), filled, pattern))
+    return bindings, {name: why for name, why in refused.items() if name not in fitting}
 
-    Pairwise is greedy over the product, in order, so the answer is always the same; products here are small.
+
+def _name(label: str, filled: Mapping[str, Candidate]) -> str:
+    if not label and len(filled) == 1:
+        return next(iter(filled.values())).label
+    spelt = ",".join(f"{slot}={candidate.label}" for slot, candidate in sorted(filled.items()))
+    return f"{label}[{spelt}]" if label else spelt
+
+
+def combine(ways: Sequence[Sequence[Candidate | None]], how: Combine) -> list[tuple[Candidate | None, ...]]:
+    """Choose one way for each slot. ``diagonal``: one backend for all; ``all``: the product; ``pairwise``: every pair of choices.
+
+    A choice is a backend or an interface of a slot, so that each backend meets each interface of its own slot and of the others,
+    and each backend of the others. Greedy over the product, in order, so the answer is always the same; products here are small.
     """
-    product = itertools.product(*ways)
-    if how == "all" or len(ways) == 1:
-        return list(product)
+    product = list(itertools.product(*ways))
+    if how == "all":
+        return product
     if how == "diagonal":
-        return [chosen for chosen in product if len({key(c) for c in chosen}) == 1]
-    every = list(product)
-    left = {pair for chosen in every for pair in _pairs(chosen)}
-    kept = []
+        return [chosen for chosen in product if len({c.backend.name for c in chosen if c is not None}) <= 1]
+    left = {pair for chosen in product for pair in _pairs(chosen)}
+    kept: set[int] = set()
     while left:
-        best = max(every, key=lambda chosen: len(left & set(_pairs(chosen))))
-        kept.append(best)
-        left -= set(_pairs(best))
-    return [chosen for chosen in every if chosen in kept]
+        best = max(range(len(product)), key=lambda number: len(left & _pairs(product[number])))
+        kept.add(best)
+        left -= _pairs(product[best])
+    return [product[number] for number in sorted(kept)]
 
 
-def _pairs(chosen: Sequence[Any]) -> list[tuple[int, int, int, int]]:
-    return [(i, id(a), j, id(b)) for (i, a), (j, b) in itertools.combinations(enumerate(chosen), 2)]
+def _pairs(chosen: Sequence[Candidate | None]) -> set[tuple[tuple[int, str, object], tuple[int, str, object]]]:
+    choices: list[tuple[int, str, object]] = []
+    for slot, candidate in enumerate(chosen):
+        choices.append((slot, "backend", candidate.backend.name if candidate is not None else None))
+        choices.append((slot, "interface", candidate.interfaces if candidate is not None else None))
+    return set(itertools.combinations(choices, 2))

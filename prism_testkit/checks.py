@@ -11,43 +11,29 @@ drawn by Hypothesis, listed by `gauntlet`, or both.
 """
 
 import inspect
-import types
+import re
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.interfaces import INTERFACES
+from prism_testkit.pattern import Kind, kind_of
 from prism_testkit.promises import promise_text
-from prism_testkit.signatures import claimed
-from prism_testkit.traits import Limits, Traits
+from prism_testkit.slots import Slot, SlotError, resolved, slot_of
+from prism_testkit.traits import Limits
 
-__all__ = ["Check", "CheckError", "Level", "Slot", "check", "gauntlet"]
+__all__ = ["Check", "CheckError", "Level", "Slot", "check", "explored", "gauntlet"]
 
 Level = Literal["smoke", "standard", "thorough", "soak"]
 Arguments = Mapping[str, Any]
 Gauntlet = Callable[[Limits], Iterable[Arguments]]
 
 
-class CheckError(TypeError):
+class CheckError(SlotError):
     """A check is written wrongly; the message names it and what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One parameter to be filled by a driver."""
-
-    name: str
-    protocol: Any
-    alternatives: tuple[frozenset[str], ...]
-    """For each alternative, the ids of the interfaces that one driver must offer together."""
-    needs: Traits
-
-    @property
-    def interfaces(self) -> tuple[str, ...]:
-        """Every interface that some alternative names, in the order of the catalogue."""
-        return tuple(name for name in INTERFACES if any(name in alternative for alternative in self.alternatives))
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,11 @@ class Check:
     given: Mapping[str, Any] | None
     gauntlet: Gauntlet | None
     needs_server: bool = False
+    pattern: Kind | None = None
+    """The kind whose implementations it judges; then its slots are theirs, and it has none of its own."""
+    pattern_parameter: str = ""
+    explored: bool = False
+    """It takes a plan of faults, which the engine lists by watching a run without any."""
     __test__ = False  # pytest looks at whatever a module holds
 
     @property
@@ -81,6 +72,20 @@ def gauntlet(cases: Gauntlet) -> Callable[[Callable[..., Any]], Callable[..., An
         return function
 
     return mark
+
+
+FAULTS = "faults"
+"""The parameter by which an explored check is given its plan of faults."""
+
+
+def explored(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run the check once without faults, then with an error, and with a crash, before and after each call that this run made.
+
+    The check takes ``faults``, a `Faults` plan as plain data, and hands it to `Bound.faulty`. Crashes inside recovery and pairs of
+    faults follow; `exploring` says how many of each at which level.
+    """
+    function.__prism_explored__ = True  # type: ignore[attr-defined]
+    return function
 
 
 def check(
@@ -100,12 +105,31 @@ def check(
         listed = getattr(decorated, "__prism_gauntlet__", None) or getattr(function, "__prism_gauntlet__", None)
         where = f"check {function.__module__}.{function.__qualname__}"
         _validate(where, function, promises)
-        slots, case_parameter, data = _parameters(where, function)
-        if given is not None and set(given) != set(data):
-            raise CheckError(f"{where}: @given draws {sorted(given)}, the parameters left for data are {sorted(data)}")
-        if data and given is None and listed is None:
-            raise CheckError(f"{where}: nothing gives a value to {sorted(data)}: add @given or @gauntlet, or annotate a slot")
-        return Check(function.__name__, function, promises, level, since, slots, case_parameter, data, given, listed, needs_server)
+        found = _parameters(where, function)
+        is_explored = bool(getattr(function, "__prism_explored__", False))
+        left = [name for name in found.data if not (is_explored and name == FAULTS)]
+        if is_explored and (FAULTS not in found.data or listed is not None):
+            raise CheckError(f"{where}: expected an explored check to take {FAULTS!r} and to have no gauntlet")
+        if given is not None and set(given) != set(left):
+            raise CheckError(f"{where}: @given draws {sorted(given)}, the parameters left for data are {sorted(left)}")
+        if left and given is None and listed is None:
+            raise CheckError(f"{where}: nothing gives a value to {sorted(left)}: add @given or @gauntlet, or annotate a slot")
+        return Check(
+            name=function.__name__,
+            function=function,
+            promises=promises,
+            level=level,
+            since=since,
+            slots=found.slots,
+            case_parameter=found.case,
+            data=found.data,
+            given=given,
+            gauntlet=listed,
+            needs_server=needs_server,
+            pattern=found.kind,
+            pattern_parameter=found.pattern,
+            explored=is_explored,
+        )
 
     return make
 
@@ -117,44 +141,43 @@ def _validate(where: str, function: Callable[..., Any], promises: tuple[str, ...
         raise CheckError(f'{where}: expected the promises it judges, as in @check("keyvalue_ttl.3"), found none')
     for promise in promises:
         owner, _, number = promise.rpartition(".")
-        if not owner or not number.isdigit():
-            raise CheckError(f"{where}: expected a promise id such as keyvalue_ttl.3, found {promise!r}")
+        if not (owner and number.isdigit()) and not re.fullmatch(r"[A-Z]+[0-9]+", promise):
+            raise CheckError(f"{where}: expected a promise id such as keyvalue_ttl.3 or CC3, found {promise!r}")
         if owner in INTERFACES and not promise_text(promise):
             raise CheckError(f"{where}: {owner} has no promise {number}")
 
 
-def _parameters(where: str, function: Callable[..., Any]) -> tuple[tuple[Slot, ...], str, tuple[str, ...]]:
+@dataclass
+class _Parameters:
+    slots: tuple[Slot, ...] = ()
+    case: str = ""
+    data: tuple[str, ...] = ()
+    pattern: str = ""
+    kind: Kind | None = None
+
+
+def _parameters(where: str, function: Callable[..., Any]) -> _Parameters:
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except NameError as error:
-        raise CheckError(
-            f"{where}: an annotation cannot be resolved ({error}); import it at run time, not only under TYPE_CHECKING"
-        ) from error
-    slots: list[Slot] = []
-    data: list[str] = []
-    case_parameter = ""
+        hints = resolved(where, function)
+    except SlotError as error:
+        raise CheckError(str(error)) from error.__cause__
+    found = _Parameters()
     for name in inspect.signature(function).parameters:
         hint = hints.get(name)
         slot = slot_of(name, hint)
         if hint is Case:
-            case_parameter = name
+            found.case = name
+        elif typing.get_origin(hint) is Bound:
+            (protocol,) = typing.get_args(hint)
+            found.pattern, found.kind = name, kind_of(protocol)
+            if found.kind is None:
+                raise CheckError(f"{where}: {protocol.__name__} is no kind of pattern: declare it with @prism.kind")
         elif slot is not None:
-            slots.append(slot)
+            found.slots += (slot,)
         else:
-            data.append(name)
-    if not slots:
+            found.data += (name,)
+    if not found.slots and found.kind is None:
         raise CheckError(f"{where}: expected a parameter annotated with an interface, found {sorted(hints) or 'none'}")
-    return tuple(slots), case_parameter, tuple(data)
-
-
-def slot_of(name: str, hint: Any) -> Slot | None:
-    """Read a slot off an annotation; None if it names no interface."""
-    needs = Traits()
-    if typing.get_origin(hint) is typing.Annotated:
-        hint, *extras = typing.get_args(hint)
-        needs = next((extra for extra in extras if isinstance(extra, Traits)), needs)
-    options = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    alternatives = tuple(frozenset(claimed(option)) for option in options if isinstance(option, type))
-    if not alternatives or not all(alternatives):
-        return None
-    return Slot(name, hint, alternatives, needs)
+    if found.slots and found.kind is not None:
+        raise CheckError(f"{where}: a check of a pattern has the pattern's slots, and none of its own")
+    return found

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from prism_testkit.bindings import Binding
-from prism_testkit.checks import Check, Level
-from prism_testkit.generation import generate
+from prism_testkit.checks import FAULTS, Check, Level
+from prism_testkit.exploring import CAPS, explore, pairs
+from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable, Violation
@@ -57,7 +58,7 @@ class _Run:
     first_at: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def case(self, **arguments: Any) -> None:
+    def case(self, **arguments: Any) -> CaseRecord:
         """Run one case to its end; raise what it raised, but count an inconclusive one and go on."""
         record = CaseRecord(dict(arguments))
         self.record = record
@@ -75,6 +76,7 @@ class _Run:
         finally:
             self.cases += 1
             self.notes += [note for note in record.notes if note not in self.notes]
+        return record
 
     def _server_died(self, error: Exception) -> None:
         if not isinstance(error, BackendUnavailable | OperationTimeout):
@@ -115,6 +117,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         binding=binding.name,
         backends=binding.backends,
         interfaces=[i for slot in check.slots for i in binding.slots[slot.name].interfaces],
+        pattern=f"{binding.pattern.kind}:{binding.pattern.name}" if binding.pattern is not None else "",
         promises=list(check.promises),
         outcome=outcome,
         reason=reason,
@@ -133,12 +136,19 @@ def _search(run: _Run, identifier: str, settings: Settings) -> None:
             run.case(**settings.replay)
         return
     limits = current_limits.get()
+    examples = EXAMPLES[settings.level]
+    if check.explored:
+        caps = CAPS[settings.level][run.binding.kind]
+        calls = explore(lambda plan: run.case(**{FAULTS: plan}).faults, caps, mixed_seed(settings.seed, identifier))
+        drawn = pairs(check, calls) if examples and run.binding.kind == "virtual" else None
+        if drawn is not None:
+            generate(drawn, run.case, identifier, examples, settings.seed, settings.state, settings.shrink)
+        return
     if check.gauntlet is not None:
         for arguments in check.gauntlet(limits):
             run.case(**arguments)
     elif check.given is None:
         run.case()
-    examples = EXAMPLES[settings.level]
     if check.given is not None and examples:
         generate(check, run.case, identifier, examples, settings.seed, settings.state, settings.shrink)
 

@@ -1,49 +1,104 @@
-"""What the tap can do to a call. A plan is a small dict, so that it shrinks and travels in a witness."""
+"""What the tap can do to a call. A plan is plain data, so that it shrinks, travels in a witness and reads well in a story.
+
+One fault is ``(actor, operation, ordinal, what)``: the ordinal-th call of that operation by that actor, both from 0. ``what`` is
+
+* ``error before``: the call fails without effect; ``error after``: it takes effect, and its acknowledgement is lost
+* ``crash before``, ``crash after``: the actor dies there; every later call of it raises `Crashed` without effect
+* ``delay S``: the call begins S seconds later
+* ``duplicate``: the request arrives twice
+* ``cut S``: for S seconds, from this call on, no call of the actor gets through
+"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any
 
+from prism_testkit.clock import Clock
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
+from prism_testkit.outcomes import Crashed
 
-__all__ = ["Address", "Fault", "Faults"]
+__all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan"]
 
 Address = tuple[int, str, int]
-"""(client, operation, ordinal of that operation by that client, from 0)."""
+"""(actor, operation, ordinal of that operation by that actor, from 0)."""
+Fault = tuple[int, str, int, str]
+Plan = tuple[Fault, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """``before``: the call fails without effect. ``after``: it takes effect, and its acknowledgement is lost."""
-
-    when: Literal["before", "after"]
-
-    def error(self, operation: str) -> BackendUnavailable | OperationTimeout:
-        """Return the error that the caller sees."""
-        if self.when == "before":
-            return BackendUnavailable(f"{operation}: injected error before the effect")
-        return OperationTimeout(f"{operation}: injected error after the effect, the acknowledgement is lost")
+ERRORS = ("error before", "error after")
+CRASHES = ("crash before", "crash after")
+_WORDS = {"error", "crash", "delay", "duplicate", "cut"}
 
 
 @dataclass
+class Incarnation:
+    """One life of one actor. Once ``dead``, nothing that it does has an effect."""
+
+    actor: int
+    dead: bool = False
+    entered: list[AbstractAsyncContextManager[Any]] = field(default_factory=list)
+    """What it had entered and not left, to be ended by whoever buries it."""
+
+    def check(self, operation: str) -> None:
+        if self.dead:
+            raise Crashed(f"{operation}: this incarnation is dead")
+
+
 class Faults:
-    """A plan, and which of its faults have fired: one that never did makes a verdict inconclusive."""
+    """A plan, the calls that passed, and which of its faults struck: one that never did makes a verdict inconclusive."""
 
-    plan: Mapping[Address, Fault]
-    fired: set[Address] = field(default_factory=set)
-    _seen: Counter[tuple[int, str]] = field(default_factory=Counter)
-
-    def next(self, client: int, operation: str) -> Fault | None:
-        """Count one call and return the fault planned for it."""
-        address = (client, operation, self._seen[client, operation])
-        self._seen[client, operation] += 1
-        fault = self.plan.get(address)
-        if fault is not None:
-            self.fired.add(address)
-        return fault
+    def __init__(self, plan: Iterable[Fault], clock: Clock) -> None:
+        self.plan: dict[Address, str] = {}
+        for actor, operation, ordinal, what in plan:
+            if what.partition(" ")[0] not in _WORDS:
+                raise ValueError(f"no fault is called {what!r}")
+            self.plan[actor, operation, ordinal] = what
+        self.struck: set[Address] = set()
+        self.passed: list[Address] = []
+        """Every call that came by, in order."""
+        self.healed = False
+        self._clock = clock
+        self._seen: Counter[tuple[int, str]] = Counter()
+        self._cut: dict[int, float] = {}
 
     @property
-    def unfired(self) -> set[Address]:
-        """The addresses that no call reached."""
-        return set(self.plan) - self.fired
+    def missed(self) -> set[Address]:
+        """The addresses of the plan that no call reached."""
+        return set(self.plan) - self.struck
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong any more, and no call is counted."""
+        self.healed = True
+
+    async def before(self, actor: int, operation: str, incarnation: Incarnation | None) -> str:
+        """Count one call, let happen to it what happens before its effect, and return what is planned for it."""
+        if self.healed:
+            return ""
+        address = (actor, operation, self._seen[actor, operation])
+        self._seen[actor, operation] += 1
+        self.passed.append(address)
+        planned = self.plan.get(address, "")
+        if planned:
+            self.struck.add(address)
+        what, _, seconds = planned.partition(" ")
+        if what == "delay":
+            await self._clock.sleep(float(seconds))
+        if what == "cut":
+            self._cut[actor] = self._clock.now_s() + float(seconds)
+        if self._cut.get(actor, 0) > self._clock.now_s():
+            raise BackendUnavailable(f"{operation}: injected: the connection is cut")
+        if planned == "error before":
+            raise BackendUnavailable(f"{operation}: injected error before the effect")
+        if planned == "crash before" and incarnation is not None:
+            incarnation.dead = True
+            raise Crashed(f"{operation}: injected crash before the effect")
+        return planned
+
+    def after(self, operation: str, planned: str, incarnation: Incarnation | None) -> None:
+        """Let happen what is planned after the effect."""
+        if planned == "error after":
+            raise OperationTimeout(f"{operation}: injected error after the effect, the acknowledgement is lost")
+        if planned == "crash after" and incarnation is not None:
+            incarnation.dead = True
+            raise Crashed(f"{operation}: injected crash after the effect")

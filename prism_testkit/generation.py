@@ -30,7 +30,7 @@ def mixed_seed(seed: int, identifier: str) -> int:
 
 
 def generate(
-    check: Check, case: Callable[..., None], identifier: str, examples: int, seed: int, state: Path | None, shrink: bool
+    check: Check, case: Callable[..., object], identifier: str, examples: int, seed: int, state: Path | None, shrink: bool
 ) -> None:
     """Run ``case`` on stored and generated arguments; raise what the smallest failing one raised."""
 

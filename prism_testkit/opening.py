@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prism_testkit.bindings import Binding, Candidate
+from prism_testkit.bound import Bound
 from prism_testkit.case import Case
-from prism_testkit.checks import Check
+from prism_testkit.checks import FAULTS, Check
+from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
 from prism_testkit.plan import Plan
@@ -16,6 +18,7 @@ from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.reports.text import show
 from prism_testkit.schedules import Deadlock, Livelock
 from prism_testkit.signatures import claimed
+from prism_testkit.slots import needs_of
 from prism_testkit.tap import Tap, tapped
 from prism_testkit.worker import Site, Worker
 
@@ -23,6 +26,10 @@ __all__ = ["CaseRecord", "run_case"]
 
 ROUND_NS = 1_000 * 1_000_000_000
 """Each case begins at a full multiple of 1000 s of virtual time, so that it is the same alone and among others."""
+
+
+_CONNECTIONS = 8
+"""Each incarnation of a pattern has a connection of its own, as a process would; after so many they are used again."""
 
 
 @dataclass
@@ -35,6 +42,8 @@ class CaseRecord:
     notes: list[str] = field(default_factory=list)
     error: Exception | None = None
     case: Case | None = None
+    faults: Faults | None = None
+    """What befell the calls of a pattern, and which calls there were."""
     _frozen: list[Entry] | None = None
 
     @property
@@ -92,6 +101,8 @@ async def _run(check: Check, opened: "_Opened") -> None:
             arguments[slot.name] = await opened.open(opened.binding.slots[slot.name], 0, opened.record.namespace)
         if check.case_parameter:
             arguments[check.case_parameter] = opened.case
+        if check.pattern_parameter:
+            arguments[check.pattern_parameter] = opened.bound(opened.record.arguments.get(FAULTS, ()))
         try:
             await check.function(**arguments)
         finally:
@@ -120,6 +131,7 @@ class _Opened:
         self._namespaces: dict[str, Site] = {}
         self._spaces: dict[int, tuple[str, Any]] = {}
         """The namespace and the driver of each slot, by identity."""
+        self._bound: Bound[Any] | None = None
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
         self.case = Case(
@@ -154,6 +166,42 @@ class _Opened:
         slot = tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
         self._spaces[id(slot)] = (namespace, driver)
         return slot
+
+    def bound(self, plan: Sequence[Fault]) -> Bound[Any]:
+        """Return the pattern that the binding names, with a plan of faults for its calls."""
+        pattern = self.binding.pattern
+        assert pattern is not None
+        spaces = {slot: self.worker.namespaces.new() for slot in self.binding.slots}
+
+        async def opener(slot: str, actor: int, incarnation: Incarnation | None, whole: bool) -> tuple[Any, Any]:
+            candidate, namespace = self.binding.slots[slot], spaces[slot]
+            site = self.site(candidate)
+            connection = await site.client(max(actor, 0) % _CONNECTIONS)
+            self._namespaces.setdefault(namespace, site)
+            driver = await _open_driver(candidate, connection, namespace)
+            tap = self._tap(candidate, actor, connection, namespace)
+            if incarnation is not None:
+                tap.incarnation, tap.faults = incarnation, bound.faults
+            interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
+
+            async def closer() -> None:
+                await _close_driver(driver)
+
+            return tapped(driver, interfaces, tap, slot), closer
+
+        bound: Bound[Any] = Bound(
+            pattern=pattern,
+            needs=needs_of(pattern.implementation),
+            interfaces={slot: candidate.interfaces[-1] for slot, candidate in self.binding.slots.items()},
+            opener=opener,
+            clock=self.case.clock,
+            label=self.history.labels.__setitem__,
+        )
+        if plan:
+            bound.faulty(plan)
+        self._bound = bound
+        self.record.faults = bound.faults
+        return bound
 
     async def _clean(self, slot: Any) -> Any:
         namespace, driver = self._spaces.pop(id(slot))
@@ -242,6 +290,8 @@ class _Opened:
             for survivors, driver in self._survivors:
                 last.push_async_callback(survivors.close)
                 last.push_async_callback(_close_driver, driver)
+            if self._bound is not None:
+                await self._bound.close()
             for driver in reversed(self._drivers):
                 await _close_driver(driver)
             for namespace, site in self._namespaces.items():

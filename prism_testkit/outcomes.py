@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-__all__ = ["HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "law"]
+__all__ = ["Crashed", "HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "law"]
 
 
 class Outcome(enum.StrEnum):
@@ -32,6 +32,10 @@ class Unavailable(BaseException):
 
 class HarnessError(BaseException):
     """The harness or the server broke; never counted as a pass, never as the backend's failure."""
+
+
+class Crashed(BaseException):
+    """The simulated death of whoever made the call; nothing that it does from here on has an effect."""
 
 
 class Hung(BaseException):

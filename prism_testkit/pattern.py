@@ -1,11 +1,14 @@
-"""What a pattern or suite author registers. Standard library only."""
+"""What a pattern or suite author registers, and how a kind of pattern is declared. Standard library only."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from prism_testkit.waivers import Waiver
 
-__all__ = ["Pattern", "Suite"]
+__all__ = ["KINDS", "Kind", "Pattern", "Suite", "kind", "kind_of"]
+
+P = TypeVar("P", bound=type)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,3 +26,37 @@ class Suite:
     """A package of checks. Each of its modules that is not private is one suite, named after the module."""
 
     package: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of pattern: its name, the letters before the numbers of its promises, and the Protocol that states them."""
+
+    name: str
+    promises: str
+    protocol: type
+
+
+KINDS: dict[str, Kind] = {}
+"""Every kind that was declared in this process, by the letters of its promises."""
+
+
+def kind(name: str, *, promises: str) -> Callable[[P], P]:
+    """Declare a Protocol to be the kind ``name``, whose numbered docstring lines are ``promises`` 1, 2, ... (``CC1``)."""
+
+    def declare(protocol: P) -> P:
+        known = KINDS.get(promises)
+        if known is not None and (known.protocol.__module__, known.protocol.__qualname__) != (
+            protocol.__module__,
+            protocol.__qualname__,
+        ):
+            raise TypeError(f"{protocol.__qualname__}: the promises {promises}... are those of {known.protocol.__qualname__}")
+        KINDS[promises] = Kind(name, promises, protocol)
+        return protocol
+
+    return declare
+
+
+def kind_of(protocol: object) -> Kind | None:
+    """Return the kind that a Protocol was declared to be."""
+    return next((known for known in KINDS.values() if known.protocol is protocol), None)

@@ -11,6 +11,7 @@ from prism_testkit.interfaces import INTERFACES, interface_model
 from prism_testkit.pattern import Pattern, Suite
 from prism_testkit.promises import promise_text
 from prism_testkit.signatures import claimed, mismatches, unclaimed
+from prism_testkit.slots import Needs, SlotError, needs_of
 from prism_testkit.traits import Limits, Traits
 
 __all__ = ["NAME", "Offer", "RegistrationError", "Registry", "environment_name", "server_url"]
@@ -45,6 +46,8 @@ class Registry:
     patterns: dict[str, Pattern] = field(default_factory=dict)
     suites: dict[str, Suite] = field(default_factory=dict)
     offers: dict[str, dict[str, Offer]] = field(default_factory=dict)
+    needs: dict[str, Needs] = field(default_factory=dict)
+    """For each pattern what its implementation is made from."""
     warnings: list[str] = field(default_factory=list)
     origins: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For each backend ``("module", name)`` or ``("file", path)``, from which another process can import it again."""
@@ -59,11 +62,24 @@ class Registry:
         if isinstance(thing, Backend):
             self._add_backend(thing)
         elif isinstance(thing, Pattern):
-            self._add_unique(self.patterns, f"{thing.kind}:{thing.name}", thing, "pattern")
+            self._add_pattern(thing)
         elif isinstance(thing, Suite):
             self._add_unique(self.suites, thing.package, thing, "suite")
         else:
             raise RegistrationError(f"{self.adding}: expected a Backend, Pattern or Suite, found {type(thing).__name__}: {thing!r}")
+
+    def _add_pattern(self, pattern: Pattern) -> None:
+        name = f"{pattern.kind}:{pattern.name}"
+        if not NAME.fullmatch(pattern.kind) or not NAME.fullmatch(pattern.name):
+            raise RegistrationError(f"{self.adding}: pattern: expected kind and name like {NAME.pattern}, found {name!r}")
+        if not isinstance(pattern.implementation, type):
+            raise RegistrationError(f"{self.adding}: pattern {name!r}: expected a class, found {pattern.implementation!r}")
+        try:
+            needs = needs_of(pattern.implementation)
+        except SlotError as error:
+            raise RegistrationError(f"{self.adding}: pattern {name!r} is refused: {error}") from error
+        self._add_unique(self.patterns, name, pattern, "pattern")
+        self.needs[name] = needs
 
     def _add_unique(self, where: dict[str, Any], name: str, thing: object, what: str) -> None:
         if name in where:

@@ -44,6 +44,7 @@ class CheckResult(_Model):
     binding: str
     backends: list[str]
     interfaces: list[str] = Field(description="The interfaces that the check's slots need")
+    pattern: str = Field(default="", description="kind:name of the implementation that is judged; empty for an interface")
     promises: list[str]
     outcome: Outcome
     reason: str = Field(default="", description="Why it is waived, inconclusive, unavailable or an error")

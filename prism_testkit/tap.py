@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from prism_testkit.faults import Faults
+from prism_testkit.faults import Faults, Incarnation
 from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.outcomes import Hung
@@ -30,6 +30,7 @@ class Tap:
     client: int = 0
     history: History | None = None
     faults: Faults | None = None
+    incarnation: Incarnation | None = None
     suspend: bool = False
     scheduler: Scheduler | None = None
     """Says who goes next where ``suspend`` lets others run; without one it is first come, first served."""
@@ -38,7 +39,28 @@ class Tap:
 
     @property
     def attached(self) -> bool:
-        return self.history is not None or self.faults is not None or self.suspend or self.settle is not None
+        watching = (self.history, self.faults, self.incarnation, self.settle)
+        return self.suspend or any(each is not None for each in watching)
+
+    async def _before(self, operation: str) -> str:
+        """Pass the point before an effect; return the fault that is planned for the call."""
+        if self.incarnation is not None:
+            self.incarnation.check(operation)
+        planned = await self.faults.before(self.client, operation, self.incarnation) if self.faults is not None else ""
+        if self.suspend:
+            await self._point(operation, "before")
+        return planned
+
+    async def _after(self, operation: str, planned: str) -> None:
+        """Pass the point after an effect."""
+        if self.settle is not None:
+            await self.settle()
+        if self.suspend:
+            await self._point(operation, "after")
+        if planned and self.faults is not None:
+            self.faults.after(operation, planned, self.incarnation)
+        if self.incarnation is not None:
+            self.incarnation.check(operation)
 
     async def _point(self, operation: str, moment: Moment) -> None:
         if self.scheduler is None:
@@ -51,18 +73,11 @@ class Tap:
         history = self.history
         event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
         try:
-            fault = self.faults.next(self.client, operation) if self.faults is not None else None
-            if self.suspend:
-                await self._point(operation, "before")
-            if fault is not None and fault.when == "before":
-                raise fault.error(operation)
+            planned = await self._before(operation)
             result = await function(*args, **kwargs)
-            if self.settle is not None:
-                await self.settle()
-            if self.suspend:
-                await self._point(operation, "after")
-            if fault is not None:
-                raise fault.error(operation)
+            if planned == "duplicate":
+                result = await function(*args, **kwargs)
+            await self._after(operation, planned)
         except Hung:
             raise  # it never returned, and so it stands in the history
         except BaseException as error:
@@ -76,6 +91,15 @@ class Tap:
             history.respond(event, result)
         return result
 
+    async def _step(self, operation: str) -> None:
+        """Pass the point between two steps of an iterator."""
+        if self.faults is not None or self.incarnation is not None:
+            planned = await self._before(operation)
+            if planned and self.faults is not None:
+                self.faults.after(operation, planned, self.incarnation)
+        elif self.suspend:
+            await self._point(operation, "after")
+
     async def iterate(
         self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> AsyncIterator[Any]:
@@ -84,25 +108,20 @@ class Tap:
         event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
         given: list[Any] = []
         try:
-            fault = self.faults.next(self.client, operation) if self.faults is not None else None
-            if self.suspend:
-                await self._point(operation, "before")
-            if fault is not None and fault.when == "before":
-                raise fault.error(operation)
+            planned = await self._before(operation)
             iterator = function(*args, **kwargs)
             try:
                 async for item in iterator:
                     given.append(item)
                     yield item
-                    if self.suspend:
-                        await self._point(operation, "after")
+                    await self._step(f"{operation}.next")
             finally:
                 # `async for` leaves an abandoned generator to the collector; a driver's cursor is to be closed at once.
                 close = getattr(iterator, "aclose", None)
                 if close is not None:
                     await close()
-            if fault is not None:
-                raise fault.error(operation)
+            if planned and self.faults is not None:
+                self.faults.after(operation, planned, self.incarnation)
         except GeneratorExit:
             if history is not None:
                 history.respond(event, given)
@@ -129,7 +148,15 @@ class Tap:
 
         async def begin() -> Any:
             managers.append(function(*args, **kwargs))
-            return await managers[0].__aenter__()
+            entered = await managers[0].__aenter__()
+            if self.incarnation is not None:
+                self.incarnation.entered.append(managers[0])
+            return entered
+
+        async def end(*raised: Any) -> Any:
+            if self.incarnation is not None and managers[0] in self.incarnation.entered:
+                self.incarnation.entered.remove(managers[0])
+            return await managers[0].__aexit__(*raised)
 
         entered = await self.call(operation, begin, (), {})
         leave = f"{operation}.exit"
@@ -137,15 +164,18 @@ class Tap:
             yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")
         except BaseException as error:
             raised = (type(error), error, error.__traceback__)
-            if not await self.call(leave, lambda: managers[0].__aexit__(*raised), (), {}):
+            if not await self.call(leave, lambda: end(*raised), (), {}):
                 raise
         else:
-            await self.call(leave, lambda: managers[0].__aexit__(None, None, None), (), {})
+            await self.call(leave, lambda: end(None, None, None), (), {})
 
 
-def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap) -> Any:
-    """Return a proxy of ``driver`` that has the methods of ``interfaces`` (ids) and no others, and inherits their Protocols."""
-    return _proxy(driver, tuple(INTERFACES[name] for name in interfaces), tap)
+def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap, slot: str = "") -> Any:
+    """Return a proxy of ``driver`` that has the methods of ``interfaces`` (ids) and no others, and inherits their Protocols.
+
+    ``slot`` stands before the names of its operations (``store.put``), where several slots are told apart.
+    """
+    return _proxy(driver, tuple(INTERFACES[name] for name in interfaces), tap, f"{slot}." if slot else "")
 
 
 def offers(slot: object, protocol: type) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol, TextIO
 
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.matrix import legend, matrix, render, standing
+from prism_testkit.reports.patterns import pattern_lines
 from prism_testkit.reports.text import clip, fit_encoding, plain
 from prism_testkit.results import BackendReport, CheckResult, Report
 
@@ -88,6 +89,7 @@ def write_summary(
     rows = matrix(report)
     blocks: list[Iterable[_Line]] = [
         [(line, "") for line in render(rows, width, encoding)],
+        [(line, "") for line in pattern_lines(report.results, width, encoding)],
         [(line, "") for line in legend(rows, width, encoding)],
         _grouped("waived", _of(report, Outcome.WAIVED), verbose),
         _did_not_run(report, verbose),

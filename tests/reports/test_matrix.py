@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import backend, reports, result
 
-from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces import INTERFACES as CATALOGUE
+from prism_testkit.interfaces import interface_model
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.matrix import MARKS, legend, matrix, render
 from prism_testkit.results import Report
+
+INTERFACES = [interface for interface in CATALOGUE if interface_model(interface) == "keyvalue"]
+"""One data model: one table."""
 
 WORST_FIRST = ["failed", "error", "inconclusive", "waived", "unavailable", "passed"]
 

@@ -1,0 +1,165 @@
+"""An implementation of a pattern with its slots filled, as a check holds it: opened, crashed, opened again, and looked behind."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
+
+from prism_testkit.clock import Clock
+from prism_testkit.faults import Fault, Faults, Incarnation
+from prism_testkit.outcomes import Crashed, Inconclusive
+from prism_testkit.pattern import Pattern
+from prism_testkit.slots import Needs
+
+__all__ = ["HARNESS", "Bound", "SlotOpener"]
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+HARNESS = -2
+"""The actor under which the harness's own looks stand in a history."""
+
+SlotOpener = Callable[[str, int, Incarnation | None, bool], Awaitable[tuple[Any, Callable[[], Awaitable[None]]]]]
+"""(slot, actor, incarnation, whole) -> a tapped driver in the slot's namespace, and how to close it."""
+
+_current: ContextVar[Incarnation | None] = ContextVar("prism_incarnation", default=None)
+
+
+class Bound(Generic[P]):
+    """What a check of a pattern is given: ``async def check(claims: Bound[ClaimCheck], case: Case)``.
+
+    Every incarnation gets drivers of its own over the same data. Made by the harness.
+    """
+
+    def __init__(
+        self,
+        *,
+        pattern: Pattern,
+        needs: Needs,
+        interfaces: Mapping[str, str],
+        opener: SlotOpener,
+        clock: Clock,
+        label: Callable[[int, str], None],
+    ) -> None:
+        self.name = f"{pattern.kind}:{pattern.name}"
+        self.interfaces = interfaces
+        """For each slot that is filled the id of the interface by which it is bound."""
+        self.faults = Faults((), clock)
+        self.crashes = 0
+        """How many incarnations have died so far."""
+        self._implementation: Any = pattern.implementation
+        self._needs = needs
+        self._open = opener
+        self._clock = clock
+        self._label = label
+        self._actors = 0
+        self._owners: weakref.WeakKeyDictionary[asyncio.Task[Any], Incarnation] = weakref.WeakKeyDictionary()
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def faulty(self, plan: Iterable[Fault]) -> None:
+        """Let a plan of faults befall the calls of the incarnations that are opened from now on."""
+        self.faults = Faults(plan, self._clock)
+
+    def heal(self) -> None:
+        """Stop all faults: from now on everything must settle."""
+        self.faults.heal()
+
+    def struck(self) -> None:
+        """Give up on the case if a fault of the plan never took effect."""
+        if self.faults.missed:
+            raise Inconclusive(f"planned faults that no call reached: {sorted(self.faults.missed)}")
+
+    @asynccontextmanager
+    async def opened(self, **config: Any) -> AsyncIterator[P]:
+        """Open an incarnation with fresh drivers, enter it, and leave it at the end.
+
+        A planned crash comes out as `Crashed`, after the incarnation was buried: its tasks are cancelled without effect, what it
+        had entered is ended, its drivers are closed.
+        """
+        incarnation = Incarnation(self._actors)
+        self._actors += 1
+        self._label(incarnation.actor, f"{self.name} #{incarnation.actor}" if incarnation.actor else self.name)
+        self._watch_tasks()
+        token = _current.set(incarnation)
+        closers: list[Callable[[], Awaitable[None]]] = []
+        try:
+            slots: dict[str, Any] = {}
+            for slot in self.interfaces:
+                slots[slot], closer = await self._open(slot, incarnation.actor, incarnation, False)
+                closers.append(closer)
+            async with self._made(slots, config) as instance:
+                yield instance
+        except BaseException as error:
+            if incarnation.dead and not isinstance(error, AssertionError | KeyboardInterrupt):
+                self.crashes += 1
+                await self._bury(incarnation)
+                raise Crashed(f"{self.name} #{incarnation.actor} crashed") from error
+            raise
+        finally:
+            with suppress(ValueError):  # left in another context than it was entered in
+                _current.reset(token)
+            for closer in reversed(closers):
+                await closer()
+        if incarnation.dead:  # in the background, after the last call of the check
+            self.crashes += 1
+            await self._bury(incarnation)
+
+    async def survive(self, work: Callable[[P], Awaitable[T]], **config: Any) -> T:
+        """Open an incarnation and do ``work`` with it; after a crash open the next one and do ``work`` again, until it is done."""
+        while True:
+            try:
+                async with self.opened(**config) as instance:
+                    return await work(instance)
+            except Crashed:
+                continue
+
+    async def look(self, slot: str, *, whole: bool = False) -> Any:
+        """Return a client of what fills a slot, out of reach of faults; ``whole``: with every interface that its driver offers."""
+        self._label(HARNESS, "harness")
+        client, closer = await self._open(slot, HARNESS, None, whole)
+        self._closers.append(closer)
+        return client
+
+    async def close(self) -> None:
+        """Close what `look` opened."""
+        while self._closers:
+            await self._closers.pop()()
+
+    def _made(self, slots: Mapping[str, Any], config: Mapping[str, Any]) -> AbstractAsyncContextManager[P]:
+        rest: dict[str, Any] = dict.fromkeys((slot.name for slot in self._needs.slots if slot.name not in slots), None)
+        if self._needs.config is not None:
+            rest["config"] = self._needs.config(**config)
+        if self._needs.takes_clock:
+            rest["clock"] = self._clock
+        made: AbstractAsyncContextManager[P] = self._implementation(**slots, **rest)
+        return made
+
+    def _watch_tasks(self) -> None:
+        """Remember which incarnation started a task: when it dies, so do they."""
+        loop = asyncio.get_running_loop()
+
+        def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+            task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+            incarnation = _current.get()
+            if incarnation is not None:
+                self._owners[task] = incarnation
+            return task
+
+        loop.set_task_factory(factory)
+
+    async def _bury(self, incarnation: Incarnation) -> None:
+        tasks = [
+            task
+            for task, owner in list(self._owners.items())
+            if owner is incarnation and not task.done() and task is not asyncio.current_task()
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        dead = Crashed("the incarnation is dead")
+        while incarnation.entered:
+            # Ended here, and not by the collector, so that it happens at this very point.
+            with suppress(Exception, Crashed):
+                await incarnation.entered.pop().__aexit__(Crashed, dead, None)

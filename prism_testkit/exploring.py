@@ -1,0 +1,70 @@
+"""The passes of an explored check over its own calls: errors, crashes, crashes inside recovery, pairs of faults.
+
+The order is that of what finds most for least: without faults; an error before and after every call; a crash before and after
+every call; a crash at a call of the next incarnation; two faults at random. The calls are those of the run without faults, so a
+pass needs no list of its own, and a fault's address means the same in every run of a deterministic binding.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hypothesis import strategies as st
+
+from prism_testkit.checks import FAULTS, Check, Level
+from prism_testkit.faults import CRASHES, ERRORS, Address, Fault, Faults, Plan
+
+__all__ = ["CAPS", "Caps", "explore", "pairs"]
+
+Case = Callable[[Plan], Faults | None]
+"""Run the check under a plan; return what the tap saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many faults of each pass are tried on a binding; None: all. Where fewer are tried, they are drawn with the run's seed."""
+
+    errors: int | None
+    crashes: int | None
+    recoveries: int
+
+
+CAPS: dict[Level, dict[Literal["virtual", "real"], Caps]] = {
+    "smoke": {"virtual": Caps(8, 8, 0), "real": Caps(2, 2, 0)},
+    "standard": {"virtual": Caps(None, None, 12), "real": Caps(8, 8, 2)},
+    "thorough": {"virtual": Caps(None, None, 200), "real": Caps(None, None, 40)},
+    "soak": {"virtual": Caps(None, None, 200), "real": Caps(None, None, 40)},
+}
+
+
+def explore(case: Case, caps: Caps, seed: int) -> list[Address]:
+    """Run the passes in order; the first failing case raises. Returns the calls of the run without faults."""
+    faults = case(())
+    calls = list(faults.passed) if faults is not None else []
+    choice = random.Random(seed)
+    for kinds, cap in ((ERRORS, caps.errors), (CRASHES, caps.crashes)):
+        for fault in _some([(*address, kind) for address in calls for kind in kinds], cap, choice):
+            case((fault,))
+    for first in _some([(*address, kind) for address in calls for kind in CRASHES], caps.recoveries, choice):
+        seen = case((first,))
+        recovery = [address for address in (seen.passed if seen is not None else ()) if address[0] > first[0]]
+        if recovery:
+            case((first, (*choice.choice(recovery), choice.choice(CRASHES))))
+    return calls
+
+
+def _some(faults: Sequence[Fault], cap: int | None, choice: random.Random) -> Iterator[Fault]:
+    if cap is None or cap >= len(faults):
+        yield from faults
+    else:
+        yield from (faults[place] for place in sorted(choice.sample(range(len(faults)), cap)))
+
+
+def pairs(check: Check, calls: Sequence[Address]) -> Check | None:
+    """Return the check with up to two faults at random, drawn beside its own data; None if it made no calls."""
+    if not calls:
+        return None
+    fault = st.tuples(st.sampled_from(list(calls)), st.sampled_from(ERRORS + CRASHES)).map(lambda drawn: (*drawn[0], drawn[1]))
+    plan = st.lists(fault, max_size=2, unique_by=lambda drawn: drawn[:3]).map(tuple)
+    return replace(check, given={**(check.given or {}), FAULTS: plan})
