@@ -39,16 +39,16 @@ class Description:
 
 
 class Target:
-    """The names of one call, checked, and how it refuses: each error names the operation, the bucket and the backend."""
+    """The names of one call, checked: a bucket, or a bucket and a key. Its errors say them, the operation and the backend."""
 
-    def __init__(self, backend: str, operation: str, bucket: str, key: str | None = None) -> None:
-        self.backend, self.operation, self.bucket, self.key = backend, operation, bucket, key
-        self.bucket_bytes = prism.check_name(bucket, operation, backend)
-        self.key_bytes = b"" if key is None else prism.check_name(key, operation, backend)
+    def __init__(self, backend: str, operation: str, bucket: str, *key: str) -> None:
+        self.backend, self.operation = backend, operation
+        self._names = (bucket, *key)
+        self.bucket_bytes, *rest = (prism.check_name(name, operation, backend) for name in self._names)
+        self.key_bytes = b"".join(rest)
 
     def __str__(self) -> str:
-        names = f"{self.bucket[:40]!a}" if self.key is None else f"{self.bucket[:40]!a} {self.key[:40]!a}"
-        return f"{self.operation} {names}"
+        return " ".join([self.operation, *(f"{name[:40]!a}" for name in self._names)])
 
     def no_bucket(self) -> BucketNotFound:
         return BucketNotFound(f"{self.backend}: {self}: there is no such bucket")
@@ -57,7 +57,7 @@ class Target:
         return ObjectNotFound(f"{self.backend}: {self}: there is no such object")
 
     def check_data(self, data: Bytes) -> bytes:
-        return prism.check_payload(data, self.operation, self.backend, self.key or "", LIMITS)
+        return prism.check_payload(data, self.operation, self.backend, self._names[-1], LIMITS)
 
     def describe(
         self, content_type: str | None, content_encoding: str | None, user_metadata: Mapping[str, str] | None

@@ -52,8 +52,8 @@ class MemoryObjectStorage(ObjectStorageConditional):
         # Looked up each time, for `clean` drops the dict of a namespace while drivers of it may live on.
         return self._spaces.setdefault(self._namespace, {})
 
-    def _bucket(self, target: Target) -> _Bucket:
-        bucket = self._buckets().get(target.bucket)
+    def _bucket(self, target: Target, name: str) -> _Bucket:
+        bucket = self._buckets().get(name)
         if bucket is None:
             raise target.no_bucket()
         return bucket
@@ -66,13 +66,10 @@ class MemoryObjectStorage(ObjectStorageConditional):
         return found
 
     def _find(self, operation: str, bucket: str, key: str) -> _Object | None:
-        return self._present(self._bucket(Target(_ME, operation, bucket, key)), key)
+        return self._present(self._bucket(Target(_ME, operation, bucket, key), bucket), key)
 
-    def _store(self, target: Target, data: bytes, description: Description) -> ObjectMetadata:
-        assert target.key is not None
-        stored = _Object(data, description, f"{next(_versions):x}", self._clock.now_ms())
-        self._bucket(target)[target.key] = stored
-        return stored.metadata()
+    def _version(self, data: bytes, description: Description) -> _Object:
+        return _Object(data, description, f"{next(_versions):x}", self._clock.now_ms())
 
     async def put(
         self,
@@ -85,7 +82,9 @@ class MemoryObjectStorage(ObjectStorageConditional):
         user_metadata: Mapping[str, str] | None = None,
     ) -> ObjectMetadata:
         target = Target(_ME, "put", bucket, key)
-        return self._store(target, target.check_data(data), target.describe(content_type, content_encoding, user_metadata))
+        version = self._version(target.check_data(data), target.describe(content_type, content_encoding, user_metadata))
+        self._bucket(target, bucket)[key] = version
+        return version.metadata()
 
     async def put_if_absent(
         self,
@@ -98,11 +97,12 @@ class MemoryObjectStorage(ObjectStorageConditional):
         user_metadata: Mapping[str, str] | None = None,
     ) -> bool:
         target = Target(_ME, "put_if_absent", bucket, key)
-        copy, description = target.check_data(data), target.describe(content_type, content_encoding, user_metadata)
-        if self._present(self._bucket(target), key) is not None:
-            return False
-        self._store(target, copy, description)
-        return True
+        version = self._version(target.check_data(data), target.describe(content_type, content_encoding, user_metadata))
+        objects = self._bucket(target, bucket)
+        missing = self._present(objects, key) is None
+        if missing:
+            objects[key] = version
+        return missing
 
     async def put_stream(
         self,
@@ -118,11 +118,13 @@ class MemoryObjectStorage(ObjectStorageConditional):
         target = Target(_ME, "put_stream", bucket, key)
         target.check_stream(chunks, size)
         description = target.describe(content_type, content_encoding, user_metadata)
-        self._bucket(target)  # before anything is asked of the source
+        self._bucket(target, bucket)  # before anything is asked of the source
         intake, blocks = Intake(target, size), list[bytes]()
         async for chunk in chunks:
             blocks += intake.add(chunk)
-        return self._store(target, b"".join([*blocks, *intake.end()]), description)
+        version = self._version(b"".join([*blocks, *intake.end()]), description)
+        self._bucket(target, bucket)[key] = version
+        return version.metadata()
 
     async def get(self, bucket: str, key: str) -> bytes | None:
         found = self._find("get", bucket, key)
@@ -130,14 +132,14 @@ class MemoryObjectStorage(ObjectStorageConditional):
 
     async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
         target = Target(_ME, "get_stream", bucket, key)
-        found = self._present(self._bucket(target), key)
+        found = self._present(self._bucket(target, bucket), key)
         if found is None:
             raise target.no_object()
         for start in range(0, len(found.data), CHUNK_BYTES):
             yield found.data[start : start + CHUNK_BYTES]
 
     async def delete(self, bucket: str, key: str) -> bool:
-        objects = self._bucket(Target(_ME, "delete", bucket, key))
+        objects = self._bucket(Target(_ME, "delete", bucket, key), bucket)
         present = self._present(objects, key) is not None
         if present:
             del objects[key]
@@ -153,7 +155,7 @@ class MemoryObjectStorage(ObjectStorageConditional):
     async def set_ttl(self, bucket: str, key: str, ttl_s: float) -> bool:
         target = Target(_ME, "set_ttl", bucket, key)
         prism.check_seconds(ttl_s, "set_ttl", _ME)
-        objects = self._bucket(target)
+        objects = self._bucket(target, bucket)
         found = self._present(objects, key)
         if found is None:
             return False
@@ -164,7 +166,7 @@ class MemoryObjectStorage(ObjectStorageConditional):
     async def list_objects(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         target = Target(_ME, "list_objects", bucket)
         prism.check_prefix(prefix, "list_objects", _ME)
-        objects = self._bucket(target)
+        objects = self._bucket(target, bucket)
         # The keys are those of now, but each is looked up when its turn comes: none is given twice, or after it is gone.
         for key in [key for key in objects if key.startswith(prefix)]:
             found = self._present(objects, key)
@@ -190,4 +192,5 @@ class MemoryObjectStorage(ObjectStorageConditional):
         return True
 
     async def bucket_exists(self, bucket: str) -> bool:
-        return Target(_ME, "bucket_exists", bucket).bucket in self._buckets()
+        Target(_ME, "bucket_exists", bucket)
+        return bucket in self._buckets()
