@@ -1,0 +1,1 @@
+"""Schedules: the loop of virtual time, plans, the gate, and racy programs that plans must find."""
