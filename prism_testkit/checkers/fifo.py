@@ -88,7 +88,6 @@ def check_fifo(operations: Iterable[Enqueue | Dequeue]) -> Violation | None:
             takes.append(operation)
         elif puts.setdefault(operation.value, operation) is not operation:
             raise ValueError(f"{show(operation.value)} was enqueued twice: every value must differ")
-    takes = [take for take in takes if take.outcome is not Outcome.FAILED]
     given = [take for take in takes if take.outcome is Outcome.OK and take.value is not None]
     unknown = sorted(take.call for take in takes if take.outcome is Outcome.UNKNOWN)
     empty = [take for take in takes if take.outcome is Outcome.OK and take.value is None]
@@ -149,8 +148,7 @@ def _find_overtaken(stays: list[_Stay], unknown: Sequence[float]) -> Violation |
             return _overtaken(stay, other, "only later")
         if not stay.taken:
             missing.append((_out(other), stay, other))
-    missing.sort(key=lambda entry: entry[0])
-    # By Hall's theorem: the n-th to be missed needs an n-th unknown dequeue, called before it was missed.
+    # They are in the order in which they were missed. By Hall's theorem the n-th needs an n-th unknown dequeue, called before that.
     for count, (out, stay, other) in enumerate(missing):
         if count >= len(unknown) or unknown[count] > out:
             return _overtaken(stay, other, "never" if count == 0 else f"never, like {count} more than unknown dequeues explain")

@@ -127,7 +127,7 @@ def returned(event: Receive | Ack | Extend | Release) -> float:
 def held(events: Iterable[Event]) -> dict[Hashable, list[Held]]:
     """Sort deliveries by message and attempt, each with what became of it.
 
-    Two deliveries under one lease, and a use of a lease that nobody received, raise ``ValueError``.
+    Two deliveries under one lease, and a use of a lease that nobody had received, raise ``ValueError``.
     """
     events = list(events)
     leases: dict[Hashable, Held] = {}
@@ -142,6 +142,8 @@ def held(events: Iterable[Event]) -> dict[Hashable, list[Held]]:
                 raise ValueError(f"{show(event)}: nobody received this lease")
             holding = leases[event.lease]
             if not isinstance(event, Lapse):
+                if event.call < returned(holding.receive):
+                    raise ValueError(f"{show(event)}: its lease was received only later")
                 holding.uses.append(event)
             elif holding.lapse is None or event.at < holding.lapse.at:
                 holding.lapse = event

@@ -38,7 +38,7 @@ def check_dead_letters(
             return Violation(
                 "twice", f"message {show(message)} is {count} times in the dead-letter queue", _told(messages, message)
             )
-        wrong = _find_soon(message, messages.get(message, []), max_attempts, unknown, now - tolerance_s)
+        wrong = _find_soon(message, messages.get(message, []), max_attempts, unknown, now + tolerance_s)
         if wrong is not None:
             return wrong
     listed = set(dead)

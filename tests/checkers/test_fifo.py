@@ -177,6 +177,10 @@ VIOLATIONS: dict[str, tuple[str, list[Step]]] = {
         "witness",
         [A, put("b", 2, 4), take(None, 3, 8), take("a", 6, 9), take("b", 10, 11)],
     ),
+    "overtaken by the second of two that were called together": (
+        "order",
+        [A, put("b", 2, 5), put("c", 3, 5), take("c", 6, 7), take("a", 8, 9), take("b", 10, 11)],
+    ),
     "one unknown dequeue for two missing values": (
         "order",
         [A, B, put("c", 4, 5), take(None, 4, None, UNKNOWN), take("c", 6, 7)],
@@ -200,7 +204,12 @@ RIGHT: dict[str, list[Step]] = {
     "still in it": [A, B, take("a", 4, 5)],
     "empty during an enqueue": [put("a", 0, 5), take(None, 1, 2), take("a", 6, 7)],
     "empty between two values": [A, take("a", 2, 5), put("b", 3, 6), take(None, 4, 7), take("b", 8, 9)],
-    "an unknown enqueue, of which an error was told, never happened": [put("a", 0, 1, UNKNOWN), B, take("b", 4, 5), take(None, 6, 7)],
+    "an unknown enqueue, of which an error was told, never happened": [
+        put("a", 0, 1, UNKNOWN),
+        B,
+        take("b", 4, 5),
+        take(None, 6, 7),
+    ],
     "an unknown enqueue happened late": [put("a", 0, None, UNKNOWN), B, take("b", 4, 5), take(None, 6, 7), take("a", 8, 9)],
     "an unknown dequeue took the first": [A, B, take(None, 2, None, UNKNOWN), take("b", 4, 5)],
     "an unknown dequeue took nothing": [A, take(None, 2, None, UNKNOWN), take("a", 4, 5)],
@@ -224,6 +233,13 @@ def test_violation(name: str) -> None:
 def test_correct_history(name: str) -> None:
     assert check_fifo(RIGHT[name]) is None
     assert is_linearizable(RIGHT[name])
+
+
+def test_all_that_may_be_inside_is_told() -> None:
+    history = VIOLATIONS["empty though one unknown dequeue cannot take both"][1]
+    violation = check_fifo(history)
+    assert violation is not None
+    assert violation.operations == (history[3], A, B)
 
 
 def test_a_value_enqueued_twice_cannot_be_judged() -> None:
