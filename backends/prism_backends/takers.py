@@ -64,6 +64,8 @@ class Takers:
         is over.
         """
         began_s = clock.now_s()
+        # Time that is virtual waits for nobody, so there is no other process to look out for.
+        longest_s = math.inf if clock.virtual else _LONGEST_PAUSE_S
         taker = _Taker()
         self._waiting.setdefault(queue, []).append(taker)
         try:
@@ -74,8 +76,11 @@ class Takers:
                 if found is not None or is_last:
                     return found
                 now_s = clock.now_s()
-                pause_s = min(max(_PAUSE_S, _PATIENCE * (now_s - began_s)), _LONGEST_PAUSE_S)
+                pause_s = min(max(_PAUSE_S, _PATIENCE * (now_s - began_s)), longest_s)
                 await taker.rest(min(began_s + timeout_s - now_s, due_s - now_s, pause_s) + _ROUNDING_S)
+        except BaseException:
+            taker.rung = True  # an attempt that was rung for may have come to nothing
+            raise
         finally:
             self._leave(queue, taker)
 
