@@ -10,8 +10,9 @@ from typing import Any, ClassVar, TypeVar
 import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, record_of
-from prism_backends.sqlite.streammembers import Company, SqliteMember, bell_of
+from prism_backends.sqlite.streammembers import SqliteMember, company_of
 from prism_backends.stream_arguments import check_key, check_offset, check_start
+from prism_backends.streamcompany import bell_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import GroupInfo, GroupStart, Member, Record, StreamBasic, StreamConsumerGroups
@@ -60,7 +61,7 @@ class SqliteStream(StreamBasic, StreamConsumerGroups):
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:
         self._client, self._namespace = client, namespace.encode()
-        self._company = Company(client)
+        self._company = company_of(client)
         self._closed = False
 
     async def close(self) -> None:
@@ -74,7 +75,7 @@ class SqliteStream(StreamBasic, StreamConsumerGroups):
         row["key"] = check_key(key, "append", _ME)
         row["headers"] = json.dumps(prism.check_headers(headers, "append", _ME)).encode()
         offset = await self._write("append", stream, partial(self._append, row))
-        bell_of(self._client, self._namespace, row["stream"]).ring()
+        bell_of(self._client.shared, self._namespace, row["stream"]).ring()
         return offset
 
     def _append(self, row: dict[str, Any], connection: sqlite3.Connection, now_s: float) -> int:

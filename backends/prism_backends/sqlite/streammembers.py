@@ -3,22 +3,22 @@
 import asyncio
 import secrets
 import sqlite3
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import prism_testkit as prism
-from prism_backends.bell import Bell
+from prism_backends.cancellation import ended
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, Held, tokens_of
 from prism_backends.sqlite.waiting import Patience
 from prism_backends.stream_arguments import check_deliveries, check_most
+from prism_backends.streamcompany import Company, bell_of
 from prism_testkit.interfaces.errors import Closed, Conflict, GroupNotFound, PrismError
 from prism_testkit.interfaces.stream import Member, RecordDelivery
 
-__all__ = ["HORIZON_S", "Company", "SqliteMember", "bell_of"]
+__all__ = ["HORIZON_S", "SqliteMember", "company_of"]
 
 T = TypeVar("T")
 
@@ -30,79 +30,31 @@ _ROUNDING_S = 1e-5
 """An instant is a float, good to 2e-6 s as far as 1e10 s ahead. It is put this much late, so that rounding makes none early."""
 
 
-def bell_of(client: SqliteClient, namespace: bytes, stream: bytes) -> Bell:
-    """Return the bell that the clients of this place ring when something was appended, or given back."""
-    bells: weakref.WeakValueDictionary[tuple[bytes, bytes], Bell]
-    bells = client.shared.setdefault("sqlite stream bells", weakref.WeakValueDictionary())
-    return bells.setdefault((namespace, stream), Bell())
+def company_of(client: SqliteClient) -> Company["SqliteMember"]:
+    """Return what keeps the members of a driver alive.
 
-
-class Company:
-    """The members of one driver. Those of a process know of each other; others see the horizon, which a beat moves on.
-
-    So a member never loses what it holds because it is slow, or because a writer of another process keeps the file for long: only
-    if its process was killed, or stood still for longer than the horizon. On a virtual clock nothing beats: whoever else lives
-    is in this process.
+    On a virtual clock nothing beats: whoever lives is in this process. On a real one a beat fails while a writer of another
+    process keeps the file, so the horizon leaves room for two beats more.
     """
 
-    def __init__(self, client: SqliteClient) -> None:
-        self._client = client
-        self._alive: weakref.WeakValueDictionary[str, SqliteMember]
-        self._alive = client.shared.setdefault("sqlite stream members", weakref.WeakValueDictionary())
-        self._members: set[SqliteMember] = set()
-        self._beating: asyncio.Task[None] | None = None
+    async def beat(members: list[SqliteMember]) -> None:
+        def renew(connection: sqlite3.Connection, now_s: float) -> None:
+            for member in members:
+                GroupRows(connection, member.names).renew(member.name, now_s + HORIZON_S)
 
-    def is_alive(self, name: str) -> bool:
-        """Say whether a member is one of this process, and was not left."""
-        return name in self._alive
+        await client.write("stream members", renew)
 
-    def enter(self, member: "SqliteMember") -> None:
-        self._members.add(member)
-        self._alive[member.name] = member
-        if self._beating is None and not self._client.clock.virtual:
-            self._beating = asyncio.create_task(self._beat(), name="sqlite stream members")
-
-    def rename(self, member: "SqliteMember", name: str) -> None:
-        self._alive.pop(member.name, None)
-        member.name = name
-        self._alive[name] = member
-
-    def leave(self, member: "SqliteMember") -> None:
-        self._members.discard(member)
-        self._alive.pop(member.name, None)
-        if self._beating is not None and not self._members:
-            self._beating.cancel()
-            self._beating = None
-
-    def abandon(self) -> None:
-        """Let every member be as one that died."""
-        for member in list(self._members):
-            member.is_open = False
-            member.bell.ring()
-            self.leave(member)
-
-    async def _beat(self) -> None:
-        while True:
-            await self._client.clock.sleep(_BEAT_S)
-            try:
-                await self._client.write("stream members", self._renew)
-            except Closed:
-                return
-            except PrismError:
-                continue  # the file is busy or full; the horizon leaves room for two beats more
-
-    def _renew(self, connection: sqlite3.Connection, now_s: float) -> None:
-        for member in list(self._members):
-            GroupRows(connection, member.names).renew(member.name, now_s + HORIZON_S)
+    return Company(client.shared, lambda: _BEAT_S, None if client.clock.virtual else beat)
 
 
 class SqliteMember(Member):
     """One stay in a group: a row, whose name changes if it was revoked and the member joined again."""
 
-    def __init__(self, client: SqliteClient, company: Company, names: dict[str, bytes]) -> None:
+    def __init__(self, client: SqliteClient, company: "Company[SqliteMember]", names: dict[str, bytes]) -> None:
         self._client, self._company, self.names = client, company, names
         self.name = secrets.token_hex(8)
-        self.bell = bell_of(client, names["namespace"], names["stream"])
+        self.place: Hashable = tuple(names.values())
+        self.bell = bell_of(client.shared, names["namespace"], names["stream"])
         self.is_open = True
         self._batch = 0
         self._void: set[int] = set()
@@ -119,15 +71,20 @@ class SqliteMember(Member):
             raise
 
     async def leave(self) -> None:
-        """Give back what is held. A repeat does nothing; after a cancellation it goes on."""
-        if self.is_open:
-            self.is_open = False
-            self._company.leave(self)
-            try:
-                with suppress(Closed):  # the connection is; what was held comes again when the horizon is reached
-                    await asyncio.shield(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
-            finally:
-                self.bell.ring()
+        """Give back what is held. A repeat does nothing; a cancellation waits for it."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self._company.leave(self)
+        leaving = asyncio.ensure_future(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
+        try:
+            with suppress(Closed):  # the connection is; what was held comes again when the horizon is reached
+                await asyncio.shield(leaving)
+        except asyncio.CancelledError:
+            await ended(leaving)
+            raise
+        finally:
+            self.bell.ring()
 
     async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
         most = check_most(max_records, "receive", _ME)
@@ -194,8 +151,8 @@ class SqliteMember(Member):
             taken = await asyncio.shield(taking)
         except BaseException:
             self._void.add(batch)
-            await _ended(taking)
-            await _ended(asyncio.ensure_future(self._give_back()))
+            await ended(taking)
+            await ended(asyncio.ensure_future(self._give_back()))
             raise
         self._void -= void
         self._check_open("receive")  # else the leaving gave all of it back
@@ -242,12 +199,3 @@ class SqliteMember(Member):
     def _what(self, operation: str) -> str:
         stream, group = (self.names[part].decode()[:40] for part in ("stream", "grp"))
         return f"{_ME}: {operation} of group {group!a} of {stream!a}"
-
-
-async def _ended(call: "asyncio.Future[Any]") -> None:
-    """Wait for the end of a call, whatever it is, however often the waiting is cancelled."""
-    while not call.done():
-        with suppress(asyncio.CancelledError):  # the caller was cancelled already, and goes on with that afterwards
-            await asyncio.wait([call])
-    if not call.cancelled():
-        call.exception()  # seen; the caller raises its own
