@@ -97,13 +97,33 @@ CREATE TABLE stream_delivery (
 CREATE INDEX stream_delivery_due ON stream_delivery (namespace, stream, grp, due_s) WHERE member IS NULL;
 """
 
-SCHEMA = "PRAGMA journal_mode = WAL;" + _KEYVALUE + _QUEUE + _PUBSUB + _STREAM
+# Numbers of versions are never given twice, so what reads one by its number never reads another.
+_OBJECTS = """
+CREATE TABLE object_buckets (
+  namespace BLOB NOT NULL, bucket BLOB NOT NULL, PRIMARY KEY (namespace, bucket)
+) WITHOUT ROWID;
+CREATE TABLE objects (
+  version INTEGER PRIMARY KEY AUTOINCREMENT,
+  namespace BLOB NOT NULL, bucket BLOB NOT NULL, key BLOB NOT NULL, owner TEXT,
+  size INTEGER NOT NULL, last_modified_ms INTEGER NOT NULL, deadline_s REAL, description TEXT NOT NULL
+);
+CREATE UNIQUE INDEX objects_seen ON objects (namespace, bucket, key) WHERE owner IS NULL;
+CREATE INDEX objects_unseen ON objects (namespace, owner) WHERE owner IS NOT NULL;
+CREATE INDEX objects_deadlines ON objects (namespace, deadline_s) WHERE deadline_s IS NOT NULL AND owner IS NULL;
+CREATE TABLE object_data (
+  namespace BLOB NOT NULL, version INTEGER NOT NULL, number INTEGER NOT NULL, data BLOB NOT NULL
+);
+CREATE UNIQUE INDEX object_data_versions ON object_data (namespace, version, number);
+"""
+
+SCHEMA = "PRAGMA journal_mode = WAL;" + _KEYVALUE + _QUEUE + _PUBSUB + _STREAM + _OBJECTS
 
 TABLES = (
     "keyvalue",
     *("queue_messages", "queue_policies", "queue_counters"),
     *("pubsub_messages", "pubsub_listeners", "pubsub_log", "pubsub_durables", "pubsub_members", "pubsub_deliveries"),
     *("stream", "stream_record", "stream_group", "stream_member", "stream_delivery"),
+    *("object_buckets", "objects", "object_data"),
 )
 """What `clean` empties."""
 
