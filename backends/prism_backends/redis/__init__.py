@@ -3,16 +3,18 @@
 import prism_testkit as prism
 from prism_backends.redis.client import RedisClient, clean, connect
 from prism_backends.redis.keyvalue import RedisKeyValue
+from prism_backends.redis.pubsub import RedisPubSub
 from prism_backends.redis.queue import RedisQueue
 from prism_backends.redis.server import server
+from prism_backends.redis.stream import RedisStream
 from prism_testkit.registry import Registry
 
-__all__ = ["RedisClient", "RedisKeyValue", "RedisQueue", "prism_register_backends", "redis"]
+__all__ = ["RedisClient", "RedisKeyValue", "RedisPubSub", "RedisQueue", "RedisStream", "prism_register_backends", "redis"]
 
 redis = prism.Backend(
     name="redis",
     connect=connect,
-    drivers=[RedisKeyValue, RedisQueue],
+    drivers=[RedisKeyValue, RedisPubSub, RedisQueue, RedisStream],
     clean=clean,
     # One millisecond for rounding a time to live up, one because a key is still there in the millisecond of its deadline.
     limits=prism.Limits(clock_resolution_s=0.002),

@@ -23,6 +23,7 @@ class Patience:
         self._loop = asyncio.get_running_loop()
         self._until = None if timeout_s is None else self._loop.time() + timeout_s
         self._next_s = _FIRST_S
+        self._heard = bell.rings
 
     async def rest(self, most_s: float = _LAST_S) -> bool:
         """Rest until it is worth to look again, ``most_s`` at the longest; False, at once, if the time is over."""
@@ -33,5 +34,6 @@ class Patience:
                 return False
             rest_s = min(rest_s, left_s)
         self._next_s = min(self._next_s * 2, _LAST_S)
-        await self._bell.rest(rest_s)
+        await self._bell.rest(rest_s, self._heard)
+        self._heard = self._bell.rings  # the next look begins now
         return True
