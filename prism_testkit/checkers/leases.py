@@ -256,17 +256,12 @@ def _find_refused(holding: Held, tolerance_s: float) -> Violation | None:
     for use in holding.uses:
         if use.outcome is not Outcome.FAILED:
             continue
-        end = min(holding.deadlines(before=use.call)[0], math.inf if holding.lapse is None else holding.lapse.at)
-        for other in holding.uses:
-            if other.outcome is Outcome.FAILED or other.call > returned(use):
-                continue
-            if not isinstance(other, Extend):
-                end = min(end, other.call)
-            elif other.call >= use.call:
-                end = min(end, other.call + other.seconds)
+        # An extend that was accepted, also later, shows that the lease was valid until then.
+        acked = [other.call for other in holding.uses if isinstance(other, Ack) and other.outcome is not Outcome.FAILED]
+        end = min(holding.earliest_end(), *acked, math.inf)
         if returned(use) < end - tolerance_s:
             sentence = f"{_name(use)} of message {show(holding.receive.message)} was refused while its lease was valid"
-            return Violation("refused", sentence, (holding.receive, *(o for o in holding.uses if o.call <= use.call)))
+            return Violation("refused", sentence, (holding.receive, *holding.uses))
     return None
 
 

@@ -59,15 +59,23 @@ VIOLATIONS: dict[str, tuple[str, list[Event]]] = {
     "a release accepted after another had it": ("ended", [FIRST, receive(2, 3, 4, attempt=2), Release(1, 5, 6)]),
     "given again while the one before the last has it": (
         "early",
-        [receive(1, 0, 1, seconds=30), receive(2, 5, 12, attempt=2, seconds=1), receive(3, 15, 16, attempt=3)],
+        [FIRST, receive(2, 5, 40, attempt=2, seconds=1), receive(3, 5, 7, attempt=3)],
     ),
     "given again before its owner died": ("early", [FIRST, receive(2, 2, 3, attempt=2), Lapse(1, 5)]),
     "given again after the ack": ("acked", [FIRST, Ack(1, 2, 3), receive(2, 20, 21, attempt=2)]),
     "an old ack accepted while another has it": ("ended", [FIRST, receive(2, 10, 12, attempt=2), Ack(1, 12, 13)]),
     "accepted after another of two had it": (
         "ended",
-        [FIRST, receive(2, 10, 40, attempt=2, seconds=1), receive(3, 10, 12, attempt=3, seconds=1), Release(1, 13, 14)],
+        [
+            receive(1, 0, 1, seconds=20),
+            receive(2, 10, 40, attempt=2, seconds=1),
+            receive(3, 10, 12, attempt=3, seconds=1),
+            Release(1, 13, 14),
+        ],
     ),
+    "an ack accepted of the last delivery but one": ("ended", [FIRST, receive(2, 10, 30, attempt=2), Ack(1, 9, 12)]),
+    "an ack accepted after a refused extend": ("ended", [FIRST, Extend(1, 20, 10, 12, FAILED), Ack(1, 15, 16)]),
+    "an ack accepted long after the extend must have been": ("ended", [FIRST, Extend(1, 10, 5, 50), Ack(1, 30, 31)]),
     "an ack accepted after the deadline": ("ended", [FIRST, Ack(1, 12, 13)]),
     "an extend accepted after the deadline": ("ended", [FIRST, Extend(1, 5, 12, 13)]),
     "an extend accepted after the shortened deadline": ("ended", [FIRST, Extend(1, 2, 3, 4), Extend(1, 9, 7, 8)]),
@@ -83,6 +91,11 @@ VIOLATIONS: dict[str, tuple[str, list[Event]]] = {
     "one unknown receive for two attempts": ("count", [receive(9, 0, None), receive(1, 0, 1, attempt=3)]),
     "a valid ack refused": ("refused", [FIRST, Ack(1, 2, 3, FAILED)]),
     "refused before the extended deadline": ("refused", [FIRST, Extend(1, 20, 2, 3), Release(1, 15, 16, FAILED)]),
+    "refused before the deadline that was extended twice": (
+        "refused",
+        [FIRST, Extend(1, 5, 2, 3), Extend(1, 20, 4, 5), Ack(1, 10, 11, FAILED)],
+    ),
+    "refused during an accepted extend": ("refused", [receive(1, 0, 1, seconds=4), Ack(1, 2, 9, FAILED), Extend(1, 20, 3, 3)]),
     "refused before its owner died": ("refused", [FIRST, Extend(1, 20, 2, 3, FAILED), Lapse(1, 4)]),
 }
 
@@ -96,6 +109,13 @@ RIGHT: dict[str, list[Event]] = {
     "an unknown extend lengthened it": [FIRST, Extend(1, 20, 2, None, UNKNOWN), Ack(1, 25, 26)],
     "a refused extend moved nothing": [FIRST, Extend(1, 20, 11, 12, FAILED), receive(2, 13, 14, attempt=2)],
     "two extends at once, in either order": [FIRST, Extend(1, 1, 2, 6), Extend(1, 30, 3, 5), receive(2, 4, 7, attempt=2)],
+    "a slow extend, which shortened it after two others": [
+        FIRST,
+        Extend(1, 1, 2, 20),
+        Extend(1, 30, 3, 4),
+        Extend(1, 30, 5, 6),
+        receive(2, 8, 9, attempt=2),
+    ],
     "given again after an ack that nobody knows of": [FIRST, Ack(1, 2, None, UNKNOWN), receive(2, 10, 11, attempt=2)],
     "its owner died": [FIRST, Lapse(1, 2), receive(2, 2, 3, attempt=2)],
     "the server forgot the lease": [FIRST, Lapse(1, 2), Ack(1, 3, 4, FAILED)],
