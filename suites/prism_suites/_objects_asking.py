@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from prism_suites._judging import broken, same, truth, value
-from prism_testkit.interfaces import ObjectInfo, ObjectMetadata, ObjectNotFound
+from prism_testkit.interfaces import ObjectInfo, ObjectMetadata, ObjectNotFound, ObjectStorageConditional
 from prism_testkit.strategies import patterned
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NOTHING",
     "PUTS",
     "Given",
+    "creates",
     "drained",
     "expect_missing",
     "expect_object",
@@ -66,6 +67,11 @@ def _longest() -> bytes:
 def made(size: int, seed: int = 0) -> bytes:
     """Return ``size`` bytes without repeats; those of another seed, up to 1000, differ almost everywhere."""
     return _longest()[seed * 1009 : seed * 1009 + size]
+
+
+def creates(slot: Any) -> bool:
+    """Say whether a slot offers `ObjectStorageConditional`, too."""
+    return ObjectStorageConditional in type(slot).__mro__
 
 
 async def source(chunks: Iterable[Any]) -> AsyncIterator[Any]:

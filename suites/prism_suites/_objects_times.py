@@ -6,11 +6,10 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
-from prism_suites._objects_asking import BUCKET, infos, streamed
+from prism_suites._objects_asking import BUCKET, creates, infos, streamed
 from prism_testkit.case import Case
-from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound, ObjectStorageConditional
+from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound
 from prism_testkit.outcomes import law
-from prism_testkit.tap import offers
 
 __all__ = ["HELD", "LOOKS", "expect_deadline", "look_at", "looks"]
 
@@ -66,7 +65,7 @@ LOOKS: Mapping[str, _Look] = {
 def looks(slot: Any, *, reading: bool = False) -> list[str]:
     """Return the looks that a slot offers, ``reading`` those alone that change nothing."""
     names = list(LOOKS)[:6] if reading else list(LOOKS)
-    return [name for name in names if name != "put_if_absent" or offers(slot, ObjectStorageConditional)]
+    return [name for name in names if name != "put_if_absent" or creates(slot)]
 
 
 async def look_at(

@@ -1,0 +1,133 @@
+"""object_storage: all clients of a namespace see one set of buckets at once; namespaces never see each other."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from hypothesis import given
+
+from prism_suites._judging import same, truth, value
+from prism_suites._objects_asking import BUCKET, PUTS, expect_missing, expect_object, listed, made, signed
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import BucketNotFound, ObjectStorage
+from prism_testkit.strategies import universes
+from prism_testkit.traits import Limits
+
+
+def _sizes(limits: Limits) -> Iterator[dict[str, Any]]:
+    for size, way in product((0, 10, 70_000, 1 << 20), PUTS):
+        if size <= limits.max_payload:
+            yield {"size": size, "way": way}
+
+
+@check("object_storage.14")
+@gauntlet(_sizes)
+async def every_client_sees_what_was_written(store: ObjectStorage, case: Case, size: int, way: str) -> None:
+    """What one client put, replaced, limited or removed, every other sees at once, by every method, listings too (OB-1, OS-57)."""
+    other, third = await case.client(), await case.client()
+    truth("object_storage.14", await store.create_bucket(BUCKET), True, "create_bucket of a new bucket")
+    truth("object_storage.14", await other.bucket_exists(BUCKET), True, "a second client does not see a new bucket")
+    for number in range(3):
+        writer, *readers = ((store, other, third), (other, third, store), (third, store, other))[number]
+        for client in readers:  # what they know now is old in a moment
+            await client.get(BUCKET, "k")
+            await client.metadata(BUCKET, "k")
+        data, said = made(size, number), signed(number)
+        known = await PUTS[way](writer, "k", data, said)
+        for client in (*readers, writer):
+            await expect_object("object_storage.14", client, "k", data, "what a client put", said, known=known)
+    await other.set_ttl(BUCKET, "k", 1e7)
+    for client in (store, third):
+        got = await client.metadata(BUCKET, "k")
+        truth("object_storage.14", got is not None and got.expires_at_ms is not None, True, "a deadline given by another client")
+    truth("object_storage.14", await third.delete(BUCKET, "k"), True, "a client cannot delete what others put")
+    for client in (store, other, third):
+        await expect_missing("object_storage.14", client, "k", "deleted by another client")
+    truth("object_storage.14", await other.delete_bucket(BUCKET), True, "a client cannot delete a bucket that another made")
+    for client in (store, third):
+        truth("object_storage.14", await client.bucket_exists(BUCKET), False, "a bucket that another client deleted")
+    try:
+        await store.put(BUCKET, "k", b"x")
+    except BucketNotFound:
+        pass
+    else:
+        truth("object_storage.14", True, False, "a put into a bucket that another client deleted was accepted")
+
+
+@check("object_storage.14", "object_storage.4")
+@gauntlet(lambda limits: [{"rounds": 40}])
+async def a_read_after_a_write_is_never_old(store: ObjectStorage, case: Case, rounds: int) -> None:
+    """Put, overwritten, deleted and put again in turn by two clients, an object is always as it was left last (OB-1)."""
+    clients = (store, await case.client())
+    await store.create_bucket(BUCKET)
+    for number in range(rounds):
+        writer, reader = clients[number % 2], clients[number // 2 % 2]
+        if number % 4 == 3:
+            truth("object_storage.14", await writer.delete(BUCKET, "k"), True, "delete of what was put last")
+            await expect_missing("object_storage.14", reader, "k", "read after delete", writes=False)
+            same("object_storage.14", sorted(await listed(reader)), [], "listed after delete")
+        else:
+            data = b"%d" % number * (1 + number % 3 * 100)
+            await PUTS[list(PUTS)[number % 3]](writer, "k", data, signed(number))
+            await expect_object("object_storage.14", reader, "k", data, "read after write", signed(number))
+
+
+@check("object_storage.15")
+@gauntlet(lambda limits: [{"way": way, "end": end} for way in PUTS for end in ("delete", "set_ttl", "delete_bucket", "clean")])
+async def namespaces_are_apart(store: ObjectStorage, case: Case, way: str, end: str) -> None:
+    """The same bucket and key in two namespaces are two objects, with metadata, deadlines and ends of their own."""
+    sibling = await case.sibling()
+    await store.create_bucket(BUCKET)
+    truth("object_storage.15", await sibling.bucket_exists(BUCKET), False, "a bucket of another namespace is seen")
+    truth("object_storage.15", await sibling.create_bucket(BUCKET), True, "a bucket of another namespace is in the way")
+    await PUTS[way](store, "k", b"here", signed("here"))
+    await expect_missing("object_storage.15", sibling, "k", "an object of another namespace")
+    same("object_storage.15", sorted(await listed(sibling)), [], "objects of another namespace are listed")
+    await PUTS[way](sibling, "k", b"there, longer", signed("there"))
+    await expect_object("object_storage.15", store, "k", b"here", "put in another namespace", signed("here"))
+    match end:
+        case "delete":
+            await sibling.delete(BUCKET, "k")
+        case "set_ttl":
+            await sibling.set_ttl(BUCKET, "k", 5)
+            if case.clock.virtual:
+                await case.advance(50)
+        case "delete_bucket":
+            await sibling.delete_bucket(BUCKET, force=True)
+        case _:
+            await _expect_clean(await case.clean(sibling))
+    await expect_object("object_storage.15", store, "k", b"here", f"after {end} in another namespace", signed("here"))
+    same("object_storage.15", sorted(await listed(store)), ["k"], f"what is listed after {end} in another namespace")
+
+
+async def _expect_clean(cleaned: Any) -> None:
+    """Judge a namespace that was cleaned, where the backend can."""
+    if cleaned is None:
+        return
+    truth("object_storage.15", await cleaned.bucket_exists(BUCKET), False, "a bucket is left in a cleaned namespace")
+    truth("object_storage.15", await cleaned.create_bucket(BUCKET), True, "create_bucket in a cleaned namespace")
+    same("object_storage.15", sorted(await listed(cleaned)), [], "objects are left in a cleaned namespace")
+
+
+@check("object_storage.15")
+@gauntlet(lambda limits: [{"names": names} for names in (("a", "a/b"), ("x", "prism"), ("é", "e\u0301"), ("a:b", "a"))])
+@given(names=universes())
+async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
+    """Whatever buckets and keys are called, nothing crosses from one namespace to another, or from one bucket to another."""
+    sibling = await case.sibling()
+    for client, mark in ((store, b"here"), (sibling, b"there")):
+        for bucket in names:
+            await client.create_bucket(bucket)
+            for key in names:
+                await client.put(bucket, key, mark + b" " + bucket.encode() + b" " + key.encode())
+    for bucket in names[::2]:
+        await sibling.delete_bucket(bucket, force=True)
+    for number, bucket in enumerate(names):
+        for key in names:
+            expected = b"here " + bucket.encode() + b" " + key.encode()
+            value("object_storage.15", await store.get(bucket, key), expected, "an object beside another namespace's")
+            if number % 2:
+                expected = b"there " + bucket.encode() + b" " + key.encode()
+                value("object_storage.15", await sibling.get(bucket, key), expected, "an object of the other namespace")
+        same("object_storage.15", sorted(await listed(store, "", bucket)), sorted(names), "what is listed beside another namespace")

@@ -1,0 +1,215 @@
+"""object_storage_conditional: an object is created exactly if it is missing, and what is there is left as it is."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from hypothesis import given
+
+from prism_suites._judging import refused, same, truth, value
+from prism_suites._keyvalue_confusables import confusable_names
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._objects_asking import BUCKET, MOST, PUTS, Given, expect_missing, expect_object, listed, made, signed
+from prism_suites._objects_descriptions import METADATA_BYTES, METADATA_NAME_BYTES, descriptions, instant_window, now_ms
+from prism_suites._objects_times import expect_deadline
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import BucketNotFound, InvalidName, ObjectStorageConditional, PayloadTooLarge
+from prism_testkit.strategies import over, sizes, universes
+from prism_testkit.traits import Limits
+
+_ONE = "object_storage_conditional.1"
+_THREE = "object_storage_conditional.3"
+_MISSING = ("never put", "deleted", "expired at once", "expired", "bucket made again", "created and deleted")
+
+
+async def _without(store: Any, case: Case, state: str) -> bool:
+    """Bring an object into a state in which it is missing; False where time cannot be moved for it."""
+    times = Times(case)
+    await store.create_bucket(BUCKET)
+    if state == "never put":
+        return True
+    await store.put(BUCKET, "k", b"old", **signed("old").keywords)
+    match state:
+        case "deleted":
+            await store.delete(BUCKET, "k")
+        case "expired at once":
+            await store.set_ttl(BUCKET, "k", 0)
+            return await times.past_at_once()
+        case "expired":
+            _, now = await times.during(store.set_ttl(BUCKET, "k", 5))
+            return await times.past(now.after(5))
+        case "bucket made again":
+            await store.set_ttl(BUCKET, "k", 1e6)
+            await store.delete_bucket(BUCKET, force=True)
+            await store.create_bucket(BUCKET)
+        case _:
+            await store.delete(BUCKET, "k")
+            await store.put_if_absent(BUCKET, "k", b"between")
+            await store.delete(BUCKET, "k")
+    return True
+
+
+@check(_ONE, _THREE)
+@gauntlet(
+    lambda limits: [
+        {"state": state, "size": size, "other": o} for state in _MISSING for size in (0, 9, 100_000) for o in (False, True)
+    ]
+)
+async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case, state: str, size: int, other: bool) -> None:
+    """A missing object, expired ones included, is stored with all that was said of it, without a deadline (OB-6)."""
+    if not await _without(store, case, state):
+        return
+    client = await case.client() if other else store
+    data, said = made(min(size, case.limits.max_payload)), signed("new")
+    start = now_ms(case)
+    truth(_ONE, await client.put_if_absent(BUCKET, "k", data, **said.keywords), True, f"put_if_absent of an object {state}")
+    least, most = instant_window(case, start, now_ms(case))
+    got = await expect_object(_THREE, store, "k", data, f"created when {state}", said)
+    truth(_THREE, least <= got.last_modified_ms <= most, True, "an object was created at another instant than it says")
+    await Times(case).move(1e7)
+    await expect_object("object_storage.10", client, "k", data, f"created when {state}, much later", said)
+    truth(_ONE, await store.put_if_absent(BUCKET, "k", b"again"), False, "put_if_absent of an object that was created")
+    await expect_object(_ONE, store, "k", data, "created, then asked for again", said)
+
+
+_PRESENT = ("put", "put_stream", "put_stream with size", "put_if_absent", "overwritten", "empty", "with a deadline")
+
+
+@check(_ONE)
+@gauntlet(
+    lambda limits: [
+        {"state": state, "data": data, "times": times}
+        for state, (data, times) in product(_PRESENT, ((b"other", 1), (b"held", 2), (b"", 1), (b"x" * 70_000, 1)))
+        if len(data) <= limits.max_payload
+    ]
+)
+async def what_is_present_is_left_as_it_is(
+    store: ObjectStorageConditional, case: Case, state: str, data: bytes, times: int
+) -> None:
+    """It returns False and changes neither the data nor the metadata, the instant or the deadline (OS-30)."""
+    clock = Times(case)
+    await store.create_bucket(BUCKET)
+    held = b"" if state == "empty" else b"held"
+    said = signed("old")
+    if state == "put_if_absent":
+        await store.put_if_absent(BUCKET, "k", held, **said.keywords)
+    else:
+        if state == "overwritten":
+            await store.put(BUCKET, "k", b"before")
+        await PUTS.get(state, PUTS["put"])(store, "k", held, said)
+    deadline = None
+    if state == "with a deadline":
+        _, now = await clock.during(store.set_ttl(BUCKET, "k", 600.0))
+        deadline = now.after(600.0)
+    before = await store.metadata(BUCKET, "k")
+    clients = (await case.client(), store)
+    for number in range(times):
+        await clock.move(5.0)
+        got = await clients[number].put_if_absent(BUCKET, "k", data, **signed("new").keywords)
+        truth(_ONE, got, False, f"put_if_absent of a present object: {state}")
+        same(_ONE, await store.metadata(BUCKET, "k"), before, f"put_if_absent changed what is known of an object: {state}")
+        lives = deadline is not None
+        await expect_object(_ONE, store, "k", held, f"put_if_absent of a present object: {state}", said, lives=lives)
+    if deadline is not None:
+        await expect_deadline(case, clock, store, "k", deadline, "after put_if_absent", _ONE)
+        await clock.before(deadline)
+        truth(_ONE, await store.put_if_absent(BUCKET, "k", data), False, "put_if_absent just before the deadline")
+        if await clock.past(deadline):
+            await expect_missing(_ONE, store, "k", "put_if_absent took a deadline away", writes=False)
+            truth(_ONE, await store.put_if_absent(BUCKET, "k", data), True, "put_if_absent just after the deadline")
+
+
+def _metadata(limits: Limits) -> Iterator[dict[str, Any]]:
+    for said in list(descriptions(limits))[::3]:
+        yield {
+            "content_type": said.content_type,
+            "content_encoding": said.content_encoding,
+            "user_metadata": dict(said.user_metadata),
+        }
+
+
+@check(_THREE)
+@gauntlet(_metadata)
+async def metadata_are_those_of_a_put(
+    store: ObjectStorageConditional, content_type: str | None, content_encoding: str | None, user_metadata: dict[str, str]
+) -> None:
+    """Types, encodings and user metadata of every kind come back unchanged (OB-3, OS-21)."""
+    said = Given(content_type, content_encoding, user_metadata)
+    await store.create_bucket(BUCKET)
+    truth(_ONE, await store.put_if_absent(BUCKET, "k", b"data", **said.keywords), True, "put_if_absent of a new object")
+    await expect_object(_THREE, store, "k", b"data", "created with metadata", said)
+
+
+@check(_THREE)
+@gauntlet(lambda limits: [{"size": size} for size in sizes(min(limits.max_payload, 1 << 20)) if size > 1000 or size < 3])
+async def data_are_those_of_a_put(store: ObjectStorageConditional, size: int) -> None:
+    """Objects of any length are created whole, from any kind of buffer, and kept apart from it."""
+    await store.create_bucket(BUCKET)
+    buffer = bytearray(made(size))
+    truth(_ONE, await store.put_if_absent(BUCKET, "k", memoryview(buffer)), True, "put_if_absent of a new object")
+    buffer[:] = bytes(size)
+    await expect_object(_THREE, store, "k", made(size), f"created with {size} bytes")
+
+
+@check(_ONE, _THREE)
+@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits, 8)])
+@given(names=universes())
+async def every_name_is_created_once(store: ObjectStorageConditional, names: tuple[str, ...]) -> None:
+    """Keys and buckets that look alike are each created once, and by themselves."""
+    for bucket in names[:2]:
+        await store.create_bucket(bucket)
+        for number, key in enumerate(names):
+            truth(
+                _THREE,
+                await store.put_if_absent(bucket, key, b"%d" % number),
+                True,
+                f"put_if_absent of {key[:40]!a}, after look-alikes",
+            )
+        for number, key in enumerate(names):
+            truth(_ONE, await store.put_if_absent(bucket, key, b"again"), False, f"put_if_absent of {key[:40]!a}, once more")
+            value(_THREE, await store.get(bucket, key), b"%d" % number, "an object created beside look-alikes")
+        same("object_storage.8", sorted(await listed(store, "", bucket)), sorted(names), "what is listed")
+
+
+def _refusals(limits: Limits) -> dict[str, tuple[tuple[Any, ...], dict[str, Any], type[Exception]]]:
+    long = "a" * (limits.max_name + 1)
+    cases: dict[str, tuple[tuple[Any, ...], dict[str, Any], type[Exception]]] = {
+        "an empty key": ((BUCKET, "", b"x"), {}, InvalidName),
+        "a long key": ((BUCKET, long, b"x"), {}, InvalidName),
+        "a key with a surrogate": ((BUCKET, "\ud800", b"x"), {}, InvalidName),
+        "an empty bucket": (("", "k", b"x"), {}, InvalidName),
+        "a long bucket": ((long, "k", b"x"), {}, InvalidName),
+        "a bucket that is bytes": ((b"k", "k", b"x"), {}, TypeError),
+        "a key that is None": ((BUCKET, None, b"x"), {}, TypeError),
+        "text as data": ((BUCKET, "k", "x"), {}, TypeError),
+        "None as data": ((BUCKET, "k", None), {}, TypeError),
+        "a type with a surrogate": ((BUCKET, "k", b"x"), {"content_type": "\ud800"}, ValueError),
+        "a type that is bytes": ((BUCKET, "k", b"x"), {"content_type": b"a/b"}, TypeError),
+        "too much metadata": ((BUCKET, "k", b"x"), {"user_metadata": {"a": "v" * METADATA_BYTES}}, PayloadTooLarge),
+        "a long name": ((BUCKET, "k", b"x"), {"user_metadata": {"n" * (METADATA_NAME_BYTES + 1): ""}}, InvalidName),
+        "an empty name": ((BUCKET, "k", b"x"), {"user_metadata": {"": "v"}}, InvalidName),
+        "a value with a surrogate": ((BUCKET, "k", b"x"), {"user_metadata": {"a": "\udfff"}}, ValueError),
+        "a value that is a number": ((BUCKET, "k", b"x"), {"user_metadata": {"a": 1}}, TypeError),
+        "no bucket": (("nowhere", "k", b"x"), {}, BucketNotFound),
+    }
+    if limits.max_payload <= MOST:
+        cases |= {f"{n} bytes": ((BUCKET, "k", b"x" * n), {}, PayloadTooLarge) for n in over(limits.max_payload)}
+    return cases
+
+
+@check(_THREE)
+@gauntlet(lambda limits: [{"kind": kind, "present": present} for kind in _refusals(limits) for present in (False, True)])
+async def refusals_are_those_of_a_put(store: ObjectStorageConditional, case: Case, kind: str, present: bool) -> None:
+    """What put refuses is refused, whether the object is there or not, and nothing is done."""
+    await store.create_bucket(BUCKET)
+    if present:
+        await store.put(BUCKET, "k", b"old", **signed("old").keywords)
+    arguments, keywords, error = _refusals(case.limits)[kind]
+    await refused(_THREE, store.put_if_absent(*arguments, **keywords), error, f"put_if_absent with {kind}")
+    if present:
+        await expect_object(_THREE, store, "k", b"old", f"after put_if_absent with {kind}", signed("old"))
+    else:
+        await expect_missing(_THREE, store, "k", f"after put_if_absent with {kind}")
+    truth("object_storage.11", await store.bucket_exists("nowhere"), False, "put_if_absent made a bucket")
+    same(_THREE, len(await listed(store)), int(present), f"what is listed after put_if_absent with {kind}")
