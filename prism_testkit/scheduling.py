@@ -118,6 +118,8 @@ class Scheduler(ABC):
         given = [*self.plan.priorities, *[0] * len(self._numbers)][: len(self._numbers)]
         ranks = sorted(set(given), reverse=True)
         names = [" and ".join(self._task(n, label) for n, value in enumerate(given) if value == rank) for rank in ranks]
+        if ranks[-1] == 0 and given.count(0) > 1:
+            names[-1] = "the others"
         return " before ".join(names) if len(names) > 1 else "no priority"
 
     def _name(self, who: Waiting, label: Callable[[int], str]) -> str:

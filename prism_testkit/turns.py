@@ -15,9 +15,9 @@ class Turns(Scheduler):
     """Deals the turns of a `VirtualLoop`. Without a deviation the order is that of ``asyncio.sleep(0)``, to the step.
 
     A task that waits stands in the loop's queue like any other; when a turn of one who waits comes up, whoever the plan chooses
-    takes it, and the other one takes the turn of the chosen. So nothing else moves, with one exception: while a task of higher
-    priority than all who wait is in the middle of a call and the loop has something else to run, turns are put off, since a
-    task that gives way to another would else overtake it there. At most `FAIR` times in a row for each who waits.
+    takes it, and the other one takes the turn of the chosen. So nothing else moves, with one exception: while something of a
+    higher priority than all who wait is about to run elsewhere, such as a task in the middle of a call, turns are put off, for
+    whoever gives way would else overtake it there. At most `FAIR` times in a row for each who waits.
     """
 
     def __init__(self, plan: Plan, loop: VirtualLoop) -> None:
@@ -42,7 +42,7 @@ class Turns(Scheduler):
             handle = ready.popleft()
             if _task_of(handle) not in self._waiting:
                 return handle
-            if not self._puts_off(len(ready)):
+            if not self._puts_off(ready):
                 break
             self._put_off += 1
             ready.append(handle)
@@ -54,14 +54,22 @@ class Turns(Scheduler):
         theirs, ready[place] = ready[place], handle
         return theirs
 
-    def _puts_off(self, others: int) -> bool:
-        waiting, priorities = self._waiting, self._priorities
-        if others < len(waiting) or self._put_off >= FAIR * len(waiting):
-            return False  # nothing but turns is left, or it has been long enough
-        best = priorities[self._best().number]
-        running = (priorities[number] for task, number in self._numbers.items() if task not in waiting and not task.done())
-        # Who has not been at the tap yet has the priority of all others.
-        return best < max(running, default=_UNKNOWN) or best < _UNKNOWN
+    def _puts_off(self, ready: deque[Any]) -> bool:
+        """Say whether something of a higher priority than all who wait is about to run."""
+        if self._put_off >= FAIR * len(self._waiting):
+            return False
+        best = self._priorities[self._best().number]
+        tasks = [_task_of(handle) for handle in ready]
+        return any(best < self._priority(task) for task in tasks if task not in self._waiting)
+
+    def _priority(self, task: Any) -> tuple[int, int]:
+        number = self._numbers.get(task)
+        if number is not None:
+            return self._priorities[number]
+        # Who has not been at the tap yet has the priority that all begin with. A callback may be about to wake anybody.
+        if isinstance(task, asyncio.Task):
+            return _UNKNOWN
+        return max((self._priorities[n] for other, n in self._numbers.items() if other not in self._waiting), default=_UNKNOWN)
 
 
 _UNKNOWN = (1, 0)

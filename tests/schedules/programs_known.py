@@ -85,6 +85,7 @@ async def gap_in_a_sequence(world: World) -> None:
         last = 0
         while not done.is_set() or len(seen) < 2:
             finished = done.is_set()
+            await kv.get("id")
             rows = [row for row in range(last + 1, 3) if await kv.exists(f"row {row}")]
             if world.correct:
                 rows = [row for place, row in enumerate(rows, last + 1) if row == place]

@@ -15,7 +15,7 @@ from prism_testkit.scheduling import Scheduler
 from prism_testkit.tap import Tap, tapped
 from prism_testkit.turns import Turns
 
-__all__ = ["Program", "Race", "World", "expect", "number", "others", "play", "together"]
+__all__ = ["FIFO", "Played", "Program", "Race", "World", "expect", "number", "others", "play", "together"]
 
 
 class Race(AssertionError):
@@ -28,7 +28,6 @@ class World:
 
     correct: bool
     scheduler: Scheduler | None = None
-    steps: int = 0
     _store: MemoryClient = field(default_factory=lambda: MemoryClient({}, VirtualClock()))
 
     def client(self, number: int) -> KeyValueCas:
@@ -40,23 +39,43 @@ class World:
 Program = Callable[[World], Awaitable[None]]
 
 
-def play(program: Program, plan: Plan, *, correct: bool = False) -> World:
-    """Run a program on a loop of its own; raise what it raises."""
+@dataclass(frozen=True)
+class Played:
+    """How a program went wrong, if it did; in words what the plan did; and how many choices it had."""
+
+    race: Race | None
+    words: str
+    steps: int
+
+
+FIFO = Plan(changes=((1_000_000, 0),))
+"""No deviation that is ever reached."""
+
+
+def play(program: Program, plan: Plan, *, correct: bool = False) -> Played:
+    """Run a program on a loop of its own."""
     loop = VirtualLoop(VirtualClock())
-    world = World(correct)
-    if plan.deviates:
-        world.scheduler = Turns(plan, loop)
+    scheduler = Turns(plan, loop)
+    raced = None
     try:
-        loop.run_until_complete(_run(program, world))
+        loop.run_until_complete(_run(program, World(correct, scheduler)))
+    except Race as error:
+        raced = error
     finally:
-        if world.scheduler is not None:
-            world.scheduler.close()
+        loop.chooser = None
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.close()
-    return world
+    return Played(raced, scheduler.told(lambda client: f"client {client}"), scheduler.steps)
 
 
 async def _run(program: Program, world: World) -> None:
     await program(world)
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def number(kv: KeyValueCas, key: str) -> int:
