@@ -126,23 +126,33 @@ class Member(Deliveries):
     async def _take(self, most: int) -> tuple[list[Delivery], float]:
         """Take for good, and tell how long to wait if there was nothing. A cancelled take is undone before anybody misses it."""
         async with self._turn:
-            self._check_left("receive")
-            number, unknown = next(self._takes), list(self._unknown)
-            try:
-                reply = await self._run("receive", pubsub_scripts.TAKE, _ALIVE_US, number, most, _MOST_BYTES, *unknown)
-            except PrismError:
-                self._unknown.append(number)
-                raise
-            except asyncio.CancelledError:
-                await asyncio.shield(self._undo(number))
-                raise
-            if reply is None:  # for want of a sign of life what was held is somebody else's now, or there was a `clean`
-                await self._run("receive", pubsub_scripts.JOIN, _ALIVE_US, "again")
-                return [], 0.0
+            while True:
+                self._check_left("receive")
+                number = next(self._takes)
+                reply = await self._ask(number, most)
+                if reply is not None:
+                    break
+                # For want of a sign of life what was held is somebody else's now; or there was a `clean`.
+                if not await self._run("receive", pubsub_scripts.JOIN, _ALIVE_US, "again"):
+                    return [], _LOOK_S
+        wait_us, *rest = reply
+        ahead_s = min(_LOOK_S, int(wait_us) / 1e6) if int(wait_us) >= 0 else _LOOK_S
+        return [self._delivery(number, *rest[at : at + 3]) for at in range(0, len(rest), 3)], ahead_s
+
+    async def _ask(self, number: int, most: int) -> list[Any] | None:
+        unknown = list(self._unknown)
+        try:
+            reply: list[Any] | None
+            reply = await self._run("receive", pubsub_scripts.TAKE, _ALIVE_US, number, most, _MOST_BYTES, *unknown)
+        except PrismError:
+            self._unknown.append(number)
+            raise
+        except asyncio.CancelledError:
+            await asyncio.shield(self._undo(number))
+            raise
+        if reply is not None:
             del self._unknown[: len(unknown)]
-            wait_us, *rest = reply
-            ahead_s = min(_LOOK_S, int(wait_us) / 1e6) if int(wait_us) >= 0 else _LOOK_S
-            return [self._delivery(number, *rest[at : at + 3]) for at in range(0, len(rest), 3)], ahead_s
+        return reply
 
     async def _undo(self, number: int) -> None:
         # Whether the take comes before or after this on the server: it is put back, or finds a higher number and takes nothing.

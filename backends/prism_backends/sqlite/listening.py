@@ -74,14 +74,14 @@ class Listener(Subscription):
         connection.execute(_TRIM, self._here)
 
     async def receive(self, timeout_s: float = 0) -> Message | None:
-        patience = Patience(self._bell, prism.check_timeout(timeout_s, "receive", _ME))
+        patience = Patience(self._bell, prism.check_timeout(timeout_s, "receive", _ME), self._client.clock.virtual)
         while (message := await self._next()) is None:
             if not await patience.rest():
                 return None
         return message
 
     async def __anext__(self) -> Message:
-        patience = Patience(self._bell, None)
+        patience = Patience(self._bell, None, self._client.clock.virtual)
         try:
             while (message := await self._next()) is None:
                 await patience.rest()

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import itertools
 import json
+import math
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ _ME = "sqlite"
 _ROUNDING_S = 1e-5
 """An instant is a float, good to 2e-6 s as far as 1e10 s ahead. It is put this much late, so that rounding makes none early."""
 _LOOK_EACH_S = 0.5
-"""How often one who is never short of messages looks whether the other members still live."""
+"""How often one looks whether the other members still live, never short of messages or waiting for one."""
 _MOST_BYTES = 4_000_000
 """One receive takes no more after so many: what comes is held in memory."""
 
@@ -81,10 +82,10 @@ _NACK = f"""UPDATE pubsub_deliveries SET member = NULL, due_s = CASE WHEN :delay
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What there is: something to take now, the seconds until something nacked comes due, whose process died."""
+    """What there is: something to take now, when to look again at the latest, the owners whose process died."""
 
     found: bool
-    due_in_s: float
+    ahead_s: float
     gone: list[str]
 
 
@@ -136,13 +137,13 @@ class Member(Deliveries):
     async def receive(self, max_messages: int = 1, timeout_s: float = 0) -> list[Delivery]:
         self._check_left("receive")
         most = check_most(max_messages, _ME)
-        patience = Patience(self._bell, prism.check_timeout(timeout_s, "receive", _ME))
+        patience = Patience(self._bell, prism.check_timeout(timeout_s, "receive", _ME), self._client.clock.virtual)
         while True:
             look = await self._look()
             await self._forget(look.gone)
             found = await self._take(most) if look.found or look.gone else []
             self._check_left("receive")
-            if found or not await patience.rest(look.due_in_s):
+            if found or not await patience.rest(look.ahead_s):
                 return found
 
     async def ack(self, *deliveries: Delivery) -> None:
@@ -180,13 +181,15 @@ class Member(Deliveries):
 
     def _looked(self, connection: sqlite3.Connection, now_s: float) -> _Look:
         found, due_s = connection.execute(_LOOK, self._row).fetchone()
-        due_in_s = float("inf") if due_s is None else due_s - now_s
-        found = bool(found) or due_in_s <= 0
+        ahead_s = math.inf if due_s is None else due_s - now_s
+        found = bool(found) or ahead_s <= 0
         if found and abs(now_s - self._looked_s) < _LOOK_EACH_S:
-            return _Look(found, due_in_s, [])
+            return _Look(found, ahead_s, [])
         self._looked_s = now_s
-        owners = connection.execute(_OTHERS, self._row).fetchall()
-        return _Look(found, due_in_s, [owner for (owner,) in owners if is_gone(connection, owner)])
+        owners = [owner for (owner,) in connection.execute(_OTHERS, self._row)]
+        return _Look(
+            found, min(ahead_s, _LOOK_EACH_S) if owners else ahead_s, [owner for owner in owners if is_gone(connection, owner)]
+        )
 
     async def _forget(self, owners: list[str]) -> None:
         """Take from dead members what they held."""
