@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from prism_testkit.pattern import Pattern as Pattern
     from prism_testkit.pattern import Suite as Suite
     from prism_testkit.pattern import kind as kind
+    from prism_testkit.pattern import offers as offers
     from prism_testkit.plan import Plan as Plan
     from prism_testkit.strategies.hypothesis_strategies import names as names
     from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from prism_testkit.strategies.hypothesis_strategies import universes as universes
     from prism_testkit.strategies.schedules import plans as plans
     from prism_testkit.tap import Tap as Tap
-    from prism_testkit.tap import offers as offers
     from prism_testkit.tap import tapped as tapped
     from prism_testkit.traits import Limits as Limits
     from prism_testkit.traits import Traits as Traits
@@ -84,7 +84,7 @@ _HOME = {
     "kind": "pattern",
     "law": "outcomes",
     "names": "strategies.hypothesis_strategies",
-    "offers": "tap",
+    "offers": "pattern",
     "payload_pools": "strategies.hypothesis_strategies",
     "payloads": "strategies.hypothesis_strategies",
     "plans": "strategies.schedules",

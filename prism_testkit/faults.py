@@ -3,6 +3,7 @@
 One fault is ``(actor, operation, ordinal, what)``: the ordinal-th call of that operation by that actor, both from 0. ``what`` is
 
 * ``error before``: the call fails without effect; ``error after``: it takes effect, and its acknowledgement is lost
+* ``refuse NAME``: the call is refused, without effect, with the error of that name, such as ``AccessDenied``
 * ``crash before``, ``crash after``: the actor dies there; every later call of it raises `Crashed` without effect
 * ``delay S``: the call begins S seconds later
 * ``duplicate``: the request arrives twice
@@ -16,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prism_testkit.clock import Clock
-from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
+from prism_testkit.interfaces import errors
+from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 from prism_testkit.outcomes import Crashed
 
 __all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan"]
@@ -28,7 +30,7 @@ Plan = tuple[Fault, ...]
 
 ERRORS = ("error before", "error after")
 CRASHES = ("crash before", "crash after")
-_WORDS = {"error", "crash", "delay", "duplicate", "cut"}
+_WORDS = {"error", "refuse", "crash", "delay", "duplicate", "cut"}
 
 
 @dataclass
@@ -81,15 +83,18 @@ class Faults:
         planned = self.plan.get(address, "")
         if planned:
             self.struck.add(address)
-        what, _, seconds = planned.partition(" ")
+        what, _, rest = planned.partition(" ")
         if what == "delay":
-            await self._clock.sleep(float(seconds))
+            await self._clock.sleep(float(rest))
         if what == "cut":
-            self._cut[actor] = self._clock.now_s() + float(seconds)
+            self._cut[actor] = self._clock.now_s() + float(rest)
         if self._cut.get(actor, 0) > self._clock.now_s():
             raise BackendUnavailable(f"{operation}: injected: the connection is cut")
         if planned == "error before":
             raise BackendUnavailable(f"{operation}: injected error before the effect")
+        if what == "refuse":
+            refusal: type[PrismError] = getattr(errors, rest)
+            raise refusal(f"{operation}: injected refusal")
         if planned == "crash before" and incarnation is not None:
             incarnation.dead = True
             raise Crashed(f"{operation}: injected crash before the effect")

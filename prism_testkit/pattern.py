@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from prism_testkit.waivers import Waiver
 
-__all__ = ["KINDS", "Kind", "Pattern", "Suite", "kind", "kind_of"]
+__all__ = ["KINDS", "Kind", "Pattern", "Suite", "kind", "kind_of", "offers"]
 
 P = TypeVar("P", bound=type)
 
@@ -60,3 +60,8 @@ def kind(name: str, *, promises: str) -> Callable[[P], P]:
 def kind_of(protocol: object) -> Kind | None:
     """Return the kind that a Protocol was declared to be."""
     return next((known for known in KINDS.values() if known.protocol is protocol), None)
+
+
+def offers(slot: object, protocol: type) -> bool:
+    """Say whether what fills a slot offers an interface; nominal, for drivers and tapped slots alike."""
+    return protocol in type(slot).__mro__

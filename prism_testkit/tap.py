@@ -17,6 +17,7 @@ from prism_testkit.faults import Faults, Incarnation
 from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.outcomes import Hung
+from prism_testkit.pattern import offers
 from prism_testkit.scheduling import Moment, Scheduler
 from prism_testkit.signatures import methods_of
 
@@ -176,11 +177,6 @@ def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap, slot: str = ""
     ``slot`` stands before the names of its operations (``store.put``), where several slots are told apart.
     """
     return _proxy(driver, tuple(INTERFACES[name] for name in interfaces), tap, f"{slot}." if slot else "")
-
-
-def offers(slot: object, protocol: type) -> bool:
-    """Say whether what fills a slot offers an interface; nominal, for drivers and tapped slots alike."""
-    return protocol in type(slot).__mro__
 
 
 def _proxy(target: object, protocols: tuple[type, ...], tap: Tap, prefix: str = "") -> Any:

@@ -1,0 +1,56 @@
+"""The header that refers to a claim, and how a user's header of the same name gets past it."""
+
+import json
+from collections.abc import Mapping
+
+from prism_patterns.claim_check.contract import Claim
+from prism_testkit.interfaces.errors import CorruptPayload, PayloadTooLarge
+from prism_testkit.naming import HEADERS_BYTES
+
+__all__ = ["escaped", "reference_of", "unescaped", "with_reference"]
+
+_MARK = "'"
+_FIELDS = ("bucket", "key", "size", "checksum", "compression", "stored_ms")
+
+
+def with_reference(headers: Mapping[str, str], field: str, claim: Claim, what: str) -> dict[str, str]:
+    """Return the message's headers; `PayloadTooLarge` if the user's leave no room for ours."""
+    text = json.dumps({name: getattr(claim, name) for name in _FIELDS}, ensure_ascii=False, separators=(",", ":"))
+    mine = {**escaped(headers, field), field: text}
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in mine.items())
+    if size > HEADERS_BYTES:
+        ours = len(field.encode()) + len(text.encode())
+        raise PayloadTooLarge(
+            f"{what}: the headers have {size - ours} bytes, and the reference to the claim needs {ours} of the {HEADERS_BYTES} "
+            "there are in all"
+        )
+    return mine
+
+
+def reference_of(headers: Mapping[str, str], field: str, what: str) -> Claim | None:
+    """Return the claim that a message refers to, None if its payload is inline; `CorruptPayload` if nobody can read it."""
+    text = headers.get(field)
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+        claim = Claim(**{name: found[name] for name in _FIELDS})
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {error!r}") from error
+    if not (isinstance(claim.size, int) and isinstance(claim.stored_ms, int) and isinstance(claim.key, str)):
+        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {text[:80]!a}")
+    return claim
+
+
+def escaped(headers: Mapping[str, str], field: str) -> dict[str, str]:
+    """Return the headers with one quote more behind each name that is ``field`` and quotes."""
+    return {name + _MARK if _is_ours(name, field) else name: value for name, value in headers.items()}
+
+
+def unescaped(headers: Mapping[str, str], field: str) -> dict[str, str]:
+    """Undo `escaped`, and leave out the reference."""
+    return {name[: -len(_MARK)] if _is_ours(name, field) else name: value for name, value in headers.items() if name != field}
+
+
+def _is_ours(name: str, field: str) -> bool:
+    return name.startswith(field) and not name[len(field) :].strip(_MARK)
