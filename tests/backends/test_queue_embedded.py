@@ -80,24 +80,19 @@ async def test_a_deadline_and_the_end_of_a_delay_wake_within_the_slack(world: Wo
     other = await world.client()
     for kind in TAKES:
         task = take(world, kind, timeout_s=100)
-        await asyncio.sleep(3)  # it waits, and knows of nothing to come
+        await asyncio.sleep(30)  # it waits, and knows of nothing to come
         began_s = world.clock.now_s()
         await other.enqueue_delayed("q", b"m", delay_s=1.3)
         assert 1.3 <= await elapsed(world, task, b"m", began_s) <= 1.3 + SLACK_S
 
-        await world.drained("q")
-        await other.enqueue("q", b"m")
-        task = take(world, kind, timeout_s=100)
-        lease = await task and await other.receive("q", 1)
-        assert lease is None
         await other.enqueue("q", b"n")
         began_s = world.clock.now_s()
         lease = await other.receive("q", 50)
         assert lease is not None
         task = take(world, kind, timeout_s=100)
-        await asyncio.sleep(3)
+        await asyncio.sleep(30)
         await other.extend(lease, 0.7)
-        assert 3.7 <= await elapsed(world, task, b"n", began_s) <= 3.7 + SLACK_S
+        assert 30.7 <= await elapsed(world, task, b"n", began_s) <= 30.7 + SLACK_S
 
 
 @every_queue
@@ -107,7 +102,7 @@ async def test_a_message_that_dies_by_its_deadline_wakes_who_waits_at_the_target
     for kind in TAKES:
         task = take(world, kind, "dead", timeout_s=100)
         await world.q.enqueue("q", b"m")
-        await asyncio.sleep(2)
+        await asyncio.sleep(30)
         began_s = world.clock.now_s()
         assert await other.receive("q", 0.5)
         assert 0.5 <= await elapsed(world, task, b"m", began_s) <= 0.5 + SLACK_S
@@ -218,17 +213,17 @@ async def test_death_is_in_the_order_of_the_failures(world: World) -> None:
     await world.q.configure_dead_letter("q", "dead", 1)
     for payload in (b"a", b"b", b"c", b"d"):
         await world.q.enqueue("q", payload)
-    await world.leased("q", 3)
+    await world.leased("q", 2)
     await world.leased("q", 1)
     third = await world.leased("q", 100)
-    await world.leased("q", 2)
+    await world.leased("q", 3)
     await asyncio.sleep(2.5)
     await world.q.release(third)
     await asyncio.sleep(10)
-    assert [each.payload for each in await world.q.dead_letters("q")] == [b"b", b"d", b"c", b"a"]
+    assert [each.payload for each in await world.q.dead_letters("q")] == [b"b", b"a", b"c", b"d"]
     assert await world.q.redrive("q") == 4
     assert await world.drained("dead") == []
-    assert await world.drained("q") == [b"b", b"d", b"c", b"a"]
+    assert await world.drained("q") == [b"b", b"a", b"c", b"d"]
 
 
 @every_queue
