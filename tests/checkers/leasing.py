@@ -119,7 +119,7 @@ _State = tuple[tuple[str, int, Hashable, float, bool], ...]
 def possible(events: Sequence[Event], slack: int) -> bool:
     """Try every order of the calls and every integer instant of each. Exponential, and plainly right."""
     calls = [e for e in events if not isinstance(e, Lapse)]
-    lapses = {e.lease: e.at for e in events if isinstance(e, Lapse)}
+    lapses = {e.lease: e.at for e in sorted((e for e in events if isinstance(e, Lapse)), key=lambda e: -e.at)}
     messages = sorted({str(e.message) for e in calls if isinstance(e, Receive) and e.outcome is OK})
     first = min((int(e.call) for e in calls), default=0)
     last = max([int(e.call if e.ret is None else e.ret) for e in calls], default=0)

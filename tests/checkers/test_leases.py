@@ -118,6 +118,7 @@ RIGHT: dict[str, list[Event]] = {
     ],
     "given again after an ack that nobody knows of": [FIRST, Ack(1, 2, None, UNKNOWN), receive(2, 10, 11, attempt=2)],
     "its owner died": [FIRST, Lapse(1, 2), receive(2, 2, 3, attempt=2)],
+    "the first of two deaths counts": [FIRST, Lapse(1, 6), Lapse(1, 2), receive(2, 3, 4, attempt=2)],
     "the server forgot the lease": [FIRST, Lapse(1, 2), Ack(1, 3, 4, FAILED)],
     "an ack in the last moment": [FIRST, Ack(1, 11, 15)],
     "an ack refused at the deadline": [FIRST, Ack(1, 2, 10, FAILED)],
