@@ -26,7 +26,9 @@ class Draft:
 
     def __init__(self, write: Write, presence: Presence, target: Target, description: Description) -> None:
         self._write, self._presence, self._target = write, presence, target
-        self._row: Row = {"owner": presence.name, "version": None, "description": rows.text_of(description), "size": 0}
+        self._row: Row = {"owner": presence.name, "description": rows.text_of(description), "size": 0}
+        # Known when it has begun; until then nothing has these.
+        self._row |= {"namespace": None, "version": None}
         self._rows = self._size = 0
 
     async def begin(self) -> None:
@@ -36,7 +38,8 @@ class Draft:
     def _begin(self, connection: sqlite3.Connection, row: Row) -> None:
         rows.check_bucket(connection, row, self._target)
         self._presence.enter(connection, self)
-        rows.forget_gone_writers(connection, {**row, **self._row})
+        rows.forget_gone_writers(connection, {**row, "owner": self._presence.name})
+        self._row["namespace"] = row["namespace"]
         self._row["version"] = rows.add_version(connection, {**row, **self._row})
 
     async def add(self, block: bytes) -> None:
@@ -65,8 +68,9 @@ class Draft:
         return rows.metadata_of(rows.find(connection, row))
 
     def discard(self, connection: sqlite3.Connection, now_s: float) -> None:
-        """Hide it for good, unless it is seen."""
+        """Hide it for good, unless it is seen, and begin to remove it; the next write goes on with that."""
         rows.discard(connection, self._row)
+        rows.purge(connection, {**self._row, "now_s": now_s})
 
 
 @asynccontextmanager
