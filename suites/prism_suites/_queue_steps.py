@@ -231,6 +231,8 @@ class Actor:
         target = self.model.of(configured.target) if configured is not None else []
         if any(queue in item.maybe and item.died_in != queue for item in target):
             return
+        if configured is not None and self.model.limbo(configured.target, now):
+            return
         if any(self.model.held(item, now) != "no" for item in target if item.died_in == queue) and not self.times.virtual:
             return
         moving = [item for item in listed if self.model.held(item, now) == "no"]
