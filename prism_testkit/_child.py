@@ -6,11 +6,12 @@ Directory and URL come over standard input, never by argv, where other users of 
 import asyncio
 import importlib
 import importlib.util
+import inspect
 import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -110,7 +111,9 @@ def _say(line: str) -> None:
 
 async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
     if method != "transaction":
-        await getattr(driver, method)(*arguments)
+        function = getattr(driver, method)
+        places, keywords = _split(function, arguments)
+        await function(*places, **keywords)
         return
     for tried in range(_TRIES):
         try:
@@ -122,6 +125,21 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
                 raise
         else:
             return
+
+
+def _split(function: Any, arguments: tuple[Any, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """Take keyword arguments off the end (see `killing.Step`), and make a stream of what is to be one."""
+    parameters = inspect.signature(function).parameters.values()
+    by_place = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    keywords = arguments[-1] if len(arguments) == len(by_place) + 1 and isinstance(arguments[-1], dict) else {}
+    places = [_stream(value) if name == "chunks" else value for name, value in zip(by_place, arguments, strict=False)]
+    return places, keywords
+
+
+async def _stream(chunks: list[Any]) -> AsyncIterator[Any]:
+    for chunk in chunks:
+        await asyncio.sleep(0)
+        yield chunk
 
 
 if __name__ == "__main__":
