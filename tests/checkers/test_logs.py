@@ -203,6 +203,7 @@ VIOLATIONS: dict[str, tuple[str, list[Event]]] = {
     "the first not read": ("lost", [A, B, read("3b", 6)]),
     "read once, then gone": ("lost", [Append("x", None, 0, None, UNKNOWN), read("2x", 2), read("", 6)]),
     "appeared below what was read": ("hole", [Append("x", 1, 0, 9), B, read("3b", 6), read("1x 3b", 10)]),
+    "known only at the instant of the call": ("hole", [Append("x", 1, 0, 6), B, read("3b", 6)]),
     "lost within its limit": ("lost", [A, B, C, read("1a 4c", 6, limit=2)]),
     "lost above a trim": ("lost", [A, B, C, Trim(2, 6, 7, 2), read("4c", 8)]),
     "lost, and trimmed only later": ("lost", [A, B, read("3b", 6), Trim(2, 8, 9, 2)]),
@@ -219,9 +220,11 @@ RIGHT: dict[str, list[Event]] = {
     "concurrent appends in either order": [Append("x", 2, 0, 5), Append("y", 1, 1, 4), read("1y 2x", 6)],
     "an unknown append was read": [A, Append("x", None, 0, None, UNKNOWN), read("1a", 2), read("1a 2x", 6)],
     "an unknown append was never read": [A, Append("x", None, 0, None, UNKNOWN), read("1a", 2)],
+    "what an unknown append told means nothing": [A, Append("x", 1, 0, 1, UNKNOWN), read("1a 5x", 6)],
     "trimmed": [A, B, Trim(2, 6, 7, 2), read("3b", 8), read("", 8, limit=0)],
     "during a trim": [A, B, Trim(2, 6, 9, 2), read("3b", 7), read("1a 3b", 7)],
     "a trim that may have been": [A, B, Trim(2, 6, None, None, UNKNOWN), read("3b", 8), read("1a 3b", 8)],
+    "a trim of which an error was told": [A, B, Trim(2, 6, 7, None, UNKNOWN), read("1a 3b", 8), read("3b", 10)],
     "all trimmed": [A, B, Trim(99, 6, 7, 4), read("", 8)],
 }
 
