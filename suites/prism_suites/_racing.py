@@ -9,18 +9,24 @@ from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
+from hypothesis import strategies as st
+
 from prism_suites._judging import broken
 from prism_suites._racing_model import LastingModel, single_key_operations
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import check_history, explain, worst
 from prism_testkit.histories import Operation
+from prism_testkit.plan import Plan
+from prism_testkit.strategies.schedules import plans
 
-__all__ = ["INITIAL", "Call", "clients", "judge", "long_values", "offsets", "play", "together", "written"]
+__all__ = ["INITIAL", "PLANS", "Call", "clients", "judge", "long_values", "offsets", "play", "together", "written"]
 
 Call = tuple[str, int, int, int]
 
 INITIAL = b"\x01" * 40
 """What a key holds that is present when a race begins."""
+PLANS: st.SearchStrategy[Plan] = st.just(Plan()) | plans()
+"""Half of the cases come first, first served: over a real server that is where calls meet in the server itself."""
 LONG_S = 1e8
 """A time to live that no race outlasts, also where every call takes its time on a virtual clock."""
 _LENGTHS = (1, 40, 900, 100_000)
@@ -55,20 +61,30 @@ async def clients(kv: Any, case: Case, on: Iterable[int], *, whole: bool = False
 
 
 async def play(
-    case: Case, slots: Sequence[Any], present: Sequence[bool], scripts: Sequence[Sequence[Call]], *, overlap: bool = True
+    case: Case,
+    slots: Sequence[Any],
+    present: Sequence[bool],
+    scripts: Sequence[Sequence[Call]],
+    *,
+    overlap: bool = True,
+    plan: Plan | None = None,
 ) -> None:
     """Set the keys that are to be present, run every script in a task of its own, then look at every key from both ends.
 
-    Without ``overlap`` nothing runs between the effect of a call and its return, so that an effect that comes late shows.
+    Without ``overlap`` nothing runs between the effect of a call and its return, so that an effect that comes late shows. A
+    ``plan`` says who goes next while the scripts run.
     """
     if overlap:
         case.overlap()
     for key, there in enumerate(present):
         if there:
             await slots[0].set(f"k{key}", INITIAL)
+    if plan is not None:
+        case.schedule(plan)
     await together(
         *(_perform(case, slot, number, script) for number, (slot, script) in enumerate(zip(slots, scripts, strict=True)))
     )
+    case.unschedule()
     for slot, key in product({id(slot): slot for slot in (slots[0], slots[-1])}.values(), range(len(present))):
         await slot.get(f"k{key}")
         await slot.exists(f"k{key}")

@@ -9,11 +9,16 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, product
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from prism_suites._judging import broken, same, truth, value
 from prism_suites._keyvalue_racing import OFFSETS, Actor, State, expect_some_order
+from prism_suites._racing import PLANS
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueCas
+from prism_testkit.plan import Plan
 from prism_testkit.traits import Limits
 
 _STAGGERS: dict[str, Sequence[int]] = {
@@ -216,12 +221,15 @@ async def no_increment_is_lost(kv: KeyValueCas, case: Case, workers: int, rounds
 
 
 @check("keyvalue_cas.6", "keyvalue_cas.2", "keyvalue_cas.4")
-@gauntlet(lambda limits: [{"workers": workers, "overlap": overlap} for workers in (2, 5) for overlap in (False, True)])
-async def a_key_serves_as_a_lock(kv: KeyValueCas, case: Case, workers: int, overlap: bool) -> None:
+@gauntlet(
+    lambda limits: [{"workers": workers, "overlap": overlap, "plan": Plan()} for workers in (2, 5) for overlap in (False, True)]
+)
+@given(workers=st.integers(2, 4), overlap=st.just(True), plan=PLANS)
+async def a_key_serves_as_a_lock(kv: KeyValueCas, case: Case, workers: int, overlap: bool, plan: Plan) -> None:
     """Whoever creates the key is alone until it deletes it again: no two are inside at once, and each gets in."""
     crowd = await _clients(case, kv, 2)
     if overlap:
-        case.overlap()
+        case.schedule(plan)
     inside: list[int] = []
     entered: list[int] = []
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, same, truth
-from prism_suites._racing import INITIAL, Call, clients, judge, long_values, offsets, play, together, written
+from prism_suites._racing import INITIAL, PLANS, Call, clients, judge, long_values, offsets, play, together, written
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic, KeyValueCas
+from prism_testkit.plan import Plan
 from prism_testkit.traits import Limits
 
 _ON = (0, 0, 1, 2, 3)
@@ -58,10 +59,12 @@ async def two_clients_on_one_key_agree_on_an_order(
 
 
 @check("keyvalue_basic.10")
-@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, "set", "get")))
-async def many_clients_agree_on_an_order(kv: KeyValueBasic, case: Case, present: list[bool], scripts: list[list[Call]]) -> None:
+@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, "set", "get")), plan=PLANS)
+async def many_clients_agree_on_an_order(
+    kv: KeyValueBasic, case: Case, present: list[bool], scripts: list[list[Call]], plan: Plan
+) -> None:
     """What four clients and two tasks on one client are told has one order that explains it all (KV-05, KV-56)."""
-    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts)
+    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts, plan=plan)
     judge(case, "keyvalue_basic.10")
 
 
@@ -138,12 +141,12 @@ async def a_swap_and_another_call_agree_on_an_order(
 
 
 @check("keyvalue_cas.6")
-@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, *_SWAPS, "swap", "get")))
+@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, *_SWAPS, "swap", "get")), plan=PLANS)
 async def swaps_of_many_clients_agree_on_an_order(
-    kv: KeyValueCas, case: Case, present: list[bool], scripts: list[list[Call]]
+    kv: KeyValueCas, case: Case, present: list[bool], scripts: list[list[Call]], plan: Plan
 ) -> None:
     """Swaps among other calls, from four clients and two tasks on one, have one order that explains what they were told."""
-    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts)
+    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts, plan=plan)
     judge(case, "keyvalue_cas.6")
 
 
@@ -168,12 +171,13 @@ async def of_racing_swaps_exactly_one_succeeds(kv: KeyValueCas, case: Case, turn
 
 
 @check("keyvalue_cas.6")
-@gauntlet(lambda limits: [{"workers": 4, "rounds": 4}])
-async def swaps_count_without_loss(kv: KeyValueCas, case: Case, workers: int, rounds: int) -> None:
+@gauntlet(lambda limits: [{"workers": 4, "rounds": 4, "plan": Plan()}])
+@given(workers=st.integers(2, 4), rounds=st.integers(1, 2), plan=PLANS)
+async def swaps_count_without_loss(kv: KeyValueCas, case: Case, workers: int, rounds: int, plan: Plan) -> None:
     """Workers that count by swapping, each again until it succeeds, end at the number of successes (KV-23)."""
     slots = await clients(kv, case, [0, *range(workers - 1)])
-    case.overlap()
     await kv.set("k0", b"0")
+    case.schedule(plan)
 
     async def work(slot: KeyValueCas) -> None:
         for _ in range(rounds):

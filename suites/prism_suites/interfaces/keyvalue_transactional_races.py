@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, same, value
 from prism_suites._keyvalue_retrying import transacted
 from prism_suites._keyvalue_serial import KEYS, Player
+from prism_suites._racing import PLANS
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, KeyValueTransactional
+from prism_testkit.plan import Plan
 from prism_testkit.traits import Limits
 
 _MOST = 400
@@ -151,12 +153,12 @@ def _races(limits: Limits) -> Iterator[dict[str, Any]]:
             yield {"crew": crew, "scripts": started, "overlap": number % 2 == 1, "state": ("present", "missing")[number % 3 == 2]}
 
 
-async def _expect_serial(case: Case, kv: Any, scripts: list[str], overlap: bool, state: str) -> None:
+async def _expect_serial(case: Case, kv: Any, scripts: list[str], overlap: bool, state: str, plan: Plan | None = None) -> None:
     before: dict[str, bytes | None] = {key: b"old %s" % key.encode() if state == "present" else None for key in KEYS}
     player = Player(case, kv, await case.client(), before)
     await player.prepare()
     if overlap:
-        case.overlap()
+        case.schedule(plan or Plan())
     await player.play(*scripts)
 
 
@@ -183,6 +185,7 @@ def _spelt(actor: str, steps: list[tuple[str, str, int]], ending: str) -> str:
     plain=st.lists(st.tuples(st.sampled_from("rwd"), st.sampled_from(KEYS), st.integers(0, 3)), max_size=3),
     overlap=st.booleans(),
     state=st.sampled_from(("present", "missing")),
+    plan=PLANS,
 )
 async def drawn_tasks_are_serializable(
     kv: KeyValueTransactional,
@@ -191,10 +194,11 @@ async def drawn_tasks_are_serializable(
     plain: list[tuple[str, str, int]],
     overlap: bool,
     state: str,
+    plan: Plan,
 ) -> None:
     """Small random transactions of two or three tasks, and a task of plain calls, with drawn turns in between."""
     scripts = [_spelt(str(number + 1), steps, ending) for number, (steps, ending) in enumerate(programs)]
-    await _expect_serial(case, kv, [*scripts, *([_spelt("p", plain, "")] if plain else [])], overlap, state)
+    await _expect_serial(case, kv, [*scripts, *([_spelt("p", plain, "")] if plain else [])], overlap, state, plan)
 
 
 async def _work_off(kv: Any, jobs: list[Any], body: Callable[[Any, Any], Awaitable[None]], turns: int) -> list[Any]:
