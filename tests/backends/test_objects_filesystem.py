@@ -246,6 +246,43 @@ async def test_of_many_that_create_on_threads_of_their_own_one_wins(world: World
     assert world.rest() == []
 
 
+@over("filesystem-threads")
+async def test_who_changes_or_lists_a_bucket_waits_for_its_lock_and_who_reads_does_not(world: World) -> None:
+    loop, flock = asyncio.get_running_loop(), drafts.fcntl.flock
+    others = await world.another()
+    waiting = asyncio.Event()
+
+    def told(descriptor: int, how: int) -> None:
+        if os.path.isdir(f"/dev/fd/{descriptor}"):  # noqa: PTH112
+            loop.call_soon_threadsafe(waiting.set)
+        flock(descriptor, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drafts.fcntl, "flock", told)
+        for change in (
+            world.keys,
+            lambda: world.objects.put(world.bucket, "key", b"new"),
+            lambda: world.objects.put_stream(world.bucket, "key", source(b"new")),
+            lambda: world.objects.put_if_absent(world.bucket, "missing", b"new"),
+            lambda: world.objects.set_ttl(world.bucket, "key", 0),
+            lambda: world.objects.delete(world.bucket, "key"),
+            lambda: world.objects.delete_bucket(world.bucket, force=True),
+        ):
+            await world.objects.create_bucket(world.bucket)
+            await world.objects.put(world.bucket, "key", b"old")
+            await world.objects.delete(world.bucket, "missing")
+            waiting.clear()
+            lock = os.open(bucket_of(world, "key").path, os.O_RDONLY)
+            flock(lock, drafts.fcntl.LOCK_EX)
+            task = asyncio.ensure_future(change())
+            await asyncio.wait({task, asyncio.ensure_future(waiting.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            assert not task.done()
+            assert await others.get(world.bucket, "key") == b"old"
+            assert not await others.exists(world.bucket, "missing")
+            os.close(lock)
+            await task
+
+
 # Sweeping and closing
 
 

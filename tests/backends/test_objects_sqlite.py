@@ -107,6 +107,18 @@ async def test_what_nobody_can_see_is_removed_a_few_rows_at_a_time(world: World)
 
 
 @both_ways
+async def test_what_has_expired_is_removed_by_a_later_write_on_another_key(world: World) -> None:
+    for number in range(20):
+        await world.objects.put(world.bucket, f"{number}", b"x")
+        await world.objects.set_ttl(world.bucket, f"{number}", 5 if number < 15 else 6)
+    world.wait(5.5)
+    assert data_rows(world) == 20
+    await world.objects.put(world.bucket, "key", b"x")
+    assert data_rows(world) == 6
+    assert world.rest() == []
+
+
+@both_ways
 async def test_numbers_of_versions_are_never_given_twice(world: World) -> None:
     first = await world.objects.put(world.bucket, "key", b"data")
     await world.objects.delete(world.bucket, "key")
