@@ -97,9 +97,13 @@ for lost in string.gmatch(ARGV[6], '%d+') do
 end
 
 local dead = redis.call('ZRANGEBYSCORE', members, '-inf', now)
--- A server that was away heard no signs of life: after its start everybody gets the time to give one.
-if #dead > 0 and tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)')) * 1000 >= horizon then
-  for _, name in ipairs(dead) do leave(name) end
+if #dead > 0 then
+  -- A server that was away heard no signs of life: after its start everybody gets the time to give one. It says when it started
+  -- in whole seconds, so one of them may not have passed.
+  local up = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
+  if (up - 1) * 1000 >= horizon then
+    for _, name in ipairs(dead) do leave(name) end
+  end
 end
 
 local out, size = {1}, 0

@@ -1,0 +1,143 @@
+"""Members in a process of their own, which is slow, stopped, continued and killed."""
+
+import asyncio
+import contextlib
+import importlib
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from redis_store import serving
+from stream_world import World, over
+
+from prism_backends.sqlite.streammembers import SqliteMember
+from prism_testkit.interfaces import Member, RecordDelivery
+
+HORIZON_S = 1.0
+BEAT_S = 0.3
+
+CHILD = """
+import asyncio, importlib, sys
+from pathlib import Path
+import prism_testkit as prism
+from prism_testkit.interfaces import Conflict
+
+package, backend, kind, url, directory, namespace, horizon, beat = sys.argv[1:]
+members = importlib.import_module(f"prism_backends.{package}.streammembers")
+members.HORIZON_S, members._BEAT_S = float(horizon), float(beat)
+module = importlib.import_module(f"prism_backends.{backend}")
+place = prism.Place(url=url, directory=Path(directory), shared={}, clock=prism.RealClock())
+
+async def main():
+    loop = asyncio.get_running_loop()
+    async with getattr(module, backend).connect(place) as client:
+        stream = getattr(module, kind)(client, namespace)
+        async with stream.join("s", "g", "child") as member:
+            held = []
+            while order := (await loop.run_in_executor(None, sys.stdin.readline)).strip():
+                try:
+                    if order == "ack":
+                        await member.ack(*held)
+                    else:
+                        held = await member.receive(5, 30)
+                    print(order, len(held), flush=True)
+                except Conflict:
+                    print("Conflict", flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("state")) as address:
+        yield address
+
+
+class Child:
+    """A process that is a member, and does what it is told."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def do(self, order: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{order}\n".encode())
+        return (await self._process.stdout.readline()).decode().strip()
+
+    def send(self, number: int) -> None:
+        os.kill(self._process.pid, number)
+
+
+@contextlib.asynccontextmanager
+async def child(world: World) -> AsyncIterator[Child]:
+    package = {"sqlite": "sqlite", "valkey": "redis"}[world.backend.name]
+    place = [world.place.url, str(world.place.directory), world.namespace]
+    arguments = [package, world.backend.name, type(world.stream).__name__, *place, str(HORIZON_S), str(BEAT_S)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", CHILD, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        yield Child(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def found(deliveries: list[RecordDelivery]) -> list[tuple[int, int]]:
+    return [(delivery.record.offset, delivery.delivery_count) for delivery in deliveries]
+
+
+async def beaten(world: World, other: Member) -> None:
+    """Return just after a child gave a sign of life in a file: if it is stopped while it writes, nobody can."""
+    if isinstance(other, SqliteMember):
+        with contextlib.closing(sqlite3.connect(world.place.directory / "prism.sqlite")) as connection:
+
+            def until_s() -> float:
+                sql = "SELECT until_s FROM stream_member WHERE member <> ?"
+                return float(connection.execute(sql, [other.name]).fetchone()[0])
+
+            before = until_s()
+            while until_s() == before:  # noqa: ASYNC110  a file has no event
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+def short_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("sqlite", "redis"):
+        members = importlib.import_module(f"prism_backends.{package}.streammembers")
+        monkeypatch.setattr(members, "HORIZON_S", HORIZON_S)
+        monkeypatch.setattr(members, "_BEAT_S", BEAT_S)
+
+
+@pytest.mark.usefixtures("short_horizon")
+@over("sqlite-real", "valkey")
+async def test_a_slow_process_keeps_its_records_and_one_that_is_stopped_or_killed_loses_them(world: World) -> None:
+    first, second = await world.fill(2)
+    await world.stream.create_group("s", "g")
+    async with child(world) as process, world.stream.join("s", "g", "parent") as member:
+        assert await process.do("receive") == "receive 2"
+        assert await member.receive(5, 2 * HORIZON_S) == []
+        assert (await world.stream.group_info("s", "g")).members == 2
+
+        await beaten(world, member)
+        process.send(signal.SIGSTOP)
+        taken = await member.receive(5, 30)
+        assert found(taken) == [(first, 2), (second, 2)]
+        assert (await world.stream.group_info("s", "g")).members == 1
+        process.send(signal.SIGCONT)
+        assert await process.do("ack") == "Conflict"
+        assert (await world.stream.group_info("s", "g")).pending == 2
+        await member.ack(taken[0])
+        await member.nack(taken[1])
+        assert await process.do("receive") == "receive 1"
+        assert (await world.stream.group_info("s", "g")).members == 2
+
+        process.send(signal.SIGKILL)
+        assert found(await member.receive(5, 30)) == [(second, 4)]
+        assert (await world.stream.group_info("s", "g")).members == 1
