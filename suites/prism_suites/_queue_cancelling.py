@@ -1,0 +1,34 @@
+"""Cancels one call on a queue at a chosen point."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+from prism_testkit.interfaces import PrismError
+from prism_testkit.traits import Limits
+
+__all__ = ["POINTS", "cancelled", "points"]
+
+POINTS = (*range(1, 15), 17, 20, 24, 30)
+"""After how many turns of the event loop to cancel; a call that ended before is judged as one that was not cancelled."""
+_FEW = (1, 2, 3, 5, 9)
+
+
+def points(kinds: Iterable[str], *, few: bool = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    """Return the cases of every kind of call, cancelled at every point, or at a few."""
+    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in (_FEW if few else POINTS))
+
+
+async def cancelled(call: Awaitable[Any], point: int) -> tuple[bool, Any]:
+    """Make a call and cancel it after ``point`` turns; return whether it ended by itself, and what it returned.
+
+    An error of the contract counts as cancelled: some clients can only say that they do not know.
+    """
+    task = asyncio.ensure_future(call)
+    for _ in range(point):
+        await asyncio.sleep(0)
+    task.cancel()
+    try:
+        return True, await task
+    except (asyncio.CancelledError, PrismError):
+        return False, None
