@@ -1,0 +1,133 @@
+"""What checks of a claim check share: how its messages and objects look from outside, and a consumer that takes what there is."""
+
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
+from prism_suites._judging import broken
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.interfaces import interface_model
+
+__all__ = [
+    "FIELD",
+    "TOPIC",
+    "Sent",
+    "T",
+    "beside",
+    "chunked",
+    "claims_there",
+    "digest",
+    "entries_there",
+    "has_acks",
+    "mode",
+    "pattern_of",
+    "pieces",
+    "sent_messages",
+    "take",
+    "taken",
+]
+
+TOPIC = "images"
+FIELD = "prism-claim-check"
+T = 64
+"""The threshold of most checks, in bytes."""
+_PUBLISHES = {"queue.publish", "queue.publish_persistent", "queue.enqueue", "queue.append"}
+_WAIT_S = 30.0
+"""How long a message that must come is waited for: no longer than it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message as it went through the slot ``queue``; ``call`` is the number of the event."""
+
+    payload: bytes
+    headers: Mapping[str, str]
+    call: int
+
+
+def sent_messages(case: Case) -> list[Sent]:
+    """Return every message that the implementation handed to its queue, in order."""
+    found = []
+    for entry in case.history.entries:
+        if entry.op in _PUBLISHES and entry.client >= 0:
+            given = dict(zip(("topic", "payload"), entry.args, strict=False)) | dict(entry.kwargs)
+            place = 3 if entry.op == "queue.append" else 2
+            headers = entry.kwargs.get("headers", entry.args[place] if len(entry.args) > place else None)
+            found.append(Sent(bytes(given["payload"]), dict(headers or {}), entry.call))
+    return found
+
+
+def has_acks(claims: Bound[ClaimCheck]) -> bool:
+    """Say whether the queue remembers acks."""
+    return claims.interfaces["queue"] not in ("pubsub_basic", "stream_basic")
+
+
+def mode(claims: Bound[ClaimCheck], *consumers: str) -> dict[str, Any]:
+    """Return the part of a configuration that cleans up on ack, for one consumer."""
+    return {"cleanup": "on_ack", "consumers": consumers}
+
+
+def beside(case: Case, claims: Bound[ClaimCheck], *, acks: bool = False, names: bool = False, time: bool = False) -> bool:
+    """Say whether a check asks for what this binding cannot show, and note it: acks, several consumers of a message, time."""
+    if acks and not has_acks(claims):
+        case.note(f"{claims.interfaces['queue']} has no acks")
+    elif names and pattern_of(claims) == "queue":
+        case.note("a message of a queue has one consumer")
+    elif time and not case.clock.virtual:
+        case.note("time moves on embedded backends only")
+    else:
+        return False
+    return True
+
+
+def pattern_of(claims: Bound[ClaimCheck]) -> str:
+    """Return the data model of the queue."""
+    return interface_model(claims.interfaces["queue"])
+
+
+def digest(payload: bytes) -> str:
+    return f"sha256:{hashlib.sha256(payload).hexdigest()}"
+
+
+async def entries_there(claims: Bound[ClaimCheck], bucket: str = "claim-check", prefix: str = "claims") -> set[str]:
+    """Return the keys under the prefix, without what is the pattern's own."""
+    store = await claims.look("store")
+    keys = {info.key async for info in store.list_objects(bucket, f"{prefix}/")}
+    return {key for key in keys if not key.startswith(f"{prefix}/_")}
+
+
+async def claims_there(claims: Bound[ClaimCheck], bucket: str = "claim-check", prefix: str = "claims") -> set[str]:
+    """Return the keys of the claims that are stored."""
+    return {key for key in await entries_there(claims, bucket, prefix) if ".acks/" not in key}
+
+
+async def take(consumer: ClaimConsumer, promise: str = "CC1") -> ClaimDelivery:
+    """Return the next delivery, which must come."""
+    delivery = await consumer.receive(_WAIT_S)
+    if delivery is None:
+        broken(promise, "a published message did not come", expected="a delivery", got=None)
+    return delivery
+
+
+async def taken(consumer: ClaimConsumer, delivery: ClaimDelivery) -> bytes:
+    """Return the payload of a delivery by its chunks."""
+    return b"".join([chunk async for chunk in consumer.chunks(delivery)])
+
+
+async def chunked(*parts: bytes) -> AsyncIterator[bytes]:
+    """Yield the parts."""
+    for part in parts:
+        yield part
+
+
+def pieces(payload: bytes, *sizes: int) -> list[bytes]:
+    """Cut a payload into pieces of these sizes, over and over; 0 is an empty piece."""
+    found, at, turn = [], 0, 0
+    while at < len(payload):
+        size = sizes[turn % len(sizes)]
+        found.append(payload[at : at + size])
+        at, turn = at + size, turn + 1
+    return found

@@ -1,0 +1,192 @@
+"""Claim check, promises 5, 6 and 8: damage is noticed, absence is told apart, and those who disagree are refused."""
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+
+from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
+from prism_suites._claims import FIELD, TOPIC, T, beside, digest, sent_messages, take, taken
+from prism_suites._judging import broken, refused, same
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces.errors import ConfigError, CorruptPayload
+
+BIG = bytes((7 * i + i // 256) % 256 for i in range(2048))
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "truncated by one": lambda data: data[:-1],
+    "truncated to half": lambda data: data[: len(data) // 2],
+    "one byte longer": lambda data: data + b"\x00",
+    "twice": lambda data: data + data,
+    "first bit": lambda data: bytes([data[0] ^ 1]) + data[1:],
+    "middle bit": lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 16]) + data[len(data) // 2 + 1 :],
+    "last bit": lambda data: data[:-1] + bytes([data[-1] ^ 128]),
+    "same length": lambda data: b"\x00" * len(data),
+    "swapped halves": lambda data: data[len(data) // 2 :] + data[: len(data) // 2],
+    "gzip of other bytes": lambda data: gzip.compress(b"other" * 400, mtime=0),
+    "gzip of as many": lambda data: gzip.compress(b"\x01" * len(BIG), mtime=0),
+    "gzip of more": lambda data: gzip.compress(BIG + b"more", mtime=0),
+    "gzip cut": lambda data: gzip.compress(BIG, mtime=0)[:-4],
+}
+
+
+@check("CC5")
+@gauntlet(lambda limits: [{"damage": d, "compression": c} for c in ("none", "gzip", "zstd") for d in DAMAGES])
+async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, compression: str) -> None:
+    """A changed, truncated or prolonged object raises CorruptPayload, from read and from chunks, and can be given back (CC-7)."""
+    async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        assert receipt.claim is not None
+        store = await claims.look("store")
+        whole = await store.get(receipt.claim.bucket, receipt.claim.key)
+        await store.put(receipt.claim.bucket, receipt.claim.key, DAMAGES[damage](whole))
+        delivery = await take(consumer)
+        await refused(
+            "CC5", consumer.read(delivery), CorruptPayload, f"an object that was damaged ({damage}) is read as if nothing were"
+        )
+        await refused(
+            "CC5", taken(consumer, delivery), CorruptPayload, f"the chunks of a damaged object ({damage}) end as if nothing were"
+        )
+        await store.put(receipt.claim.bucket, receipt.claim.key, whole)
+        same("CC5", await consumer.read(delivery), BIG, "a payload that was mended does not come back")
+        await consumer.nack(delivery)
+
+
+@check("CC5")
+@gauntlet(lambda limits: [{"compression": c, "same_length": same} for c in ("none", "gzip", "zstd") for same in (True, False)])
+async def a_swap_is_noticed(claims: Bound[ClaimCheck], case: Case, compression: str, same_length: bool) -> None:
+    """The object of another claim, whole in itself, raises CorruptPayload (CC-7)."""
+    other = BIG[::-1] if same_length else BIG + BIG
+    async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        first, second = await check_in.publish(TOPIC, BIG), await check_in.publish(TOPIC, other)
+        assert first.claim is not None
+        assert second.claim is not None
+        store = await claims.look("store")
+        await store.put(first.claim.bucket, first.claim.key, await store.get(second.claim.bucket, second.claim.key))
+        await refused("CC5", consumer.read(await take(consumer)), CorruptPayload, "the payload of another message is read")
+
+
+@check("CC5")
+@gauntlet(lambda limits: [{"compression": compression} for compression in ("none", "gzip", "zstd")])
+async def the_checksum_is_of_the_original(claims: Bound[ClaimCheck], case: Case, compression: str) -> None:
+    """The checksum and the size are those of the payload, whatever its compression, and travel in the message (CC-7)."""
+    async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        delivery = await take(consumer)
+        for claim, where in ((receipt.claim, "receipt"), (delivery.claim, "delivery")):
+            assert claim is not None
+            found = (claim.size, claim.checksum, claim.compression)
+            same("CC5", found, (len(BIG), digest(BIG), compression), f"size, checksum or compression in the {where} are others")
+        (message,) = sent_messages(case)
+        if digest(BIG).removeprefix("sha256:") not in message.headers.get(FIELD, ""):
+            broken("CC5", "the checksum of the payload is not in the message", expected=digest(BIG), got=message.headers.get(FIELD))
+
+
+@check("CC6")
+@gauntlet(lambda limits: [{"age_s": age} for age in (0.0, 99.0, 99.9, 100.1, 101.0, 10_000.0)])
+async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Case, age_s: float) -> None:
+    """A claim that is gone raises ClaimExpired past max_age, else ClaimNotFound, by name; the message can be acked (CC-8)."""
+    if age_s and (beside(case, claims, time=True) or abs(age_s - 100) <= case.limits.clock_resolution_s):
+        return
+    config: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 1e6, "cleanup": "sweep"}
+    async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        assert receipt.claim is not None
+        store = await claims.look("store")
+        await store.delete(receipt.claim.bucket, receipt.claim.key)
+        if age_s:
+            await case.advance(age_s)
+        delivery = await take(consumer)
+        wanted: type[Exception] = ClaimExpired if age_s > 100 else ClaimNotFound
+        for attempt in (consumer.read(delivery), taken(consumer, delivery)):
+            try:
+                await attempt
+            except wanted as error:
+                if receipt.claim.key not in str(error):
+                    broken("CC6", "the error does not name the claim", expected=receipt.claim.key, got=str(error))
+            except Exception as error:
+                broken(
+                    "CC6", "an absent claim raises another error", expected=wanted.__name__, got=f"{type(error).__name__}: {error}"
+                )
+            else:
+                broken("CC6", "an absent claim is read as if it were there", expected=wanted.__name__)
+        await consumer.ack(delivery)
+
+
+DISAGREEMENTS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({"compression": "gzip"}, {"compression": "none"}),
+    ({"compression": "none"}, {"compression": "zstd"}),
+    ({"max_age_s": 100.0}, {"max_age_s": 100.5}),
+    ({}, {"max_age_s": 1.0}),
+)
+
+
+@check("CC8")
+@gauntlet(lambda limits: [{"sides": sides} for sides in DISAGREEMENTS])
+async def those_who_disagree_are_refused(
+    claims: Bound[ClaimCheck], case: Case, sides: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """Over one bucket and prefix compression and max_age must agree; who comes second is told both sides (CC-8)."""
+    mine, theirs = sides
+    async with claims.opened(threshold=T, cleanup="sweep", **mine):
+        pass
+    name = next(iter(theirs))
+    try:
+        async with claims.opened(threshold=T, cleanup="sweep", **theirs):
+            pass
+    except ConfigError as error:
+        for side in (str(theirs[name]), *(str(value) for value in mine.values())):
+            if side not in str(error):
+                broken("CC8", "the refusal does not name both sides", expected=side, got=str(error))
+    else:
+        broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
+    async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="elsewhere", **theirs):
+        pass  # the same again, another threshold, and another prefix are no disagreement
+
+
+@check("CC8")
+async def acks_are_asked_for_where_there_are_acks(claims: Bound[ClaimCheck], case: Case) -> None:
+    """on_ack is refused on a queue without acks, without names on pubsub_persistent, with two names on a queue (CC-8)."""
+    queue = claims.interfaces["queue"]
+    allowed = {
+        "pubsub_persistent": {1: True, 2: True, 0: False},
+        "stream_consumer_groups": {1: True, 2: True, 0: True},
+        "queue_visibility": {1: True, 2: False, 0: True},
+    }.get(queue, {0: False, 1: False, 2: False})
+    for number, fits in allowed.items():
+        config = {"threshold": T, "cleanup": "on_ack", "consumers": ("a", "b")[:number]}
+        try:
+            async with claims.opened(**config):
+                opened = True
+        except ConfigError:
+            opened = False
+        same("CC8", opened, fits, f"on_ack with {number} named consumers on {queue} is {'refused' if fits else 'let in'}")
+
+
+@check("CC8")
+@gauntlet(
+    lambda limits: [
+        {"config": config}
+        for config in (
+            {"threshold": -1},
+            {"treshold": 10},
+            {"compression": "lzma"},
+            {"max_age_s": float("nan")},
+            {"max_age_s": -1.0},
+            {"checksum": "md5"},
+            {"cleanup": "never"},
+            {"grace_period_s": float("inf")},
+            {"bucket": ""},
+            {"consumers": ("a", "a")},
+        )
+    ]
+)
+async def a_wrong_configuration_is_refused_in_words(claims: Bound[ClaimCheck], case: Case, config: dict[str, Any]) -> None:
+    """A wrong or unknown key is a ConfigError that names it (CC-8)."""
+    try:
+        async with claims.opened(**config):
+            broken("CC8", "a wrong configuration was let in", expected="ConfigError", got=config)
+    except ConfigError as error:
+        if next(iter(config)) not in str(error):
+            broken("CC8", "the refusal does not name the key", expected=next(iter(config)), got=str(error))
