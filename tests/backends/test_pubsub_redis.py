@@ -282,14 +282,13 @@ async def test_what_is_nacked_again_and_again_lets_others_pass(world: World) -> 
 @over_valkey
 async def test_what_a_member_held_comes_first_when_it_left(world: World) -> None:
     driver, other = pubsub(world), await another(world)
-    await fill(driver, "a", "b", "c")
+    await fill(driver, "a", "b", "c", "d")
     async with driver.subscribe_durable("t", "n", "earliest") as member:
         await member.receive(2)
         async with other.subscribe_durable("t", "n") as second:
             assert texts(await second.receive()) == [("c", 1)]
-        assert texts(await member.receive(10)) == [("c", 2)]
+        assert texts(await member.receive()) == [("c", 2)]
     async with other.subscribe_durable("t", "n") as third:
-        await fill(driver, "d")
         assert texts(await third.receive(10)) == [("a", 2), ("b", 2), ("c", 3), ("d", 1)]
 
 
@@ -323,6 +322,25 @@ async def test_a_receive_cancelled_at_any_turn_takes_nothing(world: World) -> No
             got = await second.receive()
             assert [delivery.message.payload for delivery in got] == [b"a"]
             await second.nack(*got)
+
+
+@over_valkey
+async def test_leaving_at_any_turn_of_a_receive_ends_it_and_loses_nothing(world: World) -> None:
+    driver, other = pubsub(world), await another(world)
+    await fill(driver, "a")
+    async with other.subscribe_durable("t", "n", "earliest") as stays:
+        for turns in range(30):
+            for entering in (driver.subscribe_durable("t", "n"), driver.subscribe("t")):
+                async with entering as entered:
+                    receiving = asyncio.create_task(entered.receive())
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    had_ended = receiving.done()
+                if not had_ended:
+                    await expect(Closed, receiving)
+            got = await stays.receive()
+            assert [delivery.message.payload for delivery in got] == [b"a"]
+            await stays.nack(*got)
 
 
 @over_valkey

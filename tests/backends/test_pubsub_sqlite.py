@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from embedded_stores import HERE, World, play, raw_sqlite
@@ -154,6 +155,30 @@ def test_messages_come_from_another_process(tmp_path: Path) -> None:
                 assert [delivery.message.payload for delivery in await durable] == [b"durable"]
 
     play("sqlite-threads", tmp_path, scenario)
+
+
+def test_to_wait_for_a_day_of_virtual_time_takes_few_looks(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        driver = SqlitePubSub(world.connection, HERE)
+        async with driver.subscribe("t") as subscription, driver.subscribe_durable("t", "n") as member:
+            await driver.publish_persistent("t", b"v")
+            await member.nack(*await member.receive(), delay_s=43_200)
+            loop = asyncio.get_running_loop()
+            looks, run_in_executor = 0, loop.run_in_executor
+
+            def counting(*arguments: Any) -> Any:
+                nonlocal looks
+                looks += 1
+                return run_in_executor(*arguments)
+
+            loop.run_in_executor = counting  # type: ignore[assignment]
+            before = world.clock.now_ns()
+            assert await subscription.receive(43_200) is None
+            assert await member.receive(2, 86_400) != []
+            assert looks < 100
+            assert world.clock.now_ns() - before < 43_201_000_000_000
+
+    play("sqlite-virtual", tmp_path, scenario)
 
 
 def test_leaving_after_the_client_was_closed_is_no_error(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A plain subscription: a feed, and a buffer of what it brought."""
 
+import asyncio
 from collections import deque
 
 import prism_testkit as prism
@@ -36,7 +37,7 @@ class Listener(Subscription):
         self._left = True
         self._buffer.clear()
         self._bell.ring()
-        await self._feed.close()
+        await asyncio.shield(self._feed.close())
 
     async def receive(self, timeout_s: float = 0) -> Message | None:
         message = await self._bell.first(self._take, prism.check_timeout(timeout_s, "receive", self._backend))

@@ -62,12 +62,14 @@ class Member(Deliveries):
 
         What goes wrong here only costs time: the messages of one that gives no sign of life are given back by the next one.
         """
-        if self._left:
-            return
-        self._left = True
-        self._bell.ring()
-        if self._beating is not None:
-            self._beating.cancel()
+        if not self._left:
+            self._left = True
+            self._bell.ring()
+            if self._beating is not None:
+                self._beating.cancel()
+            await asyncio.shield(self._part())
+
+    async def _part(self) -> None:
         async with self._turn:
             with suppress(PrismError):
                 await self._run("leave", pubsub_scripts.LEAVE)

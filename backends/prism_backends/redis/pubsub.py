@@ -1,6 +1,5 @@
 """The publish and subscribe driver: what it takes to publish and to enter; `listening` and `members` have what is entered."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -107,7 +106,7 @@ class RedisPubSub(PubSubBasic, PubSubPersistent):
             await entering
             yield
         finally:
-            await asyncio.shield(self._leave(entered))
+            await self._leave(entered)
 
     async def _leave(self, entered: Listener | Member) -> None:
         self._entered.pop(entered, None)

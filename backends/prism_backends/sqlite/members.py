@@ -203,12 +203,12 @@ class Member(Deliveries):
             await self._client.write(f"receive {self._what}", work)
 
     async def _take(self, most: int) -> list[Delivery]:
-        """Take for good. Of a call that is cancelled the take is finished, and put back before anybody can miss it."""
+        """Take for good. What a call took that is cancelled is put back before anybody can miss it."""
         row, what = {**self._row, "take": next(self._takes), "most": most}, f"receive {self._what}"
         try:
-            return await asyncio.shield(self._client.write(what, partial(self._taken, row, most)))
+            return await self._client.write(what, partial(self._taken, row, most))
         except asyncio.CancelledError:
-            # One thread does both, one after the other, so it does not matter how far the first has come.
+            # One thread does both, one after the other, so it does not matter whether the first has begun.
             await asyncio.shield(self._client.write(what, lambda connection, now_s: _each(connection, _UNDO, [row])))
             raise
 

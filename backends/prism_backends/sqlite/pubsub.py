@@ -1,6 +1,5 @@
 """The publish and subscribe driver: what it takes to publish and to enter; `listening` and `members` have what is entered."""
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
@@ -121,8 +120,7 @@ class SqlitePubSub(PubSubBasic, PubSubPersistent):
     async def _inside(self, entered: E) -> AsyncIterator[E]:
         self._entered[entered] = None
         try:
-            # What was begun is finished, so that leaving, which queues behind it, finds what there is to be undone.
-            await asyncio.shield(entered.enter())
+            await entered.enter()  # if it is cancelled, leaving comes behind it on the one thread, and undoes what there is
             yield entered
         finally:
             await self._leave(entered)
