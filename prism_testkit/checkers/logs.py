@@ -172,7 +172,11 @@ class _Reads:
         known = sorted(facts.values(), key=lambda fact: fact.by)
         self.instants = [fact.by for fact in known]
         self.highest = list(accumulate((fact.offset for fact in known), max))
-        self.trims = [trim for trim in trims if trim.outcome is not Outcome.FAILED]
+        trims = [trim for trim in trims if trim.outcome is not Outcome.FAILED]
+        # Those that reached further than any before: by call, what may be gone; by return, what must be.
+        self.trimming = _furthest(sorted(trims, key=lambda trim: trim.call))
+        sure = [trim for trim in trims if trim.outcome is Outcome.OK and trim.ret is not None]
+        self.trimmed = _furthest(sorted(sure, key=lambda trim: trim.ret or 0))
 
     def find(self, reads: Iterable[Read]) -> Violation | None:
         for read in reads:
@@ -182,16 +186,17 @@ class _Reads:
         return None
 
     def _find_trimmed(self, read: Read) -> Violation | None:
-        for trim in self.trims:
-            gone = trim.outcome is Outcome.OK and trim.ret is not None and trim.ret < read.call
-            if gone and read.records and read.records[0][0] < _bound(trim):
-                sentence = f"offset {read.records[0][0]} was read after everything below {_bound(trim)} had been trimmed"
-                return Violation("trimmed", sentence, (trim, read))
+        place = bisect_left(self.trimmed, read.call, key=lambda trim: trim.ret or 0)
+        if place and read.records and read.records[0][0] < _bound(self.trimmed[place - 1]):
+            trim = self.trimmed[place - 1]
+            sentence = f"offset {read.records[0][0]} was read after everything below {_bound(trim)} had been trimmed"
+            return Violation("trimmed", sentence, (trim, read))
         return None
 
     def _find_missing(self, read: Read) -> Violation | None:
         """Compare numbers first: what was read is known, so equal numbers are the same records."""
-        floor = max([read.start, *(_bound(trim) for trim in self.trims if trim.call <= read.ret)])
+        place = bisect_right(self.trimming, read.ret, key=lambda trim: trim.call)
+        floor = max(read.start, _bound(self.trimming[place - 1]) if place else 0)
         given = [offset for offset, _ in read.records]
         last = given[-1] if given else -1
         there = bisect_right(self.offsets, last) - bisect_left(self.offsets, floor)
@@ -213,6 +218,14 @@ class _Reads:
         else:
             sentence = f"a read gave what is behind offset {offset}, and not {value}, which appeared there"
         return Violation(rule, sentence, tuple(dict.fromkeys((fact.append, fact.event, read))))
+
+
+def _furthest(trims: Iterable[Trim]) -> list[Trim]:
+    found: list[Trim] = []
+    for trim in trims:
+        if not found or _bound(trim) > _bound(found[-1]):
+            found.append(trim)
+    return found
 
 
 def _bound(trim: Trim) -> int:

@@ -1,11 +1,13 @@
 """The linearizability checker against a simulator, a brute-force checker and the classic cases."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from keyvalue_cases import CORRECT, VIOLATIONS, call
+from keyvalue_histories import apply, arbitrary, brute_force, simulate
 
 from prism_testkit.checkers.linearizability import KeyValueModel, Model, Verdict, check_history, explain, worst
 from prism_testkit.histories import Operation, Outcome
@@ -13,106 +15,11 @@ from prism_testkit.histories import Operation, Outcome
 OK, FAILED, UNKNOWN = Outcome.OK, Outcome.FAILED, Outcome.UNKNOWN
 
 
-def apply(value: bytes | None, name: str, arguments: tuple[Any, ...]) -> tuple[bytes | None, object]:
-    """Do one operation on a real value: what the simulator and the brute-force checker believe in. Not the checker's model."""
-    if name == "get":
-        return value, value
-    if name == "exists":
-        return value, value is not None
-    if name == "set":
-        return arguments[0], None
-    if name == "delete":
-        return None, value is not None
-    if value is None and name == "compare_and_delete":
-        return None, False
-    if value == arguments[0]:
-        return (arguments[1] if name == "compare_and_swap" else None), True
-    return value, False
-
-
 def judge(operations: Sequence[Operation], **options: Any) -> Verdict:
     return worst(check_history(operations, KeyValueModel, **options))
 
 
 # Random histories
-
-
-NAMES = ("get", "get", "set", "set", "exists", "delete", "compare_and_swap", "compare_and_swap", "compare_and_delete")
-
-
-def draw_call(rng: random.Random, value: bytes | None, fresh: bytes) -> tuple[str, tuple[Any, ...]]:
-    name = rng.choice(NAMES)
-    expected = value if rng.random() < 0.7 else fresh
-    match name:
-        case "set":
-            return name, (fresh,)
-        case "compare_and_swap":
-            return name, (expected, fresh)
-        case "compare_and_delete":
-            return name, (expected or fresh,)
-    return name, ()
-
-
-def simulate(rng: random.Random, clients: int, count: int, unknown: float, values: int) -> list[Operation]:
-    """Make a linearizable history: each call takes effect at a random instant while it is open; an unknown one later, or never."""
-    value: bytes | None = None
-    history: list[Operation] = []
-    pending: dict[int, Operation] = {}
-    done: dict[int, object] = {}
-    late: list[Operation] = []
-    event = started = 0
-    while started < count or pending:
-        event += 1
-        client = rng.randrange(clients)
-        if late and rng.random() < 0.1:
-            lost = late.pop(rng.randrange(len(late)))
-            value, _ = apply(value, lost.op, lost.arguments)
-        elif client not in pending:
-            if started < count:
-                started += 1
-                name, arguments = draw_call(rng, value, b"%d" % rng.randrange(values))
-                pending[client] = Operation(client, name, "k", arguments, event, None, UNKNOWN)
-        elif client in done:
-            history.append(replace(pending.pop(client), ret=event, outcome=OK, output=done.pop(client)))
-        elif rng.random() < unknown:
-            lost = pending.pop(client)
-            history.append(lost)
-            if rng.random() < 0.5:
-                late.append(lost)
-        else:
-            value, done[client] = apply(value, pending[client].op, pending[client].arguments)
-    return history
-
-
-def brute_force(operations: Iterable[Operation], value: bytes | None = None) -> bool:
-    """Try every order that keeps real time, with every subset of the unknown ones. Exponential, and plainly right."""
-    remaining = [operation for operation in operations if operation.outcome is not FAILED]
-    if all(operation.outcome is UNKNOWN for operation in remaining):
-        return True
-    for first in remaining:
-        if any(other.ret is not None and other.ret < first.call for other in remaining if other.outcome is OK):
-            continue
-        after, output = apply(value, first.op, first.arguments)
-        if first.outcome is OK and output != first.output:
-            continue
-        if brute_force([other for other in remaining if other is not first], after):
-            return True
-    return False
-
-
-def arbitrary(rng: random.Random) -> list[Operation]:
-    """Make a small history of any operations with any outputs, over two values."""
-    count = rng.randint(1, 6)
-    events = [index for index in range(count) for _ in range(2)]
-    rng.shuffle(events)
-    history = []
-    for index in range(count):
-        call, ret = (position for position, owner in enumerate(events) if owner == index)
-        name, arguments = draw_call(rng, rng.choice([None, b"0", b"1"]), rng.choice([b"0", b"1"]))
-        outcome = rng.choices([OK, UNKNOWN, FAILED], [7, 2, 1])[0]
-        output = None if name == "set" else rng.choice([None, b"0", b"1"]) if name == "get" else rng.random() < 0.5
-        history.append(Operation(index, name, "k", arguments, call, ret if outcome is not UNKNOWN else None, outcome, output))
-    return history
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -173,131 +80,6 @@ def test_a_value_from_nowhere_is_found_in_a_long_history(seed: int) -> None:
 
 
 # Classic cases
-
-
-def call(client: int, text: str, span: tuple[int, int | None], output: object = None, outcome: Outcome = OK) -> Operation:
-    """``call(1, "set a", (0, 3))``: words after the first are arguments, ``-`` is None."""
-    name, *words = text.split()
-    arguments = tuple(None if word == "-" else word.encode() for word in words)
-    ret = None if outcome is UNKNOWN else span[1]
-    return Operation(client, name, "k", arguments, span[0], ret, outcome, output)
-
-
-VIOLATIONS = {
-    "stale read": [
-        call(1, "set a", (0, 1)),
-        call(1, "set b", (2, 3)),
-        call(2, "get", (4, 5), b"a"),
-    ],
-    "lost update by two successful swaps": [
-        call(1, "set a", (0, 1)),
-        call(1, "compare_and_swap a b", (2, 5), True),
-        call(2, "compare_and_swap a c", (3, 4), True),
-    ],
-    "two creators": [
-        call(1, "compare_and_swap - a", (0, 3), True),
-        call(2, "compare_and_swap - b", (1, 2), True),
-    ],
-    "a swap refused without reason": [
-        call(1, "set a", (0, 1)),
-        call(2, "compare_and_swap a b", (2, 3), False),
-    ],
-    "a delete told True twice": [
-        call(1, "set a", (0, 1)),
-        call(1, "delete", (2, 5), True),
-        call(2, "delete", (3, 4), True),
-    ],
-    "new-old inversion": [
-        call(1, "set a", (0, 1)),
-        call(1, "set b", (2, 9)),
-        call(2, "get", (3, 4), b"b"),
-        call(3, "get", (5, 6), b"a"),
-    ],
-    "an unknown write seen, then vanished": [
-        call(1, "set a", (0, 1)),
-        call(1, "set b", (2, None), outcome=UNKNOWN),
-        call(2, "get", (3, 4), b"b"),
-        call(2, "get", (5, 6), b"a"),
-    ],
-    "an unknown write that took effect twice": [
-        call(1, "set b", (0, None), outcome=UNKNOWN),
-        call(2, "get", (1, 2), b"b"),
-        call(2, "set a", (3, 4)),
-        call(2, "get", (5, 6), b"b"),
-    ],
-    "a write seen before it was called": [
-        call(2, "get", (0, 1), b"a"),
-        call(1, "set a", (2, 3)),
-    ],
-    "the value of a refused write": [
-        call(1, "set a", (0, 1), outcome=FAILED),
-        call(2, "get", (2, 3), b"a"),
-    ],
-    "an empty value taken for absence": [
-        Operation(1, "set", "k", (b"",), 0, 1),
-        call(2, "get", (2, 3), None),
-    ],
-    "exists against get": [
-        call(1, "set a", (0, 1)),
-        call(2, "exists", (2, 3), False),
-    ],
-    "compare_and_delete of another value": [
-        call(1, "set a", (0, 1)),
-        call(2, "compare_and_delete b", (2, 3), True),
-    ],
-    "compare_and_delete of a missing key": [
-        call(1, "compare_and_delete -", (0, 1), True),
-    ],
-    "deleted, yet read": [
-        call(1, "set a", (0, 1)),
-        call(1, "delete", (2, 3), True),
-        call(2, "get", (4, 5), b"a"),
-    ],
-}
-
-CORRECT = {
-    "a read during a write may see either": [
-        call(1, "set a", (0, 1)),
-        call(1, "set b", (2, 9)),
-        call(2, "get", (3, 4), b"a"),
-        call(3, "get", (5, 6), b"b"),
-    ],
-    "an unknown write never happened": [
-        call(1, "set a", (0, 1)),
-        call(1, "set b", (2, None), outcome=UNKNOWN),
-        call(2, "get", (3, 4), b"a"),
-    ],
-    "an unknown write happened much later": [
-        call(1, "set b", (0, None), outcome=UNKNOWN),
-        call(1, "set a", (1, 2)),
-        call(2, "get", (3, 4), b"a"),
-        call(2, "get", (5, 6), b"b"),
-    ],
-    "two unknown writes, the second on top of the first": [
-        call(1, "compare_and_swap a b", (0, None), outcome=UNKNOWN),
-        call(2, "compare_and_swap - a", (1, None), outcome=UNKNOWN),
-        call(3, "get", (2, 3), b"b"),
-    ],
-    "an unknown delete explains a miss": [
-        call(1, "set a", (0, 1)),
-        call(1, "delete", (2, None), outcome=UNKNOWN),
-        call(2, "get", (3, 4), None),
-    ],
-    "unknown reads say nothing": [
-        call(1, "get", (0, None), outcome=UNKNOWN),
-        call(1, "exists", (1, None), outcome=UNKNOWN),
-        call(1, "get", (2, 3), None),
-    ],
-    "of two concurrent deletes one is told True": [
-        call(1, "set a", (0, 1)),
-        call(1, "delete", (2, 5), True),
-        call(2, "delete", (3, 4), False),
-    ],
-    "events at the same instant overlap": [
-        call(1, "set a", (0, 5)),
-        call(2, "get", (5, 6), None),
-    ],
-}
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)
