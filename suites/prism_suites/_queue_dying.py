@@ -1,0 +1,70 @@
+"""Lets messages fail until they die, and judges each attempt on the way and the list of the dead."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from prism_suites._judging import broken
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._queue_leases import lease
+from prism_suites._queue_taking import HELD_S, Put, is_message
+from prism_testkit.interfaces import QueueDeadLetter, QueueMessage, QueueVisibility
+
+__all__ = ["VisibilityAndDeadLetter", "die", "dies_after", "listed"]
+
+
+class VisibilityAndDeadLetter(QueueVisibility, QueueDeadLetter, Protocol):
+    """A queue whose messages can fail."""
+
+
+async def dies_after(times: Times, slots: Sequence[Any], queue: str, put: Put, most: int, ending: str) -> None:
+    """Deliver a message as often as it may be, and let each delivery fail by release, by its deadline, or by turns."""
+    for attempt in range(1, most + 1):
+        slot = slots[attempt % len(slots)]
+        by_release = ending == "release" or (ending == "both" and attempt % 2 == 0)
+        held = await lease(
+            times, slot, queue, put, HELD_S if by_release else 1000.0, attempt=attempt, promise="queue_dead_letter.1"
+        )
+        if by_release:
+            await slots[0].release(held.lease)
+        else:
+            await times.past(held.deadline)
+
+
+async def die(times: Times, slot: Any, queue: str, puts: Sequence[Put], most: int, *, odd: bool = False) -> list[Put]:
+    """Let messages fail until they are dead, by releases, in order or in an odd one; return the order in which they died."""
+    for attempt in range(1, most + 1):
+        held = {
+            item.put.id: item
+            for item in [await lease(times, slot, queue, None, attempt=attempt, promise="queue_dead_letter.1") for _ in puts]
+        }
+        order = sorted(range(len(puts)), key=lambda number: (number * 7 + 3) % len(puts)) if odd else list(range(len(puts)))
+        for number in order:
+            if puts[number].id not in held:
+                broken(
+                    "queue_dead_letter.1",
+                    "a message is not delivered as often as it may be",
+                    expected=puts[number],
+                    got=sorted(held),
+                )
+            await slot.release(held[puts[number].id].lease)
+            if attempt == most:
+                await slot.dead_letters(queue)  # a look, so that it is known which died first
+    return [puts[number] for number in order]
+
+
+async def listed(slot: Any, queue: str, puts: Sequence[Put]) -> None:
+    """Judge that exactly these messages are listed as dead, whole, in this order."""
+    got = await slot.dead_letters(queue)
+    if not isinstance(got, list) or not all(isinstance(message, QueueMessage) for message in got):
+        broken("queue_dead_letter.4", "dead_letters gives no list of messages", expected=list(puts), got=got)
+    found, expected = [message.id for message in got], [put.id for put in puts]
+    if found != expected:
+        if len(set(found)) < len(found):
+            broken("queue_dead_letter.3", "dead_letters lists a message twice", expected=expected, got=found)
+        if sorted(found) == sorted(expected):
+            broken("queue_dead_letter.4", "dead_letters does not list in the order of death", expected=expected, got=found)
+        early = [identity for identity in found if identity not in expected]
+        what = "lists what did not die, or is gone" if early else "leaves out what died"
+        broken("queue_dead_letter.4", f"dead_letters {what}", expected=expected, got=found)
+    for message, put in zip(got, puts, strict=True):
+        is_message("queue_dead_letter.2", message, put, "a dead message is not as it was enqueued")
