@@ -16,7 +16,19 @@ from prism_backends.sqlite import SqliteQueue, sqlite
 from prism_testkit.interfaces import Lease
 from prism_testkit.schedules import VirtualLoop
 
-__all__ = ["HERE", "Queue", "World", "cancelled_after", "connected", "driver_of", "every_queue", "expect", "play", "settled"]
+__all__ = [
+    "HERE",
+    "Queue",
+    "World",
+    "cancelled_after",
+    "connected",
+    "driver_of",
+    "every_queue",
+    "expect",
+    "play",
+    "resting",
+    "settled",
+]
 
 Queue = MemoryQueue | SqliteQueue | RedisQueue
 
@@ -114,3 +126,10 @@ async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseExcept
     with pytest.raises(error) as caught:
         await call
     return caught.value
+
+
+async def resting(driver: Queue, queue: str) -> None:
+    """Wait until a take of ``queue`` through ``driver`` has found nothing and waits."""
+    assert not isinstance(driver, MemoryQueue)
+    while not any(taker._rest for taker in driver._takers._waiting.get(queue, ())):  # noqa: ASYNC110  it has no event
+        await asyncio.sleep(0.001)

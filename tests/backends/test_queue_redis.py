@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_world import World, cancelled_after, connected, expect, settled
+from queue_world import World, cancelled_after, connected, expect, resting, settled
 from redis_store import changed, name, private, serving
 
 import prism_testkit as prism
@@ -147,7 +147,7 @@ async def test_a_take_that_waits_is_woken_by_another_process(world: World) -> No
     async with connected(valkey, place_of(world.place.url), world.namespace) as elsewhere:
         for _ in range(3):
             task = asyncio.create_task(world.q.dequeue("q", 50))
-            await asyncio.sleep(0.1)
+            await resting(world.q, "q")
             await elsewhere.q.enqueue("q", b"m")
             message = await task
             assert message is not None
@@ -159,7 +159,7 @@ async def test_a_take_that_waits_is_woken_by_another_process(world: World) -> No
         lease = await elsewhere.q.receive("q", 100)
         assert lease is not None
         task = asyncio.create_task(world.q.dequeue("q", 50))
-        await asyncio.sleep(0.1)
+        await resting(world.q, "q")
         await elsewhere.q.release(lease)
         assert await task
 
@@ -186,7 +186,7 @@ async def test_who_waits_for_the_dead_is_woken_by_a_deadline_elsewhere(world: Wo
     await world.q.configure_dead_letter("q", "dead", 1)
     await world.q.enqueue("q", b"m")
     task = asyncio.create_task(world.q.dequeue("dead", 50))
-    await asyncio.sleep(0)
+    await resting(world.q, "dead")
     await world.leased("q", 0.1)
     message = await task
     assert message is not None
@@ -195,7 +195,7 @@ async def test_who_waits_for_the_dead_is_woken_by_a_deadline_elsewhere(world: Wo
 @over_valkey
 async def test_each_of_many_that_wait_gets_one(world: World) -> None:
     tasks = [asyncio.create_task(world.q.dequeue("q", 50)) for _ in range(30)]
-    await asyncio.sleep(0.05)
+    await resting(world.q, "q")
     identities = [await world.q.enqueue("q", b"m") for _ in tasks]
     assert sorted(message.id for message in await asyncio.gather(*tasks) if message) == sorted(identities)
 
