@@ -187,9 +187,10 @@ async def _look(slot: Any, bucket: str, key: str) -> tuple[bytes | None, Any]:
 async def _there(slot: Any, bucket: str, key: str) -> bool:
     try:
         present: bool = await slot.exists(bucket, key)
-        return present or await slot.get(bucket, key) is not None
+        data: bytes | None = await slot.get(bucket, key)
     except BucketNotFound:
         return False
+    return present or data is not None
 
 
 def _fits(case: Case, kept: Kept | None, got: tuple[bytes | None, Any], listed: int | None) -> bool:

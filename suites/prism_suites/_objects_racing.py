@@ -103,7 +103,7 @@ class Race:
         keys = sorted({key for script in scripts for _, key, _ in script})
         for slot in {id(slot): slot for slot in (slots[0], slots[-1])}.values():
             for key in keys:
-                for look in ("get", "get_stream", "metadata", "list_objects", "exists"):
+                for look in ("get", "metadata", "list_objects"):
                     await self.act(slot, 99, look, key, 0)
 
     async def _perform(self, slot: Any, number: int, script: Sequence[Act]) -> None:

@@ -122,7 +122,7 @@ async def data_that_are_no_bytes_are_refused(store: ObjectStorage, case: Case, k
     """Data or a chunk of the wrong type raises TypeError, and the old object stays (OB-11)."""
     await _scene(store, case.limits)
     wrong = _KINDS[kind]
-    before = [b"x" * 10_000] * 7 if place == "later chunk" else []
+    before = [b"x" * min(10_000, case.limits.max_payload // 10)] * 7 if place == "later chunk" else []
     call = store.put(BUCKET, "k", wrong) if place == "put" else store.put_stream(BUCKET, "k", source([*before, wrong, b"end"]))
     await refused("object_storage.12", call, TypeError, f"{place} that is {kind}")
     await _untouched(store, case.limits, f"{place} that is {kind}")

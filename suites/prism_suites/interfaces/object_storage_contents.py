@@ -173,7 +173,7 @@ _KINDS: dict[str, Any] = {
 
 
 @check("object_storage.1", "object_storage.6")
-@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in _KINDS for size in (0, 1, 700)])
+@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in _KINDS for size in (0, 1, 300)])
 async def data_may_be_any_buffer(store: ObjectStorage, kind: str, size: int) -> None:
     """Bytes, byte arrays and views, also of single bytes in a step, stand for their bytes; what is read is bytes."""
     data = made(size)

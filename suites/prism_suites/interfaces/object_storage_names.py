@@ -135,12 +135,13 @@ async def every_name_is_a_bucket_of_its_own(store: ObjectStorage, case: Case, na
         truth("object_storage.3", await store.bucket_exists(bucket), False, f"bucket_exists of {bucket[:40]!a}, not made yet")
         truth("object_storage.3", await store.create_bucket(bucket), True, f"create_bucket of {bucket[:40]!a}, after look-alikes")
         await store.put(bucket, "k", f"{number}".encode())
-        await store.put(bucket, bucket, b"its own name")
+        if bucket != "k":
+            await store.put(bucket, bucket, b"its own name")
     for number, bucket in enumerate(names):
         data = f"{number}".encode()
         value("object_storage.15", await store.get(bucket, "k"), data, "one key in many buckets: get gives that of another")
         found = {key: line.size for key, line in (await listed(store, "", bucket)).items()}
-        same("object_storage.15", found, {"k": len(data), bucket: 12}, "a listing is not of the objects of that bucket")
+        same("object_storage.15", found, {bucket: 12} | {"k": len(data)}, "a listing is not of the objects of that bucket")
     for number, bucket in enumerate(names):
         truth("object_storage.11", await store.delete_bucket(bucket, force=True), True, f"delete_bucket of {bucket[:40]!a}")
         truth("object_storage.11", await store.bucket_exists(bucket), False, f"bucket_exists of {bucket[:40]!a}, deleted")

@@ -21,7 +21,7 @@ _ENDS = ("delete", "delete and put", "set_ttl of 0", "delete_bucket", "bucket ma
 
 
 def _midway(limits: Limits) -> Iterator[dict[str, Any]]:
-    for number, (write, read) in enumerate(product((*_WRITES, *_ENDS), (1, 2, 40))):
+    for number, (write, read) in enumerate(product((*_WRITES, *_ENDS), (1, 2))):
         yield {"write": write, "read": read, "size": (3 << 20, 700_000, 90_000, 20)[number % 4], "other": bool(number % 2)}
 
 
@@ -75,7 +75,7 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
     rival = await case.client() if other else store
     begun: list[bytes] = []
     iterator: Any = store.get_stream(BUCKET, "k")
-    for _ in range(read):
+    while sum(map(bool, begun)) < read:  # an empty chunk may come before anything was read
         chunk = await anext(iterator, None)
         if chunk is None:
             break

@@ -58,13 +58,13 @@ _LENGTHS: dict[str, tuple[int, ...]] = {
 }
 
 
-async def _scene(store: Any, before: str) -> bytes | None:
+async def _scene(store: Any, before: str, limits: Limits) -> bytes | None:
     """Bring the object into a state, with another beside it; return its data."""
     await store.create_bucket(BUCKET)
     await store.put(BUCKET, "beside", b"beside", **_OLD.keywords)
     if before == "missing":
         return None
-    data = made(150_000, 5) if before == "long" else b"old data."
+    data = made(min(150_000, limits.max_payload), 5) if before == "long" else b"old data."
     await store.put(BUCKET, "k", data, **_OLD.keywords)
     if before == "deleted":
         await store.delete(BUCKET, "k")
@@ -116,7 +116,7 @@ async def a_stream_that_fails_stores_nothing(
     store: ObjectStorage, case: Case, error: str, after: str, before: str, sized: bool
 ) -> None:
     """The error of the source reaches the caller as it was, whatever its type; the old object stays (OB-11, OS-26)."""
-    old = await _scene(store, before)
+    old = await _scene(store, before, case.limits)
     chunks = _fitting(_LENGTHS[after], case.limits)
     raised = _ERRORS[error]("the source failed")
     size = sum(map(len, chunks)) + (3 if sized else 0) if sized else None
@@ -151,7 +151,7 @@ async def a_stream_of_another_size_is_refused(
     store: ObjectStorage, case: Case, lengths: tuple[int, ...], size: int, before: str
 ) -> None:
     """More or fewer bytes than ``size`` says raise ValueError, and nothing is stored (OB-11)."""
-    old = await _scene(store, before)
+    old = await _scene(store, before, case.limits)
     chunks = source(_fitting(lengths, case.limits))
     sentence = f"a stream of {sum(lengths)} bytes with size={size}"
     call = store.put_stream(BUCKET, "k", chunks, size=size, **_NEW.keywords)
@@ -209,7 +209,7 @@ async def _meanwhile(case: Case, gated: _Gated, stream: "asyncio.Future[Any]", c
 )
 async def nothing_is_seen_of_an_unfinished_stream(store: ObjectStorage, case: Case, parts: str, before: str, sized: bool) -> None:
     """While a source has more to come every client sees the old object alone, and other calls go on (OS-42, OB-2)."""
-    old = await _scene(store, before)
+    old = await _scene(store, before, case.limits)
     other = await case.client()
     chunks = _fitting(_PARTS[parts], case.limits)
     gated, data = _Gated(chunks), b"".join(chunks)
@@ -240,7 +240,7 @@ async def nothing_is_seen_of_an_unfinished_stream(store: ObjectStorage, case: Ca
 )
 async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, case: Case, meanwhile: str, parts: str) -> None:
     """An object written while a stream of its key is on its way is there, whole, until the stream ends and replaces it."""
-    await _scene(store, "present")
+    await _scene(store, "present", case.limits)
     chunks = _fitting(_PARTS[parts], case.limits)
     gated = _Gated(chunks)
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
