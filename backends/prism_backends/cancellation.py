@@ -1,10 +1,24 @@
 """What a call does that is cancelled while something it began goes on."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["ended"]
+__all__ = ["begun", "ended"]
+
+T = TypeVar("T")
+
+
+def begun(call: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Begin what goes on when the caller is cancelled, even by who cancels all tasks of the loop, as `asyncio.run` does at its end.
+
+    The caller must await its end (`ended`), for nobody else knows of it. That a task may be taken from those that
+    ``asyncio.all_tasks`` lists is documented under https://docs.python.org/3/library/asyncio-extending.html.
+    """
+    task = asyncio.get_running_loop().create_task(call)
+    asyncio.tasks._unregister_task(task)
+    return task
 
 
 async def ended(future: "asyncio.Future[Any]") -> None:

@@ -139,6 +139,24 @@ async def test_nothing_is_lost_or_doubled_among_takers_that_are_cancelled(world:
     assert set(found) == wanted
 
 
+@over_valkey
+async def test_a_loop_that_ends_with_takes_under_way_loses_nothing(world: World) -> None:
+    """As `asyncio.run` does it: every task there is gets cancelled at once."""
+    for number in range(30):
+        await world.q.enqueue("q", b"%d" % number)
+    for steps in range(40):
+        here = asyncio.all_tasks()
+        takers = [asyncio.create_task(world.q.dequeue("q")) for _ in range(3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - here:
+            task.cancel()
+        for message in await asyncio.gather(*takers, return_exceptions=True):
+            if isinstance(message, QueueMessage):
+                await world.q.enqueue("q", message.payload)
+    assert sorted(map(int, await world.drained("q"))) == list(range(30))
+
+
 # Waiting
 
 

@@ -3,13 +3,13 @@
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from redis import exceptions as native
 
 import prism_testkit as prism
-from prism_backends.cancellation import ended
+from prism_backends.cancellation import begun, ended
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.redis import messages
 from prism_backends.redis.client import TIMEOUT_S, RedisClient, model_prefix, translated
@@ -38,8 +38,7 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
     what this process does, and looks by itself, at least every quarter of a second, for what others do. The takes of one queue by
-    one process go to the server one after another. A take that is cancelled with all other tasks of its loop, as `asyncio.run` does
-    at its end, cannot learn what it took, and a dequeue then may lose a message.
+    one process go to the server one after another.
     """
 
     backend_name: ClassVar[str] = "redis"
@@ -118,20 +117,20 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
         operation: str,
         queue: str,
         timeout_s: float,
-        put_back: Callable[[list[Any]], Awaitable[None]],
+        put_back: Callable[[list[Any]], Coroutine[Any, Any, None]],
         script: str,
         *arguments: object,
     ) -> list[Any] | None:
         """Return what a script took; it tells the microseconds until the next end of a lease or a delay if it took nothing."""
 
         async def ask() -> list[Any]:
-            asking = asyncio.ensure_future(self._run(script, operation, queue, *arguments))
+            asking = begun(self._run(script, operation, queue, *arguments))
             try:
                 await asyncio.wait([asking])
             except asyncio.CancelledError:
                 await ended(asking)
-                if not asking.cancelled() and asking.exception() is None and len(asking.result()) > 1:
-                    putting = asyncio.ensure_future(put_back(asking.result()))
+                if asking.exception() is None and len(asking.result()) > 1:
+                    putting = begun(put_back(asking.result()))
                     await ended(putting)
                     putting.result()
                 raise
