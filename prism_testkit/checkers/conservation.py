@@ -130,12 +130,11 @@ def _confirmed(delivery: Delivery) -> float:
 
 
 def _find_unexpected(delivery: Delivery, traffic: _Traffic) -> Violation | None:
-    value = show(delivery.value)
     if not traffic.puts:
         why = "although its put was refused" if traffic.refused else "and nobody put it"
-        return Violation("unexpected", f"{value} was delivered, {why}", (*traffic.refused, delivery))
+        return Violation("unexpected", f"{show(delivery.value)} was delivered, {why}", (*traffic.refused, delivery))
     if all(put.call > _returned(delivery) for put in traffic.puts):
-        return Violation("unexpected", f"{value} was delivered before its put was called", (delivery, *traffic.puts))
+        return Violation("unexpected", f"{show(delivery.value)} was delivered before its put was called", (delivery, *traffic.puts))
     return None
 
 

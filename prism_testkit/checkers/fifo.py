@@ -106,17 +106,16 @@ def _returned(operation: Enqueue | Dequeue) -> float:
 def _find_fresh_or_repeated(puts: dict[Hashable, Enqueue], given: Sequence[Dequeue]) -> Violation | None:
     seen: dict[Hashable, Dequeue] = {}
     for take in given:
-        value = show(take.value)
         put = puts.get(take.value)
         if put is None:
-            return Violation("fresh", f"{value} was dequeued, and nobody enqueued it", (take,))
+            return Violation("fresh", f"{show(take.value)} was dequeued, and nobody enqueued it", (take,))
         if put.outcome is Outcome.FAILED:
-            return Violation("fresh", f"{value} was dequeued, although its enqueue was refused", (put, take))
+            return Violation("fresh", f"{show(take.value)} was dequeued, although its enqueue was refused", (put, take))
         if _returned(take) < put.call:
-            return Violation("fresh", f"{value} was dequeued before its enqueue was called", (take, put))
+            return Violation("fresh", f"{show(take.value)} was dequeued before its enqueue was called", (take, put))
         first = seen.setdefault(take.value, take)
         if first is not take:
-            return Violation("repeated", f"{value} was dequeued twice", (put, first, take))
+            return Violation("repeated", f"{show(take.value)} was dequeued twice", (put, first, take))
     return None
 
 

@@ -205,18 +205,20 @@ def _sooner(receive: Receive, other: Receive) -> Receive:
 
 def _find_conflict(before: Held, now: Receive, soonest: Receive) -> Violation | None:
     """Compare a delivery with the next one, and with that of all later ones which was over first."""
-    first, name, ack = before.receive, f"message {show(now.message)}", before.acked(Outcome.OK)
+    first, ack = before.receive, before.acked(Outcome.OK)
     if first.attempt == now.attempt:
-        return Violation("count", f"{name} was given twice with attempt {now.attempt}", (first, now))
+        return Violation("count", f"{_message(now)} was given twice with attempt {now.attempt}", (first, now))
     if returned(now) < first.call:
-        return Violation("count", f"{name} was given with a higher attempt before a lower one", (now, first))
+        return Violation("count", f"{_message(now)} was given with a higher attempt before a lower one", (now, first))
     if ack is not None and now.call > returned(ack):
-        return Violation("acked", f"{name} was given again after its ack was accepted", (first, ack, now))
+        return Violation("acked", f"{_message(now)} was given again after its ack was accepted", (first, ack, now))
     if ack is not None:
-        return Violation("ended", f"an ack of {name} was accepted, although it is not of the last delivery", (first, now, ack))
+        return Violation(
+            "ended", f"an ack of {_message(now)} was accepted, although it is not of the last delivery", (first, now, ack)
+        )
     for use in before.uses:
         if use.outcome is Outcome.OK and use.call > returned(soonest):
-            return Violation("ended", f"{_name(use)} of {name} was accepted after another had it", (first, soonest, use))
+            return Violation("ended", f"{_name(use)} of {_message(now)} was accepted after another had it", (first, soonest, use))
     return None
 
 
@@ -226,7 +228,7 @@ def _find_early(deliveries: Sequence[Held], tolerance_s: float) -> Violation | N
     for holding in deliveries:
         now = holding.receive
         if holder is not None and returned(now) < until - tolerance_s:
-            sentence = f"message {show(now.message)} was given again while a lease of it was valid, until {until:g} at least"
+            sentence = f"{_message(now)} was given again while a lease of it was valid, until {until:g} at least"
             return Violation("early", sentence, (holder.receive, *holder.uses, now))
         if holding.earliest_end() > until:
             holder, until = holding, holding.earliest_end()
@@ -237,15 +239,20 @@ def _find_ended(holding: Held, late: float) -> Violation | None:
     """Find what was accepted of a lease that was over."""
     over: _Use | None = None
     accepted = [use for use in holding.uses if use.outcome is Outcome.OK]
-    name = f"message {show(holding.receive.message)}"
     for use in accepted:
         end = holding.deadlines(late, before=use.call)[1] + late
         if use.call > end:
             earlier = [e for e in holding.uses if isinstance(e, Extend) and e.call < use.call]
-            sentence = f"{_name(use)} of {name} was accepted after its deadline, which was {end:g} at the latest"
+            sentence = (
+                f"{_name(use)} of {_message(holding.receive)} was accepted after its deadline, which was {end:g} at the latest"
+            )
             return Violation("ended", sentence, (holding.receive, *earlier, use))
         if over is not None and (use.call > returned(over) or not isinstance(use, Extend)):
-            return Violation("ended", f"{_name(use)} of {name} was accepted after {_name(over)}", (holding.receive, over, use))
+            return Violation(
+                "ended",
+                f"{_name(use)} of {_message(holding.receive)} was accepted after {_name(over)}",
+                (holding.receive, over, use),
+            )
         if not isinstance(use, Extend):
             over = use
     return None
@@ -260,7 +267,7 @@ def _find_refused(holding: Held, tolerance_s: float) -> Violation | None:
         acked = [other.call for other in holding.uses if isinstance(other, Ack) and other.outcome is not Outcome.FAILED]
         end = min(holding.earliest_end(), *acked, math.inf)
         if returned(use) < end - tolerance_s:
-            sentence = f"{_name(use)} of message {show(holding.receive.message)} was refused while its lease was valid"
+            sentence = f"{_name(use)} of {_message(holding.receive)} was refused while its lease was valid"
             return Violation("refused", sentence, (holding.receive, *holding.uses))
     return None
 
@@ -273,17 +280,21 @@ def _find_missing_attempts(messages: Iterable[Sequence[Held]], unknown: Sequence
             receive = holding.receive
             missing = min(receive.attempt - expected, len(unknown) + 1)
             if missing < 0:
-                return Violation("count", f"message {show(receive.message)} was given with attempt {receive.attempt}", (receive,))
+                return Violation("count", f"{_message(receive)} was given with attempt {receive.attempt}", (receive,))
             gaps += [(returned(receive), receive)] * missing
             expected = receive.attempt + 1
     gaps.sort(key=lambda gap: gap[0])
     # By Hall's theorem: the n-th to be missed needs an n-th unknown receive, called before it was missed.
     for count, (seen, receive) in enumerate(gaps):
         if count >= len(unknown) or unknown[count] > seen:
-            sentence = f"message {show(receive.message)} was given with attempt {receive.attempt}, and an earlier one never was"
+            sentence = f"{_message(receive)} was given with attempt {receive.attempt}, and an earlier one never was"
             return Violation("count", sentence, (receive,))
     return None
 
 
 def _name(use: _Use) -> str:
     return {Ack: "an ack", Extend: "an extend", Release: "a release"}[type(use)]
+
+
+def _message(receive: Receive) -> str:
+    return f"message {show(receive.message)}"
