@@ -212,15 +212,44 @@ async def test_trimmed_records_block_nothing(world: World) -> None:
 
 
 @every_store
+async def test_a_receive_that_began_before_its_member_was_left_takes_nothing_after(world: World) -> None:
+    """Left after each number of steps that the receive takes."""
+    await world.stream.create_group("s", "g")
+    (offset,) = await world.fill(1)
+    for steps in range(12):
+        async with world.stream.join("s", "g", "a") as member:
+            receiving = asyncio.create_task(member.receive())
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        with contextlib.suppress(Closed):
+            assert numbers(await receiving) == [offset]
+        info = await world.stream.group_info("s", "g")
+        assert info.members == 0
+        assert info.pending <= 1
+    async with world.stream.join("s", "g", "b") as heir:
+        assert numbers(await heir.receive()) == [offset]
+
+
+@every_store
 async def test_a_group_that_was_cleaned_away_is_gone_for_its_members(world: World) -> None:
     await world.fill(2)
     await world.stream.create_group("s", "g")
     async with world.stream.join("s", "g", "a") as member:
-        await member.receive()
+        held = await member.receive()
         await world.clean()
         with pytest.raises(GroupNotFound):
             await member.receive()
+        with pytest.raises(Conflict):
+            await member.ack(*held)
         assert await world.stream.latest_offset("s") is None
+
+        (offset,) = await world.fill(1)
+        await world.stream.create_group("s", "g")
+        with pytest.raises(Conflict):
+            await member.nack(*held)
+        assert numbers(await member.receive(5)) == [offset]
+        assert (await world.stream.group_info("s", "g")).members == 1
+    assert (await world.stream.group_info("s", "g")).members == 0
 
 
 # Death, played by closing the driver or by going elsewhere

@@ -90,9 +90,8 @@ class MemoryStream(StreamBasic, StreamConsumerGroups):
     @asynccontextmanager
     async def join(self, stream: str, group: str, consumer: str) -> AsyncIterator[Member]:
         self._check_names("join", stream, group, consumer)
-        self._group("join", stream, group)
         member = _Member(self, stream, group)
-        self._enter(member)
+        self._members.add(member)
         try:
             yield member
         finally:
@@ -119,10 +118,6 @@ class MemoryStream(StreamBasic, StreamConsumerGroups):
             raise GroupNotFound(f"{_ME}: {operation}: {stream[:40]!a} has no group {group[:40]!a}")
         return log, log.groups[group]
 
-    def _enter(self, member: "_Member") -> None:
-        self._members.add(member)
-        member.known.members.add(member.name)
-
     def _leave(self, member: "_Member") -> None:
         """Give back what a member holds. A repeat does nothing."""
         if member.is_open:
@@ -139,11 +134,15 @@ class _Member(Member):
     """One stay in a group. A token is the name of the member that got the delivery, and a number."""
 
     def __init__(self, driver: MemoryStream, stream: str, group: str) -> None:
-        self.name = f"m{next(_numbers)}"
         self.is_open = True
         self._driver, self._clock = driver, driver._clock
         self._stream, self._group = stream, group
-        self.log, self.known = driver._group("join", stream, group)
+        self._join("join")
+
+    def _join(self, operation: str) -> None:
+        self.log, self.known = self._driver._group(operation, self._stream, self._group)
+        self.name = f"m{next(_numbers)}"
+        self.known.members.add(self.name)
 
     def gave(self, token: str) -> bool:
         """Say whether a delivery is, or was, one to this member."""
@@ -160,6 +159,8 @@ class _Member(Member):
 
     def _take(self, most: int) -> list[RecordDelivery] | None:
         self._check_open("receive")
+        if not self._is_in("receive"):
+            self._join("receive")
         offsets = self.log.take(self.known, most, self._clock.now_s())
         return [self._deliver(offset) for offset in offsets] or None
 
@@ -182,17 +183,22 @@ class _Member(Member):
     def _check_open(self, operation: str) -> None:
         if not self.is_open:
             raise Closed(f"{_ME}: {operation}: the member of group {self._group[:40]!a} was left")
-        if self._driver._group(operation, self._stream, self._group)[1] is not self.known:
-            raise GroupNotFound(f"{_ME}: {operation}: the group {self._group[:40]!a} that was joined is gone")
+
+    def _is_in(self, operation: str) -> bool:
+        """Say whether the group is the one that was joined, and was not cleaned away since."""
+        return self._driver._log(operation, self._stream).groups.get(self._group) is self.known
 
     def _mine(self, operation: str, deliveries: tuple[RecordDelivery, ...]) -> list[RecordDelivery]:
         """Return, each once, those that this member holds; what it held before needs nothing done."""
         check_deliveries(deliveries, operation, _ME)
         self._check_open(operation)
+        if not self._is_in(operation):
+            return []
         held = {delivery.token: delivery for delivery in deliveries if self.gave(delivery.token)}
         return [delivery for token, delivery in held.items() if self.known.held.get(delivery.record.offset) == token]
 
     def _refuse(self, operation: str, deliveries: tuple[RecordDelivery, ...]) -> None:
-        foreign = [delivery.record.offset for delivery in deliveries if not self.gave(delivery.token)]
+        is_in = self._is_in(operation)
+        foreign = [delivery.record.offset for delivery in deliveries if not is_in or not self.gave(delivery.token)]
         if foreign:
             raise Conflict(f"{_ME}: {operation}: {self._stream[:40]!a} at {foreign[0]} was not delivered to this member")
