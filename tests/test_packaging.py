@@ -97,8 +97,8 @@ def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> No
     output = _call(python, "-m", "pytest", "-p", "no:cacheprovider", *args, cwd=folder)
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["complete"], output
-    found = {backend["name"]: backend["status"] for backend in report["backends"]}
-    assert found == dict.fromkeys(("filesystem", "memory", "sqlite"), "available")
+    statuses = {backend["name"]: backend["status"] for backend in report["backends"]}
+    assert statuses == dict.fromkeys(("filesystem", "memory", "sqlite"), "available")
     assert {result["outcome"] for result in report["results"]} == {"passed"}
     assert all(result["id"].startswith("prism_suites/interfaces/keyvalue_basic.py::") for result in report["results"])
     assert sorted(path.name for path in folder.iterdir()) == [".prism", "report.json"]
