@@ -205,7 +205,8 @@ def _fits(case: Case, kept: Kept | None, got: tuple[bytes | None, Any], listed: 
     if kept.ends is None or known.expires_at_ms is None:
         return kept.ends is None and known.expires_at_ms is None
     slack_ms = (case.limits.clock_resolution_s + case.traits.ttl_late_s) * 1e3 + 1 + (0 if case.clock.virtual else 1000)
-    return kept.ends[0] / 1e6 - slack_ms <= known.expires_at_ms <= kept.ends[1] / 1e6 + slack_ms
+    ends_ms: int = known.expires_at_ms
+    return kept.ends[0] / 1e6 - slack_ms <= ends_ms <= kept.ends[1] / 1e6 + slack_ms
 
 
 def _tell(kept: Kept | None) -> str:
