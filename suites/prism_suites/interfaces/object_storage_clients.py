@@ -110,7 +110,13 @@ async def _expect_clean(cleaned: Any) -> None:
     same("object_storage.15", sorted(await listed(cleaned)), [], "objects are left in a cleaned namespace")
 
 
-@check("object_storage.15")
+def _own(got: bytes | None, expected: bytes, sentence: str) -> None:
+    """Judge data that begin with the name of their namespace; those of the same one belong to another key or bucket."""
+    same_space = got is not None and got.partition(b" ")[0] == expected.partition(b" ")[0]
+    value("object_storage.3" if same_space else "object_storage.15", got, expected, sentence)
+
+
+@check("object_storage.15", "object_storage.3")
 @gauntlet(lambda limits: [{"names": names} for names in (("a", "a/b"), ("x", "prism"), ("é", "e\u0301"), ("a:b", "a"))])
 @given(names=universes())
 async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
@@ -126,8 +132,8 @@ async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case,
     for number, bucket in enumerate(names):
         for key in names:
             expected = b"here " + bucket.encode() + b" " + key.encode()
-            value("object_storage.15", await store.get(bucket, key), expected, "an object beside another namespace's")
+            _own(await store.get(bucket, key), expected, "an object beside another namespace's")
             if number % 2:
                 expected = b"there " + bucket.encode() + b" " + key.encode()
-                value("object_storage.15", await sibling.get(bucket, key), expected, "an object of the other namespace")
+                _own(await sibling.get(bucket, key), expected, "an object of the other namespace")
         same("object_storage.15", sorted(await listed(store, "", bucket)), sorted(names), "what is listed beside another namespace")

@@ -169,7 +169,9 @@ async def every_name_is_created_once(store: ObjectStorageConditional, names: tup
         for number, key in enumerate(names):
             truth(_ONE, await store.put_if_absent(bucket, key, b"again"), False, f"put_if_absent of {key[:40]!a}, once more")
             value(_THREE, await store.get(bucket, key), b"%d" % number, "an object created beside look-alikes")
-        same("object_storage.8", sorted(await listed(store, "", bucket)), sorted(names), "what is listed")
+        same(
+            _THREE, sorted(await listed(store, "", bucket)), sorted(names), "names that were created are not those that are listed"
+        )
 
 
 def _refusals(limits: Limits) -> dict[str, tuple[tuple[Any, ...], dict[str, Any], type[Exception]]]:
