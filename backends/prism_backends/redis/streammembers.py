@@ -12,7 +12,7 @@ from redis import exceptions as native
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
-from prism_backends.cancellation import ended
+from prism_backends.cancellation import begun, ended
 from prism_backends.redis import streamscripts as scripts
 from prism_backends.redis.client import RedisClient, translated
 from prism_backends.redis.streamids import id_of, record_of
@@ -98,7 +98,7 @@ class RedisMember(Member):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = asyncio.ensure_future(self._leave())
+        leaving = begun(self._leave())
         try:
             await asyncio.shield(leaving)
         except asyncio.CancelledError:
@@ -151,14 +151,14 @@ class RedisMember(Member):
         self._check_open("receive")
         self._batch += 1
         batch = self._batch
-        taking = asyncio.ensure_future(self._ask(batch, most))
+        taking = begun(self._ask(batch, most))
         try:
             found = await asyncio.shield(taking)
         except BaseException:
             self._lost.add(batch)
             await ended(taking)
-            if not taking.cancelled() and taking.exception() is None:
-                await ended(asyncio.ensure_future(self._give_back()))
+            if taking.exception() is None:
+                await ended(begun(self._give_back()))
             raise
         self._check_open("receive")  # else the leaving gives all of it back
         return [RecordDelivery(record_of(identity, fields), count, f"{self.name}.{batch}") for identity, count, fields in found]

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import prism_testkit as prism
-from prism_backends.cancellation import ended
+from prism_backends.cancellation import begun, ended
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, Held, tokens_of
 from prism_backends.sqlite.waiting import Patience
@@ -76,7 +76,7 @@ class SqliteMember(Member):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = asyncio.ensure_future(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
+        leaving = begun(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
         try:
             with suppress(Closed):  # the connection is; what was held comes again when the horizon is reached
                 await asyncio.shield(leaving)
@@ -146,13 +146,13 @@ class SqliteMember(Member):
         """Take, or have taken nothing: what was taken for a caller that is cancelled is given back before that goes on."""
         self._batch += 1
         batch, void = self._batch, frozenset(self._void)
-        taking = asyncio.ensure_future(self._write("receive", partial(self._deliver, void, batch, most)))
+        taking = begun(self._write("receive", partial(self._deliver, void, batch, most)))
         try:
             taken = await asyncio.shield(taking)
         except BaseException:
             self._void.add(batch)
             await ended(taking)
-            await ended(asyncio.ensure_future(self._give_back()))
+            await ended(begun(self._give_back()))
             raise
         self._void -= void
         self._check_open("receive")  # else the leaving gave all of it back
