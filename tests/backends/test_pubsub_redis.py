@@ -4,13 +4,16 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 from redis_store import World, changed, connected, expect, name, over_valkey, private, serving
 
 from prism_backends.redis import RedisPubSub, feed, listening, members
@@ -73,10 +76,37 @@ async def test_each_subscription_gets_each_message_in_order_from_its_entry_on(wo
 
 @over_valkey
 async def test_what_was_published_before_a_look_is_never_missed_by_it(world: World) -> None:
-    driver, other = pubsub(world), await another(world)
+    """It is published without a turn for anybody else, so it is still on its way when the look begins."""
+    driver = pubsub(world)
+    address = urlsplit(world.url)
+    command = [b"PUBLISH", f"{world.namespace}.pubsub:plain:t".encode(), sealed({"id": "1", "headers": {}}, b"v")]
+    packet = b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in command)
     async with driver.subscribe("t") as subscription:
-        for _ in range(300):
-            sent = await other.publish("t", b"v")
+        with socket.create_connection((address.hostname, address.port)) as other:
+            for _ in range(20):
+                other.sendall(packet)
+                assert other.recv(100) == b":1\r\n"
+                got = await subscription.receive()
+                assert got is not None
+                assert got.payload == b"v"
+
+
+@over_valkey
+async def test_an_entry_waits_until_the_server_has_confirmed(world: World) -> None:
+    driver = pubsub(world)
+    send, late = AbstractConnection.send_command, []
+
+    async def slowly(connection: AbstractConnection, *command: Any, **options: Any) -> None:
+        if command[0] == "SUBSCRIBE":
+            late.append(asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(send(connection, *command))))
+        else:
+            await send(connection, *command, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AbstractConnection, "send_command", slowly)
+        async with driver.subscribe("t") as subscription:
+            assert late
+            sent = await driver.publish("t", b"v")
             got = await subscription.receive()
             assert got is not None
             assert got.id == sent
@@ -247,9 +277,10 @@ async def test_topics_and_names_do_not_mix(world: World) -> None:
         driver.subscribe_durable("a", "1:bc") as three,
     ):
         await fill(driver, "x", topic="ab")
+        await fill(driver, "y", topic="a")
         assert texts(await one.receive(10)) == [("x", 1)]
-        assert await two.receive(10) == []
-        assert await three.receive(10) == []
+        assert texts(await two.receive(10)) == [("y", 1)]
+        assert texts(await three.receive(10)) == [("y", 1)]
 
 
 @over_valkey
@@ -307,6 +338,26 @@ async def test_a_member_is_woken_and_does_not_look_again_and_again(world: World)
 
 
 @over_valkey
+async def test_a_member_is_woken_for_what_comes_back(world: World) -> None:
+    driver, other = pubsub(world), await another(world)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "_LOOK_S", 3600)
+        patch.setattr(members, "_ALIVE_US", 3_600_000_000)
+        async with driver.subscribe_durable("t", "n") as waits, contextlib.AsyncExitStack() as stack:
+            holds = await stack.enter_async_context(other.subscribe_durable("t", "n"))
+            ways: list[Callable[[list[Delivery]], Awaitable[None]]] = [lambda held: holds.nack(*held), lambda held: stack.aclose()]
+            for give_back in ways:
+                await fill(driver, "a")
+                held = await holds.receive()
+                receiving = asyncio.create_task(waits.receive(1, LONG_S))
+                await asyncio.sleep(0.05)  # it waits; were it later, it would find the message and this test nothing
+                await give_back(held)
+                got = await receiving
+                assert texts(got) == [("a", 2)]
+                await waits.ack(*got)
+
+
+@over_valkey
 async def test_a_receive_cancelled_at_any_turn_takes_nothing(world: World) -> None:
     driver, other = pubsub(world), await another(world)
     await fill(driver, "a")
@@ -361,18 +412,29 @@ async def test_a_take_whose_reply_was_lost_is_put_back_by_the_next(world: World)
 
 
 @over_valkey
+async def test_a_take_that_comes_behind_its_own_undoing_takes_nothing(world: World) -> None:
+    driver = pubsub(world)
+    await fill(driver, "a")
+    async with driver.subscribe_durable("t", "n", "earliest") as member:
+        assert isinstance(member, members.Member)
+        await member._undo(1)
+        assert await member.receive() == []  # the first take of this member
+        assert texts(await member.receive()) == [("a", 1)]
+
+
+@over_valkey
 async def test_a_member_that_gives_no_sign_of_life_loses_what_it_holds_and_may_come_back(world: World) -> None:
     driver, other = pubsub(world), await another(world)
     await fill(driver, "a")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(members, "_ALIVE_US", 200_000)
+        patch.setattr(members, "_BEAT_S", 3600)
         async with driver.subscribe_durable("t", "n", "earliest") as silent:
-            patch.setattr(members, "_ALIVE_US", 4_000_000)
             held = await silent.receive()
             async with other.subscribe_durable("t", "n") as waits:
-                # It was alive for 4 s when it received; make that less, as if it had been silent since.
-                await world.raw.execute_command("ZADD", await members_key(world), "XX", 1, next_name(silent))
+                # As if its time were over.
+                await world.raw.execute_command("ZADD", await members_key(world), "XX", 1, name_of(silent))
                 assert texts(await waits.receive(1, LONG_S)) == [("a", 2)]
+                assert f"take:{name_of(silent)}".encode() not in await fields(world)
                 await silent.ack(*held)
                 await silent.nack(*held)
                 assert await silent.receive() == []
@@ -385,7 +447,12 @@ async def members_key(world: World) -> bytes:
     return key
 
 
-def next_name(member: Deliveries) -> str:
+async def fields(world: World) -> set[bytes]:
+    (key,) = [key async for key in world.raw.scan_iter(f"{world.namespace}.pubsub:state:*")]
+    return set(await world.raw.execute_command("HKEYS", key))
+
+
+def name_of(member: Deliveries) -> str:
     assert isinstance(member, members.Member)
     return member._name
 
@@ -397,10 +464,10 @@ async def test_signs_of_life_are_given_while_nothing_is_called_and_end_with_the_
         patch.setattr(members, "_BEAT_S", 0.01)
         async with driver.subscribe_durable("t", "n") as member:
             key = await members_key(world)
-            first = await world.raw.execute_command("ZSCORE", key, next_name(member))
+            first = await world.raw.execute_command("ZSCORE", key, name_of(member))
 
             async def later() -> bool:
-                return float(await world.raw.execute_command("ZSCORE", key, next_name(member))) > float(first)
+                return float(await world.raw.execute_command("ZSCORE", key, name_of(member))) > float(first)
 
             await changed(later)
     assert asyncio.all_tasks() == before
@@ -430,6 +497,7 @@ async def test_what_is_confirmed_leaves_only_the_message(world: World) -> None:
         await member.ack(*await member.receive(3))
     kinds = {key.split(b":")[1] async for key in world.raw.scan_iter(f"{world.namespace}*")}
     assert kinds == {b"log", b"state"}
+    assert await fields(world) == {b"position", b"nacks"}
 
 
 @over_valkey
