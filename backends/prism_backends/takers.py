@@ -15,7 +15,7 @@ T = TypeVar("T")
 _ROUNDING_S = 1e-5
 """Who waits does so for this much longer, so that a rounded instant ends no wait early."""
 _PAUSE_S = 0.01
-_LONGEST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 0.1
 _PATIENCE = 0.2
 """What another process does rings no bell here. So a taker also looks by itself: after a fifth of the time it has waited."""
 

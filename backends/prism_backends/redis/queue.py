@@ -37,7 +37,7 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
-    what this process does, and looks by itself, at least every quarter of a second, for what others do. The takes of one queue by
+    what this process does, and looks by itself, at least ten times a second, for what others do. The takes of one queue by
     one process go to the server one after another.
     """
 

@@ -43,7 +43,7 @@ class SqliteQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Q
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
-    what this process does, and looks by itself, at least every quarter of a second, for what others do.
+    what this process does, and looks by itself, at least ten times a second, for what others do.
     """
 
     traits = prism.Traits(
