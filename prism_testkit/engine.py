@@ -10,7 +10,7 @@ from typing import Any
 
 from prism_testkit.bindings import Binding
 from prism_testkit.checks import FAULTS, Check, Level
-from prism_testkit.exploring import CAPS, explore, pairs
+from prism_testkit.exploring import caps_of, explore, pairs
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
@@ -138,11 +138,11 @@ def _search(run: _Run, identifier: str, settings: Settings) -> None:
     limits = current_limits.get()
     examples = EXAMPLES[settings.level]
     if check.explored:
-        caps = CAPS[settings.level][run.binding.kind]
+        caps = caps_of(settings.level, run.binding)
         calls = explore(lambda plan: run.case(**{FAULTS: plan}).faults, caps, mixed_seed(settings.seed, identifier))
-        drawn = pairs(check, calls) if examples and run.binding.kind == "virtual" else None
+        drawn = pairs(check, calls) if caps.pairs else None
         if drawn is not None:
-            generate(drawn, run.case, identifier, examples, settings.seed, settings.state, settings.shrink)
+            generate(drawn, run.case, identifier, caps.pairs, settings.seed, settings.state, settings.shrink)
         return
     if check.gauntlet is not None:
         for arguments in check.gauntlet(limits):

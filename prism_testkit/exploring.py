@@ -8,14 +8,14 @@ pass needs no list of its own, and a fault's address means the same in every run
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from hypothesis import strategies as st
 
+from prism_testkit.bindings import Binding
 from prism_testkit.checks import FAULTS, Check, Level
 from prism_testkit.faults import CRASHES, ERRORS, Address, Fault, Faults, Plan
 
-__all__ = ["CAPS", "Caps", "explore", "pairs"]
+__all__ = ["CAPS", "Caps", "caps_of", "explore", "pairs"]
 
 Case = Callable[[Plan], Faults | None]
 """Run the check under a plan; return what the tap saw."""
@@ -28,14 +28,23 @@ class Caps:
     errors: int | None
     crashes: int | None
     recoveries: int
+    pairs: int
 
 
-CAPS: dict[Level, dict[Literal["virtual", "real"], Caps]] = {
-    "smoke": {"virtual": Caps(8, 8, 0), "real": Caps(2, 2, 0)},
-    "standard": {"virtual": Caps(None, None, 12), "real": Caps(8, 8, 2)},
-    "thorough": {"virtual": Caps(None, None, 200), "real": Caps(None, None, 40)},
-    "soak": {"virtual": Caps(None, None, 200), "real": Caps(None, None, 40)},
+_EVERYTHING = {"memory": Caps(None, None, 200, 300), "disk": Caps(None, None, 200, 300), "server": Caps(None, None, 40, 0)}
+CAPS: dict[Level, dict[str, Caps]] = {
+    "smoke": {"memory": Caps(8, 8, 0, 0), "disk": Caps(4, 4, 0, 0), "server": Caps(2, 2, 0, 0)},
+    "standard": {"memory": Caps(None, None, 12, 25), "disk": Caps(16, 16, 4, 8), "server": Caps(8, 8, 2, 0)},
+    "thorough": _EVERYTHING,
+    "soak": _EVERYTHING,
 }
+"""By level, and by what a case costs: nothing outlives the process, something does, or there is a server."""
+
+
+def caps_of(level: Level, binding: Binding) -> Caps:
+    """Return the caps of a binding."""
+    durable = any(candidate.offer.traits.durability != "none" for candidate in binding.slots.values())
+    return CAPS[level]["server" if binding.kind == "real" else "disk" if durable else "memory"]
 
 
 def explore(case: Case, caps: Caps, seed: int) -> list[Address]:

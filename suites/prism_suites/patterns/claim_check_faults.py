@@ -59,8 +59,8 @@ def _config(cleanup: str) -> dict[str, Any]:
         "threshold": T,
         "cleanup": cleanup,
         "consumers": ("c",),
-        "retention_after_ack_s": 50.0,
-        "max_age_s": 5000.0,
+        "retention_after_ack_s": 1000.0,
+        "max_age_s": 2000.0,
         "grace_period_s": 100.0,
     }
 
@@ -119,7 +119,7 @@ async def _life(claims: Bound[ClaimCheck], case: Case, cleanup: str) -> None:
         await _drain(claims, ledger, config)
         same("CC4", sorted(ledger.acknowledged - set(ledger.received)), [], "acknowledged messages were lost")
     if case.clock.virtual:
-        await case.advance(6000.0)
+        await case.advance(2500.0)
         async with claims.opened(**config) as check_in:
             await check_in.sweep()
         same("CC7", await entries_there(claims), set(), "with time objects are left that nobody will ever remove")
