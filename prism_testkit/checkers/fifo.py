@@ -79,13 +79,15 @@ def check_fifo(operations: Iterable[Enqueue | Dequeue]) -> Violation | None:
     """Return what shows that one queue, empty at first, was no FIFO queue; None if nothing does.
 
     Rules: ``fresh``, ``repeated``, ``order``, ``witness``. FAILED operations had no effect; the value of a failed enqueue must
-    not be given. A value enqueued twice raises ``ValueError``: then nothing can be told.
+    not be given. A value enqueued twice, and None, raise ``ValueError``: then nothing can be told.
     """
     puts: dict[Hashable, Enqueue] = {}
     takes: list[Dequeue] = []
     for operation in operations:
         if isinstance(operation, Dequeue):
             takes.append(operation)
+        elif operation.value is None:
+            raise ValueError("None was enqueued: it stands for an empty queue")
         elif puts.setdefault(operation.value, operation) is not operation:
             raise ValueError(f"{show(operation.value)} was enqueued twice: every value must differ")
     given = [take for take in takes if take.outcome is Outcome.OK and take.value is not None]

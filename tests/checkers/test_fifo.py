@@ -245,6 +245,8 @@ def test_all_that_may_be_inside_is_told() -> None:
 def test_a_value_enqueued_twice_cannot_be_judged() -> None:
     with pytest.raises(ValueError, match="'a' was enqueued twice"):
         check_fifo([A, A, put("a", 4, 5)])
+    with pytest.raises(ValueError, match="None was enqueued"):
+        check_fifo([Enqueue(None, 0, 1)])
 
 
 def test_the_explanation_tells_what_is_wrong_and_what_shows_it() -> None:

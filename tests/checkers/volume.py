@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 __all__ = ["CHANGED", "CORRECT", "generators"]
 
-CORRECT = int(os.environ.get("PRISM_CHECKER_HISTORIES", "4000"))
+CORRECT = int(os.environ.get("PRISM_CHECKER_HISTORIES", "3000"))
 CHANGED = CORRECT // 3
 """Of these the verdict is compared with that of a slow judge."""
 
