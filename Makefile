@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help acceptance test lint zoo soak bench clean
+.PHONY: help acceptance test lint zoo races soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ lint: $(VENV)/.developed ## Check style, types and who imports whom
 
 zoo: $(VENV)/.developed ## Print which check catches which wrong backend, and again with each trap left out
 	$(BIN)/python -m tests.zoo $(ARGS)
+
+races: $(VENV)/.developed ## Print how soon plans find each racy program
+	$(BIN)/python -m tests.schedules $(ARGS)
 
 soak: $(VENV)/.developed ## Run the acceptance suites twenty times and look for false alarms and leftovers
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -35,11 +35,7 @@ class Gate(Scheduler):
         waiting.go = self._loop.create_future()
         self._under_way.pop(waiting.task, None)
         self._set(self._loop.call_soon(self._look, 0))
-        try:
-            await waiting.go
-        except BaseException:
-            self._waiting.pop(waiting.task, None)
-            raise
+        await waiting.go
 
     def returned(self) -> None:
         task = asyncio.current_task()
@@ -61,6 +57,8 @@ class Gate(Scheduler):
 
     def _look(self, turns: int) -> None:
         """Let somebody through if it is time."""
+        for waiting in [waiting for waiting in self._waiting.values() if waiting.go is None or waiting.go.cancelled()]:
+            del self._waiting[waiting.task]
         if self._under_way:
             self._set(self._loop.call_later(self._patience_s, self._lose_patience))
         elif turns < FAIR and getattr(self._loop, "_ready", turns < 5):  # private to asyncio; another loop gets five turns
@@ -70,9 +68,6 @@ class Gate(Scheduler):
 
     def _let_through(self, chosen: Waiting) -> None:
         assert chosen.go is not None
-        if chosen.go.done():  # cancelled, and about to say so
-            self._set(self._loop.call_soon(self._look, 0))
-            return
         if chosen.moment == "before":
             self._under_way[chosen.task] = chosen
         chosen.go.set_result(None)

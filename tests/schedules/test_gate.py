@@ -146,6 +146,7 @@ def test_who_is_cancelled_at_the_gate_or_behind_it_holds_up_nobody() -> None:
     for turns in range(12):
         gate = run(Plan((1,)), lambda tap, turns=turns: cancelled(tap, turns), call)  # type: ignore[misc]
         assert not gate.overtaken
+        assert turns != 1 or gate.steps == 2  # it was still waiting, so it had no step
 
 
 def test_who_never_comes_to_the_tap_is_not_waited_for() -> None:
@@ -164,10 +165,20 @@ def test_who_never_comes_to_the_tap_is_not_waited_for() -> None:
 
 
 def test_the_end_lets_everybody_go() -> None:
+    under_way, over = asyncio.Event(), asyncio.Event()
+
+    async def served() -> None:
+        under_way.set()
+        await over.wait()
+
     async def ends(tap: Tap) -> None:
         assert tap.scheduler is not None
-        await asyncio.sleep(0)
+        await under_way.wait()
         tap.scheduler.close()
         await call(tap)
 
-    run(Plan((1,)), ends, call, call)
+    async def waits(tap: Tap) -> None:
+        await call(tap)
+        over.set()
+
+    run(Plan((1,)), lambda tap: call(tap, served), ends, waits)

@@ -191,6 +191,9 @@ def test_many_at_once_are_not_taken_for_starved_ones() -> None:
 
     run(FIFO, *[body] * 200)
     assert order == list(range(1, 201))
+    order.clear()
+    run(Plan(changes=((1, 0),)), *[body] * 200)
+    assert order[:50] == list(range(2, 52))
 
 
 def test_a_cancelled_one_leaves_when_its_turn_comes_and_nobody_is_lost() -> None:

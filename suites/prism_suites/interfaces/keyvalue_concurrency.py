@@ -59,12 +59,10 @@ async def two_clients_on_one_key_agree_on_an_order(
 
 
 @check("keyvalue_basic.10")
-@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, "set", "get")), plan=PLANS)
-async def many_clients_agree_on_an_order(
-    kv: KeyValueBasic, case: Case, present: list[bool], scripts: list[list[Call]], plan: Plan
-) -> None:
+@given(present=st.lists(st.booleans(), min_size=2, max_size=2), scripts=_scripts((*_BASIC, "set", "get")))
+async def many_clients_agree_on_an_order(kv: KeyValueBasic, case: Case, present: list[bool], scripts: list[list[Call]]) -> None:
     """What four clients and two tasks on one client are told has one order that explains it all (KV-05, KV-56)."""
-    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts, plan=plan)
+    await play(case, await clients(kv, case, _ON[: len(scripts)]), present, scripts)
     judge(case, "keyvalue_basic.10")
 
 
