@@ -20,6 +20,7 @@ from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
+from prism_testkit.returned import filled_in, referred_to
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.witness import decode
 
@@ -95,9 +96,12 @@ async def _write(
             opener = getattr(driver, "open", None)
             if opener is not None:
                 await opener()
+            wanted, results = referred_to(steps), dict[int, Any]()
             for number, (what, arguments) in enumerate(steps):
                 fuse.before(number)
-                await _call(driver, what, arguments)
+                result = await _call(driver, what, filled_in(arguments, results))
+                if number in wanted:
+                    results[number] = result
                 _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
             what = "leaving connect"
     except Exception as error:
@@ -109,12 +113,11 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
+async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> Any:
     if method != "transaction":
         function = getattr(driver, method)
         places, keywords = _split(function, arguments)
-        await function(*places, **keywords)
-        return
+        return await function(*places, **keywords)
     for tried in range(_TRIES):
         try:
             async with driver.transaction() as transaction:
@@ -124,7 +127,8 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> None:
             if tried + 1 == _TRIES:
                 raise
         else:
-            return
+            return None
+    return None
 
 
 def _split(function: Any, arguments: tuple[Any, ...]) -> tuple[list[Any], dict[str, Any]]:

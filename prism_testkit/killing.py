@@ -29,7 +29,8 @@ __all__ = ["Step", "Survivors", "Target", "kill_workload", "private_server"]
 Step = tuple[str, tuple[Any, ...]]
 """A method of the driver and its arguments; the writer makes the calls one after another.
 
-A dict behind the arguments that the method takes by position holds keyword arguments; ``chunks`` of a stream are a list."""
+A dict behind the arguments that the method takes by position holds keyword arguments; ``chunks`` of a stream are a list.
+A `returned.Returned` stands for what an earlier step returned: a lease, say, that is to be acked."""
 Target = Literal["writer", "server"]
 
 _RETURNED = re.compile(rb"(\d+) (\d+)\n")
