@@ -43,7 +43,7 @@ class Bound(Generic[P]):
         clock: Clock,
         label: Callable[[int, str], None],
     ) -> None:
-        self.name = f"{pattern.kind}:{pattern.name}"
+        self.name = pattern.full_name
         self.interfaces = interfaces
         """For each slot that is filled the id of the interface by which it is bound."""
         self.faults = Faults((), clock)

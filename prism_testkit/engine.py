@@ -117,7 +117,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         binding=binding.name,
         backends=binding.backends,
         interfaces=[i for slot in check.slots for i in binding.slots[slot.name].interfaces],
-        pattern=f"{binding.pattern.kind}:{binding.pattern.name}" if binding.pattern is not None else "",
+        pattern=binding.pattern.full_name if binding.pattern is not None else "",
         promises=list(check.promises),
         outcome=outcome,
         reason=reason,

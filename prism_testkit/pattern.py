@@ -20,6 +20,11 @@ class Pattern:
     implementation: type
     waivers: Sequence[Waiver] = ()
 
+    @property
+    def full_name(self) -> str:
+        """``kind:name``, as options and reports call it."""
+        return f"{self.kind}:{self.name}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:

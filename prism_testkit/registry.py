@@ -50,7 +50,7 @@ class Registry:
     """For each pattern what its implementation is made from."""
     warnings: list[str] = field(default_factory=list)
     origins: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """For each backend ``("module", name)`` or ``("file", path)``, from which another process can import it again."""
+    """For each backend and pattern ``("module", name)`` or ``("file", path)``, from which another process can import it again."""
     seen: dict[str, Backend[Any]] = field(default_factory=dict)
     """Every backend that was handed to `add`, those that were refused included; the first of a name."""
     adding: str = ""
@@ -69,7 +69,7 @@ class Registry:
             raise RegistrationError(f"{self.adding}: expected a Backend, Pattern or Suite, found {type(thing).__name__}: {thing!r}")
 
     def _add_pattern(self, pattern: Pattern) -> None:
-        name = f"{pattern.kind}:{pattern.name}"
+        name = pattern.full_name
         if not NAME.fullmatch(pattern.kind) or not NAME.fullmatch(pattern.name):
             raise RegistrationError(f"{self.adding}: pattern: expected kind and name like {NAME.pattern}, found {name!r}")
         if not isinstance(pattern.implementation, type):
@@ -80,6 +80,7 @@ class Registry:
             raise RegistrationError(f"{self.adding}: pattern {name!r} is refused: {error}") from error
         self._add_unique(self.patterns, name, pattern, "pattern")
         self.needs[name] = needs
+        self.origins.setdefault(name, self.origin)
 
     def _add_unique(self, where: dict[str, Any], name: str, thing: object, what: str) -> None:
         if name in where:

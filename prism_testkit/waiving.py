@@ -18,26 +18,27 @@ __all__ = ["Waiving"]
 
 
 class Waiving:
-    """The waivers of the selected backends, with their witnesses."""
+    """The waivers of the selected backends and of all patterns, with their witnesses."""
 
     def __init__(self, registry: Registry, selected: Sequence[str]) -> None:
         self.problems: list[str] = []
         self._waivers: dict[str, list[tuple[Waiver, Witness]]] = {}
-        for name in selected:
-            for waiver in registry.backends[name].waivers if name in registry.backends else ():
+        waived = {name: registry.backends[name].waivers for name in selected if name in registry.backends}
+        waived |= {name: pattern.waivers for name, pattern in registry.patterns.items()}
+        for name, waivers in waived.items():
+            for waiver in waivers:
                 path = _home(registry.origins[name]) / waiver.witness
                 try:
                     self._waivers.setdefault(name, []).append((waiver, Witness.load(path)))
                 except WitnessError as error:
-                    self.problems.append(
-                        f"backend {name!r}: the witness of the waiver for {waiver.promise} cannot be used: {error}"
-                    )
+                    self.problems.append(f"{_called(name)}: the witness of the waiver for {waiver.promise} cannot be used: {error}")
 
     def judge(
         self, check: Check, binding: Binding, identifier: str, settings: Settings, run: Callable[[Settings], CheckResult]
     ) -> CheckResult:
         """Run a check, or the witness of a waiver that names it, and turn a known failure into ``waived``."""
-        waivers = [pair for name in binding.backends for pair in self._waivers.get(name, [])]
+        names = [*binding.backends, *([binding.pattern.full_name] if binding.pattern is not None else [])]
+        waivers = [pair for name in names for pair in self._waivers.get(name, [])]
         named = (identifier.partition("[")[0], binding.name)
         pinned = [pair for pair in waivers if (pair[1].check, pair[1].binding) == named]
         if pinned and settings.replay is None:
@@ -58,7 +59,7 @@ class Waiving:
                 module, _, check = witness.check.partition("::")
                 if module in collected and check not in collected[module]:
                     yield (
-                        f"backend {name!r}: the waiver for {waiver.promise} cannot be judged: its witness {waiver.witness} is of "
+                        f"{_called(name)}: the waiver for {waiver.promise} cannot be judged: its witness {waiver.witness} is of "
                         f"{witness.check}, and there is no such check any more; remove the waiver, or keep another witness"
                     )
 
@@ -72,6 +73,10 @@ def _judged(
         reason = f"the witness {waiver.witness} of the waiver for {waiver.promise} cannot be used: {error}"
         return run(settings).model_copy(update={"outcome": Outcome.ERROR, "reason": reason})
     return _replayed(waiver, run(replace(settings, replay=replay, tries=waiver.tries)))
+
+
+def _called(name: str) -> str:
+    return f"{'pattern' if ':' in name else 'backend'} {name!r}"
 
 
 def _home(origin: tuple[str, str]) -> Path:

@@ -15,6 +15,7 @@ COMMANDS = {
     "doctor": ("doctor", "what is missing, and the one command that adds it"),
     "new": ("new", "write the skeleton of a backend, which runs at once and fails helpfully"),
     "check": ("check", "what a backend lacks for each interface"),
+    "keep": ("keep", "move a failing case into the project, to be repeated and waived"),
     "clean": ("clean", "remove what killed runs left"),
 }
 """Each command: the module in this package that has its ``parser()`` and ``run(options)``, and one line for the help."""
