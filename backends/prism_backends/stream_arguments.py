@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import prism_testkit as prism
 from prism_testkit.interfaces.stream import GroupStart, RecordDelivery
 
-__all__ = ["check_deliveries", "check_key", "check_most", "check_offset", "check_start"]
+__all__ = ["check_deliveries", "check_key", "check_most", "check_offset", "check_records", "check_start"]
 
 
 def check_offset(offset: int, operation: str, backend: str) -> int:
@@ -38,6 +38,13 @@ def check_most(most: int, operation: str, backend: str) -> int:
     if most < 1:
         raise ValueError(f"{backend}: {operation}: max_records={most} is below 1")
     return most
+
+
+def check_records(limit: int | None, operation: str, backend: str) -> int | None:
+    """Return the bound of a read; raise ``ValueError`` for a negative one and ``TypeError`` for what is no int and not None."""
+    if limit is not None and not isinstance(limit, int):
+        raise TypeError(f"{backend}: {operation}: limit is int or None, not {type(limit).__name__}")
+    return prism.check_limit(limit, operation, backend)
 
 
 def check_deliveries(deliveries: Iterable[RecordDelivery], operation: str, backend: str) -> None:

@@ -54,6 +54,11 @@ async def test_a_read_of_many_pages_gives_each_record_once(world: World) -> None
     assert [record.offset for record in records] == sorted({record.offset for record in records})
     assert await listed(world.stream.read("s", 1, 1100)) == [r for r in records if r.offset >= 1][:1100]
     assert await listed(world.stream.read("s", 10**30)) == []
+    for wrong in (1.5, "1"):
+        with pytest.raises(TypeError):
+            await listed(world.stream.read("s", 0, wrong))  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            await listed(world.stream.read("s", wrong))  # type: ignore[arg-type]
 
 
 @every_store
@@ -74,7 +79,7 @@ async def test_headers_of_a_record_that_was_read_are_its_readers(world: World) -
 
 @every_store
 async def test_a_bound_is_clamped_and_offsets_go_on_after_trimming_all(world: World) -> None:
-    assert await world.stream.trim("s", 7) in (0, 1)
+    assert await world.stream.trim("s", 7) == 0
     assert await world.stream.latest_offset("s") is None
     offsets = await world.fill(3)
     assert await world.stream.trim("s", offsets[1]) == offsets[1]

@@ -72,6 +72,26 @@ async def test_nothing_is_left_after_cleaning(world: World) -> None:
         assert await world.connection.execute_command("KEYS", f"{world.namespace}*") == []
 
 
+@over("valkey")
+async def test_members_of_one_process_never_take_each_other_for_dead(world: World) -> None:
+    """Whatever holds up their event loop, and with it the signs of life."""
+    another = await world.another()
+    offsets = await world.fill(2)
+    await world.stream.create_group("s", "g")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streammembers, "HORIZON_S", 0.05)
+        patch.setattr(streammembers, "_BEAT_S", 1000)
+        async with world.stream.join("s", "g", "a") as member, another.join("s", "g", "b") as heir:
+            held = await member.receive()
+            while int((await world.connection.execute_command("INFO", "server"))["uptime_in_seconds"]) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert numbers(await heir.receive(5)) == offsets[1:]
+            await asyncio.sleep(0.1)
+            assert await heir.receive(5, 0.3) == []
+            assert (await world.stream.group_info("s", "g")).members == 2
+            await member.ack(*held)
+
+
 @contextlib.asynccontextmanager
 async def reply_lost(world: World, script: str) -> AsyncIterator[None]:
     """Let the next call of a script take effect, and its caller not hear of it."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import prism_testkit as prism
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.streamlog import Group, Log
-from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_start
+from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_records, check_start
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import (
@@ -57,7 +57,7 @@ class MemoryStream(StreamBasic, StreamConsumerGroups):
     async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
         prism.check_name(stream, "read", _ME)
         offset = check_offset(start, "read", _ME)
-        left = prism.check_limit(limit, "read", _ME)
+        left = check_records(limit, "read", _ME)
         end = self._log("read", stream).end
         while left != 0:
             log = self._log("read", stream)  # looked up at each step, for between two of them it may be trimmed, or cleaned away

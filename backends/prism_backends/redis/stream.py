@@ -11,7 +11,7 @@ from prism_backends.redis import streamscripts as scripts
 from prism_backends.redis.client import RedisClient, model_prefix, translated
 from prism_backends.redis.streamids import fields_of, id_of, offset_of, record_of
 from prism_backends.redis.streammembers import HORIZON_S, GroupKeys, RedisMember, company_of, evaluate
-from prism_backends.stream_arguments import check_key, check_offset, check_start
+from prism_backends.stream_arguments import check_key, check_offset, check_records, check_start
 from prism_backends.streamcompany import bell_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -62,7 +62,7 @@ class RedisStream(StreamBasic, StreamConsumerGroups):
     async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
         at = self._at("read", stream)
         start = check_offset(start, "read", self.backend_name)
-        left = prism.check_limit(limit, "read", self.backend_name)
+        left = check_records(limit, "read", self.backend_name)
         last = b""
         while left != 0:
             most = _RECORDS_AT_ONCE if left is None else min(left, _RECORDS_AT_ONCE)

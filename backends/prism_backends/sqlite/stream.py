@@ -11,7 +11,7 @@ import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, record_of
 from prism_backends.sqlite.streammembers import SqliteMember, company_of
-from prism_backends.stream_arguments import check_key, check_offset, check_start
+from prism_backends.stream_arguments import check_key, check_offset, check_records, check_start
 from prism_backends.streamcompany import bell_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -87,7 +87,7 @@ class SqliteStream(StreamBasic, StreamConsumerGroups):
 
     async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
         row = self._row("read", stream, start=check_offset(start, "read", _ME))
-        left = _BEYOND if prism.check_limit(limit, "read", _ME) is None else min(limit or 0, _BEYOND)
+        left = _BEYOND if check_records(limit, "read", _ME) is None else min(limit or 0, _BEYOND)
         _, row["end"], _ = await self._read("read", stream, lambda connection, now_s: _state(connection, row))
         more = left > 0
         while more and row["start"] < row["end"]:
@@ -112,7 +112,7 @@ class SqliteStream(StreamBasic, StreamConsumerGroups):
             first, end, _ = _state(connection, row)
             bound = min(before, end)
             if bound <= first:
-                return first
+                return first if end > _FIRST_OFFSET else 0
             for statement in (_TRIM, _FORGET, _MOVE_FIRST):
                 connection.execute(statement, {**row, "bound": bound})
             return bound
