@@ -349,10 +349,10 @@ async def test_a_member_is_woken_for_what_comes_back(world: World) -> None:
             for give_back in ways:
                 await fill(driver, "a")
                 held = await holds.receive()
-                receiving = asyncio.create_task(waits.receive(1, LONG_S))
+                receiving = asyncio.create_task(waits.receive(1, 3600))
                 await asyncio.sleep(0.05)  # it waits; were it later, it would find the message and this test nothing
                 await give_back(held)
-                got = await receiving
+                got = await asyncio.wait_for(receiving, LONG_S)
                 assert texts(got) == [("a", 2)]
                 await waits.ack(*got)
 
