@@ -47,8 +47,9 @@ def check_dead_letters(
         name, told = f"message {show(message)}", _told(messages, message)
         if last.receive.attempt > max_attempts:
             return Violation("overdue", f"{name} was given {last.receive.attempt} times, {max_attempts} are allowed", told)
-        failed = last.latest_end(slack_s) + tolerance_s < now and not last.acked(Outcome.OK, Outcome.UNKNOWN)
-        if last.receive.attempt == max_attempts and failed and message not in listed:
+        over = last.latest_end(slack_s) + tolerance_s < now
+        acked = last.acked(Outcome.OK, Outcome.UNKNOWN)
+        if last.receive.attempt == max_attempts and over and not acked and message not in listed:
             return Violation("alive", f"{name} failed {max_attempts} times and is not in the dead-letter queue", told)
     return None
 
@@ -84,18 +85,10 @@ def check_places(
     messages = held(events)
     places = {"ready": Counter(ready), "dead": Counter(dead), "expired": Counter(expired)}
     for message in [*acknowledged, *unknown]:
-        found = [(place, count[message]) for place, count in places.items() if count[message]]
-        total = sum(number for _, number in found)
-        where = ", ".join(f"{number} times {place}" for place, number in found)
-        deliveries = messages.get(message, [])
-        name, told = f"message {show(message)}", _told(messages, message)
-        if any(holding.acked(Outcome.OK) for holding in deliveries) and total:
-            return Violation("doubled", f"the ack of {name} was accepted, and it is there: {where}", told)
-        if total > 1:
-            return Violation("doubled", f"{name} is there more than once: {where}", told)
-        removed = any(holding.acked(Outcome.OK, Outcome.UNKNOWN) for holding in deliveries)
-        if not total and not removed and message not in unknown:
-            return Violation("lost", f"{name} was enqueued, not removed, and is nowhere", told)
+        found = {place: count[message] for place, count in places.items() if count[message]}
+        wrong = _find_misplaced(message, found, messages.get(message, []), must_be=message not in unknown)
+        if wrong is not None:
+            return wrong
     known = {*acknowledged, *unknown}
     for place, count in places.items():
         for message in count:
@@ -103,6 +96,20 @@ def check_places(
                 return Violation(
                     "unexpected", f"message {show(message)} is {place}, and nobody enqueued it", _told(messages, message)
                 )
+    return None
+
+
+def _find_misplaced(message: Hashable, found: dict[str, int], deliveries: Sequence[Held], *, must_be: bool) -> Violation | None:
+    name, told = f"message {show(message)}", _told({message: list(deliveries)}, message)
+    total = sum(found.values())
+    where = ", ".join(f"{number} times {place}" for place, number in found.items())
+    if any(holding.acked(Outcome.OK) for holding in deliveries) and total:
+        return Violation("doubled", f"the ack of {name} was accepted, and it is there: {where}", told)
+    if total > 1:
+        return Violation("doubled", f"{name} is there more than once: {where}", told)
+    removed = any(holding.acked(Outcome.OK, Outcome.UNKNOWN) for holding in deliveries)
+    if not total and not removed and must_be:
+        return Violation("lost", f"{name} was enqueued, not removed, and is nowhere", told)
     return None
 
 
