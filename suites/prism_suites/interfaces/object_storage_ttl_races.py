@@ -103,6 +103,7 @@ async def a_put_around_the_deadline_stays(store: ObjectStorage, case: Case, befo
 
     async def look(client: Any) -> None:
         for number in range(8):
+            await case.clock.sleep(0.0007)
             there = put.is_set()
             got = await _reading(client.get(BUCKET, "k"), _NEW)
             if there and got != _NEW:
