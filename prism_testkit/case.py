@@ -61,7 +61,8 @@ class Case:
         self.notes: list[str] = []
         self.taps: list[Tap] = []
         self.scheduler: Scheduler | None = None
-        """What carries out the plan, if there is one that deviates."""
+        """What carried out the last plan that deviates."""
+        self._chooses: Scheduler | None = None
         self._open = opener
         self._kill = killer
         self._private = private
@@ -72,24 +73,19 @@ class Case:
 
     async def whole(self) -> Any:
         """Return the first client with every interface that its driver offers, not only the slot's."""
-        return self._tapped(await self._open(0, self.namespace, True))
+        return await self._open(0, self.namespace, True)
 
     async def client(self, *, whole: bool = False) -> Any:
         """Return a second (third, ...) client of the same namespace: another ``connect()``, another driver, tapped."""
-        return self._tapped(await self._open(self._number(), self.namespace, whole))
+        return await self._open(self._number(), self.namespace, whole)
 
     async def sibling(self, *, whole: bool = False) -> Any:
         """Return a client of another, empty namespace on the same connection as the first."""
-        return self._tapped(await self._open(-self._number(), self._new_namespace(), whole))
+        return await self._open(-self._number(), self._new_namespace(), whole)
 
     def _number(self) -> int:
         self._clients += 1
         return self._clients - 1
-
-    def _tapped(self, slot: Any) -> Any:
-        if self._suspends:
-            self.overlap()
-        return slot
 
     async def clean(self, slot: Any) -> Any:
         """Close a slot and clean its namespace, as after a case; return a new client there, or None if there is no ``clean``."""
@@ -108,7 +104,13 @@ class Case:
         self._suspends = True
         for tap in self.taps:
             tap.suspend = True
-            tap.scheduler = self.scheduler
+            tap.scheduler = self._chooses
+
+    def adopt(self, tap: Tap) -> None:
+        """Let a tap take part; one that is opened late overlaps and is scheduled as the others are."""
+        self.taps.append(tap)
+        if self._suspends:
+            tap.suspend, tap.scheduler = True, self._chooses
 
     def schedule(self, plan: Plan) -> None:
         """Overlap, and let ``plan`` say who goes next wherever calls let others run. Its steps count from here on.
@@ -119,13 +121,14 @@ class Case:
         self.unschedule()
         if plan.deviates:
             loop = asyncio.get_running_loop()
-            self.scheduler = Turns(plan, loop) if isinstance(loop, VirtualLoop) else Gate(plan, loop)
+            self.scheduler = self._chooses = Turns(plan, loop) if isinstance(loop, VirtualLoop) else Gate(plan, loop)
         self.overlap()
 
     def unschedule(self) -> None:
         """End the plan; calls overlap as before it, first come, first served. What it did stays known for the story."""
-        if self.scheduler is not None:
-            self.scheduler.close()
+        if self._chooses is not None:
+            self._chooses.close()
+        self._chooses = None
         for tap in self.taps:
             tap.scheduler = None
 

@@ -225,7 +225,7 @@ class _Opened:
         settle = candidate.backend.settle
         if settle is not None:
             tap.settle = lambda: settle(connection, namespace)
-        self.case.taps.append(tap)
+        self.case.adopt(tap)
         return tap
 
     async def _kill(
