@@ -420,6 +420,10 @@ async def test_a_take_that_comes_behind_its_own_undoing_takes_nothing(world: Wor
         await member._undo(1)
         assert await member.receive() == []  # the first take of this member
         assert texts(await member.receive()) == [("a", 1)]
+        await member._undo(1)  # late itself: the second take came before it, and a copy of that is still refused
+        await fill(driver, "b")
+        assert await member._ask(2, 1) == [b"-1"]
+        assert texts(await member.receive()) == [("b", 1)]
 
 
 @over_valkey

@@ -126,7 +126,10 @@ return reply
 UNDO = script(
     _BEGIN
     + """
-if redis.call('ZSCORE', members, member) then redis.call('HSET', state, 'take:' .. member, ARGV[3]) end
+local last = tonumber(redis.call('HGET', state, 'take:' .. member) or 0)
+if redis.call('ZSCORE', members, member) and last < tonumber(ARGV[3]) then
+  redis.call('HSET', state, 'take:' .. member, ARGV[3])
+end
 undo(3)
 """
 )
