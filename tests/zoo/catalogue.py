@@ -69,7 +69,7 @@ WITHOUT_MUTANTS = {"keyvalue_basic.13": "a server that goes away and comes back 
 
 def _backends() -> Iterator[Backend[Store]]:
     for mutant in MUTANTS:
-        yield mutant.backend
+        yield from mutant.backends
     yield from UNUSUAL
 
 

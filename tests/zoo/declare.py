@@ -7,11 +7,12 @@ from types import new_class
 from typing import Any, TypeVar
 
 from prism_testkit.backend import Backend
+from prism_testkit.pattern import Pattern
 
 from .reference import FileKeyValue, KeyValue, Transaction, backend
 from .stores import FileStore, Store, connector
 
-__all__ = ["Mutant", "declaring"]
+__all__ = ["HOME", "Mutant", "declaring"]
 
 T = TypeVar("T", bound=type)
 
@@ -19,9 +20,12 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Z])|(?<=[A-Z])(?=[A
 """Where a word of CamelCase begins: ``CutsNamesAt255`` is ``cuts_names_at_255``."""
 
 
+HOME = f"{__package__}.catalogue"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One deliberately wrong backend.
+    """One deliberately wrong backend or pattern.
 
     ``promise`` is the one that it breaks most directly, ``also`` are those that follow or are broken as well. ``kind`` is the
     class of mistake. ``trap`` says what data or situation exposes it, "" if any use does; ``kill`` in it: only after SIGKILL.
@@ -32,7 +36,11 @@ class Mutant:
     also: tuple[str, ...] = ()
     kind: str
     trap: str = ""
-    backend: Backend[Store]
+    backends: tuple[Backend[Any], ...]
+    """The wrong backend; or right ones, under a wrong pattern."""
+    pattern: Pattern | None = None
+    home: str = HOME
+    """The module whose hook registers the backends."""
 
 
 def declaring(into: list[Mutant]) -> Callable[..., Callable[[T], T]]:
@@ -58,7 +66,7 @@ def declaring(into: list[Mutant]) -> Callable[..., Callable[[T], T]]:
                     also=tuple(f"keyvalue_{other}" for other in also.split()),
                     kind=kind,
                     trap=trap,
-                    backend=backend(name.replace("_", "-"), driver, **settings),
+                    backends=(backend(name.replace("_", "-"), driver, **settings),),
                 )
             )
             return wrong

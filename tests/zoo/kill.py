@@ -15,13 +15,13 @@ from prism_testkit.checks import Check
 from prism_testkit.engine import Settings, run_check
 from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.outcomes import Outcome
-from prism_testkit.pattern import Suite
+from prism_testkit.pattern import Pattern, Suite
 from prism_testkit.registry import Registry
 from prism_testkit.results import CheckResult
 from prism_testkit.suites import suite_modules
 from prism_testkit.worker import Worker
 
-from .declare import Mutant
+from .declare import HOME, Mutant
 
 __all__ = ["Kill", "Runner", "all_checks", "hunt"]
 
@@ -60,13 +60,19 @@ def all_checks() -> list[tuple[str, Check]]:
 
 
 class Runner:
-    """Runs one backend against checks, one after another, in a worker of its own."""
+    """Runs one backend, or one pattern on backends, against checks, one after another, in a worker of its own.
 
-    def __init__(self, backend: Backend[Any], *, seed: int = SEED) -> None:
-        self.backend = backend
+    ``home`` is the module whose hook registers the backends, in a child process too.
+    """
+
+    def __init__(self, *backends: Backend[Any], pattern: Pattern | None = None, home: str = HOME, seed: int = SEED) -> None:
+        self.pattern = pattern
         self.settings = Settings(seed=seed, shrink=False)
-        self.registry = Registry(adding="zoo", origin=("module", f"{__package__}.catalogue"))
-        self.registry.add(backend)
+        self.registry = Registry(adding="zoo", origin=("module", home))
+        for backend in backends:
+            self.registry.add(backend)
+        if pattern is not None:
+            self.registry.add(pattern)
         self._folder = Path(tempfile.mkdtemp(prefix="prism-zoo-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self._worker: Worker | None = None
 
@@ -85,9 +91,9 @@ class Runner:
 
     def run(self, identifier: str, check: Check) -> Iterator[CheckResult]:
         """Yield a result for each binding of a check that runs at ``standard``: there a mutant is to be caught."""
-        if check.level in ("thorough", "soak"):
+        if check.level in ("thorough", "soak") or (check.pattern is None) != (self.pattern is None):
             return
-        bindings, _ = bindings_for(check, self.registry, [self.backend.name])
+        bindings, _ = bindings_for(check, self.registry, list(self.registry.backends))
         for binding in bindings:
             yield run_check(self.worker, check, binding, f"{identifier}[{binding.name}]", self.settings)
 
@@ -103,8 +109,8 @@ class Runner:
 
 
 @contextmanager
-def running(backend: Backend[Any], *, seed: int = SEED) -> Iterator[Runner]:
-    runner = Runner(backend, seed=seed)
+def running(*backends: Backend[Any], pattern: Pattern | None = None, home: str = HOME, seed: int = SEED) -> Iterator[Runner]:
+    runner = Runner(*backends, pattern=pattern, home=home, seed=seed)
     try:
         yield runner
     finally:
@@ -122,7 +128,7 @@ def hunt(mutant: Mutant, checks: Sequence[tuple[str, Check]], *, seed: int = SEE
     own.sort(key=lambda p: (mutant.promise not in p[1].promises, p[1].promises[0] != mutant.promise, "_programs" in p[0]))
     rest = [pair for pair in checks if pair not in own] if anywhere else []
     tried = 0
-    with running(mutant.backend, seed=seed) as runner:
+    with running(*mutant.backends, pattern=mutant.pattern, home=mutant.home, seed=seed) as runner:
         for identifier, check in [*own, *rest]:
             for result in runner.run(identifier, check):
                 tried += 1
