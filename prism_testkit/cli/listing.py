@@ -9,6 +9,7 @@ from prism_testkit.backend import Backend
 from prism_testkit.cli._console import Parser, UsageError, say
 from prism_testkit.cli._project import Project
 from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.pattern import KINDS
 from prism_testkit.promises import promises_of
 from prism_testkit.registry import Offer, Registry
 from prism_testkit.selection import closest
@@ -116,12 +117,29 @@ def _interfaces(project: Project, names: Sequence[str]) -> Iterator[str]:
 
 
 def _patterns(project: Project, names: Sequence[str]) -> Iterator[str]:
-    patterns = project.found.registry.patterns
-    for name in _chosen(names, sorted(patterns), "pattern"):
-        made = patterns[name].implementation
+    registry = project.found.registry
+    kinds = {name.partition(":")[0] for name in registry.patterns}
+    known = sorted({*registry.patterns, *kinds}) if names else sorted(registry.patterns)
+    for name in _chosen(names, known, "pattern"):
+        if name in kinds:
+            yield from _kind(name)
+            continue
+        made = registry.patterns[name].implementation
         yield f"{name:22} {made.__module__}.{made.__qualname__}"
-    if not patterns:
+        for slot in registry.needs[name].slots if names else ():
+            ways = " | ".join("+".join(sorted(alternative)) for alternative in slot.alternatives)
+            yield f"{'':4}{slot.name}{' (optional)' if slot.optional else ''}: {ways}"
+    if not registry.patterns:
         yield "none is registered"
+
+
+def _kind(name: str) -> Iterator[str]:
+    for kind in KINDS.values():
+        if kind.name == name:
+            promises = promises_of(kind.protocol)
+            summary = (kind.protocol.__doc__ or "").partition("\n")[0]
+            yield f"{name:22} {kind.protocol.__name__:22} {len(promises):2} promises  {summary}"
+            yield from (f"{'':4}{kind.promises}{number}  {text}" for number, text in promises.items())
 
 
 def _suites(project: Project, names: Sequence[str]) -> Iterator[str]:

@@ -86,7 +86,9 @@ def write_summary(
     ``verbose`` names every check where otherwise a number stands. ``width`` and ``encoding`` are the terminal's.
     """
     writer.write_sep("=", "prism")
-    rows = matrix(report)
+    # A run that judged patterns alone has nothing to say of interfaces.
+    only_patterns = bool(report.results) and all(result.pattern for result in report.results)
+    rows = [] if only_patterns else matrix(report)
     blocks: list[Iterable[_Line]] = [
         [(line, "") for line in render(rows, width, encoding)],
         [(line, "") for line in pattern_lines(report.results, width, encoding)],

@@ -13,7 +13,7 @@ from prism_testkit.interfaces.errors import Conflict
 def entries(world: World, namespace: str = HERE) -> int:
     client = world.connection
     assert isinstance(client, MemoryClient)
-    return len(client.spaces.get(namespace, ()))
+    return len(client.models["keyvalue"].get(namespace, ()))
 
 
 def test_data_lives_in_the_place_and_nowhere_else(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_clean_lets_go_of_the_namespace_whole(tmp_path: Path) -> None:
         await world.driver(world.connection, THERE).set("key", b"v")
         await world.kv.set("key", b"v")
         await world.clean(HERE)
-        assert list(world.connection.spaces) == [THERE]
+        assert list(world.connection.models["keyvalue"]) == [THERE]
         await world.clean(HERE[:13])
-        assert list(world.connection.spaces) == []
+        assert list(world.connection.models["keyvalue"]) == []
 
     play("memory", tmp_path, scenario)
 

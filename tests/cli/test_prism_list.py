@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from prism_patterns.claim_check import ClaimCheck
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.promises import promises_of
 
@@ -54,12 +55,32 @@ def test_a_suite_whose_package_is_not_there_is_listed_as_broken(shell: Any) -> N
     assert "prism_suites.interfaces.keyvalue_basic\n" in said
 
 
+PATTERN = """import prism_testkit as prism
+from prism_testkit.interfaces import KeyValueBasic, KeyValueCas, QueueBasic
+
+class Outbox:
+    def __init__(self, *, database: KeyValueCas | KeyValueBasic, dead: QueueBasic | None = None): pass
+
+@prism.hookimpl
+def prism_register_patterns(registry):
+    registry.add(prism.Pattern(kind='outbox', name='mine', implementation=Outbox))
+"""
+
+
 def test_patterns_are_listed_with_their_implementation(shell: Any) -> None:
-    shell.conftest(
-        "import prism_testkit as prism\nclass Outbox: pass\n@prism.hookimpl\ndef prism_register_patterns(registry):\n"
-        "    registry.add(prism.Pattern(kind='outbox', name='mine', implementation=Outbox))\n"
-    )
-    assert shell.prism("list", "patterns", code=0).split() == ["outbox:mine", "conftest.Outbox"]
+    shell.conftest(PATTERN)
+    assert "outbox:mine            conftest.Outbox" in shell.prism("list", "patterns", code=0)
+    said = shell.prism("list", "patterns", "outbox:mine", code=0)
+    assert "database: keyvalue_basic+keyvalue_cas | keyvalue_basic" in said
+    assert "dead (optional): queue_basic" in said
+
+
+def test_a_kind_is_told_with_every_promise(shell: Any) -> None:
+    shell.conftest()
+    said = shell.prism("list", "patterns", "claim-check", code=0)
+    numbered = promises_of(ClaimCheck)
+    assert len(numbered) == 8
+    assert [line.strip() for line in said.splitlines()[1:]] == [f"CC{number}  {text}" for number, text in numbered.items()]
 
 
 def test_an_interface_is_told_with_every_promise_numbered_and_whole(shell: Any) -> None:
