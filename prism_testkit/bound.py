@@ -158,8 +158,4 @@ class Bound(Generic[P]):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        dead = Crashed("the incarnation is dead")
-        while incarnation.entered:
-            # Ended here, and not by the collector, so that it happens at this very point.
-            with suppress(Exception, Crashed):
-                await incarnation.entered.pop().__aexit__(Crashed, dead, None)
+        await incarnation.bury()

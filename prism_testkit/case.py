@@ -47,6 +47,7 @@ class Case:
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
         cleaner: Callable[[Any], Awaitable[Any]],
+        crasher: Callable[[Any, int], Awaitable[Any]],
         new_namespace: Callable[[], str],
         server: bool,
     ) -> None:
@@ -67,6 +68,7 @@ class Case:
         self._kill = killer
         self._private = private
         self._clean = cleaner
+        self._crash = crasher
         self._new_namespace = new_namespace
         self._clients = 1
         self._suspends = False
@@ -90,6 +92,14 @@ class Case:
     async def clean(self, slot: Any) -> Any:
         """Close a slot and clean its namespace, as after a case; return a new client there, or None if there is no ``clean``."""
         return await self._clean(slot)
+
+    async def crash(self, slot: Any) -> Any:
+        """Let a client die where it stands, and return a new one of the same namespace.
+
+        From here on every call through ``slot`` raises `Crashed` without effect; what it had entered (a transaction, a
+        subscription) is ended by an error, and its driver is closed. The process lives on: `kill` is for one that does not.
+        """
+        return await self._crash(slot, self._number())
 
     async def advance(self, seconds: float) -> None:
         """Move virtual time; recorded, so that the story of a failure shows it. Raises ``TypeError`` on a real clock."""

@@ -12,7 +12,7 @@ One fault is ``(actor, operation, ordinal, what)``: the ordinal-th call of that 
 
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 from prism_testkit.outcomes import Crashed
 
-__all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan"]
+__all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan", "in_words"]
 
 Address = tuple[int, str, int]
 """(actor, operation, ordinal of that operation by that actor, from 0)."""
@@ -45,6 +45,20 @@ class Incarnation:
     def check(self, operation: str) -> None:
         if self.dead:
             raise Crashed(f"{operation}: this incarnation is dead")
+
+    async def bury(self) -> None:
+        """End what it had entered, the newest first, as its death would: here and now, and not when the collector comes by."""
+        self.dead = True
+        error = Crashed("this incarnation is dead")
+        while self.entered:
+            with suppress(Exception, Crashed):
+                await self.entered.pop().__aexit__(Crashed, error, None)
+
+
+def in_words(plan: Iterable[Fault]) -> str:
+    """Say what a plan does: ``crash after: call 2 of store.put by incarnation 1``; actors and calls counted from 1."""
+    told = [f"{what}: call {ordinal + 1} of {operation} by incarnation {actor + 1}" for actor, operation, ordinal, what in plan]
+    return "; ".join(told) or "none"
 
 
 class Faults:

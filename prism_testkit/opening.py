@@ -129,8 +129,8 @@ class _Opened:
         worker.watchdog.progress = self.history.__len__
         self._drivers: list[Any] = []
         self._namespaces: dict[str, Site] = {}
-        self._spaces: dict[int, tuple[str, Any]] = {}
-        """The namespace and the driver of each slot, by identity."""
+        self._spaces: dict[int, tuple[str, Any, Incarnation]] = {}
+        """The namespace, the driver and the life of each slot, by identity."""
         self._bound: Bound[Any] | None = None
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
@@ -145,6 +145,7 @@ class _Opened:
             killer=self._kill,
             private=self._private,
             cleaner=self._clean,
+            crasher=self._crash,
             new_namespace=worker.namespaces.new,
             server=first.backend.server is not None,
         )
@@ -163,9 +164,20 @@ class _Opened:
         self._namespaces.setdefault(namespace, site)
         driver = await self._driver(candidate, connection, namespace)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
-        slot = tapped(driver, interfaces, self._tap(candidate, abs(number), connection, namespace))
-        self._spaces[id(slot)] = (namespace, driver)
+        tap = self._tap(candidate, abs(number), connection, namespace)
+        tap.incarnation = Incarnation(abs(number))
+        slot = tapped(driver, interfaces, tap)
+        self._spaces[id(slot)] = (namespace, driver, tap.incarnation)
         return slot
+
+    async def _crash(self, slot: Any, number: int) -> Any:
+        namespace, driver, incarnation = self._spaces.pop(id(slot))
+        event = self.history.invoke(incarnation.actor, "crash", (), {})
+        await incarnation.bury()
+        self._drivers.remove(driver)
+        await _close_driver(driver)
+        self.history.respond(event, None)
+        return await self.open(self._first, number, namespace)
 
     def bound(self, plan: Sequence[Fault]) -> Bound[Any]:
         """Return the pattern that the binding names, with a plan of faults for its calls."""
@@ -204,7 +216,7 @@ class _Opened:
         return bound
 
     async def _clean(self, slot: Any) -> Any:
-        namespace, driver = self._spaces.pop(id(slot))
+        namespace, driver, _ = self._spaces.pop(id(slot))
         site = self._namespaces[namespace]
         if site.backend.clean is None:
             return None

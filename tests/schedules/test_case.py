@@ -29,6 +29,7 @@ def made() -> Case:
         killer=unused,
         private=unused,
         cleaner=unused,
+        crasher=unused,
         new_namespace=unused,
         server=False,
     )
