@@ -144,7 +144,7 @@ def test_who_is_cancelled_at_the_gate_or_behind_it_holds_up_nobody() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     for turns in range(12):
-        gate = run(Plan((1,)), lambda tap, turns=turns: cancelled(tap, turns), call)  # type: ignore[misc]
+        gate = run(Plan((0, 1)), lambda tap, turns=turns: cancelled(tap, turns), call)  # type: ignore[misc]
         assert not gate.overtaken
         assert turns != 1 or gate.steps == 2  # it was still waiting, so it had no step
 
