@@ -87,16 +87,35 @@ def lines(limits: Limits, length: int, seed: int, takes: bool) -> Story:
 _LIVES = ("ready", "acked", "leased", "released", "acked at second", "extended", "leased at third", "acked", "released twice")
 
 
-def leases(limits: Limits, length: int, seed: int, held_s: float) -> Story:
-    """Return lives of single messages, each in a queue of its own, of every kind by turns."""
+def leases(limits: Limits, killed: int, seed: int, held_s: float) -> Story:
+    """Return lives of single messages, each in a queue of its own, of every kind by turns.
+
+    Around step ``killed`` stand calls of one kind on many of them, so that a store that keeps a few back is seen to lose them.
+    """
     payloads = _payloads(limits, seed)
     story = Story()
-    number = 0
-    while len(story.steps) < length:
-        name = f"lone-{seed}-{number}"
-        _live(story, name, next(payloads), _LIVES[number % len(_LIVES)], held_s)
+    number, waits = 0, True
+    while len(story.steps) < killed + AHEAD:
+        if waits and len(story.steps) >= killed - 2 * _TAIL - 12:
+            waits = False
+            _tail(story, [f"tail-{seed}-{index}" for index in range(_TAIL)], payloads, _TAILS[seed % len(_TAILS)], held_s)
+        _live(story, f"lone-{seed}-{number}", next(payloads), _LIVES[number % len(_LIVES)], held_s)
         number += 1
     return story
+
+
+_TAIL = 16
+_TAILS = ("ack", "release", "receive", "extend")
+
+
+def _tail(story: Story, names: list[str], payloads: Iterator[bytes], kind: str, held_s: float) -> None:
+    """Prepare many messages, then make one call on each."""
+    for name in names:
+        story.tell(name, ("enqueue", (name, next(payloads)[:100], HEADERS)))
+    held = [story.tell(name, ("receive", (name, held_s))) for name in names]
+    for name, lease in zip(names, held, strict=True):
+        if kind != "receive":
+            story.tell(name, (kind, (Returned(lease), held_s * 0.9) if kind == "extend" else (Returned(lease),)))
 
 
 def _live(story: Story, name: str, payload: bytes, life: str, held_s: float) -> None:

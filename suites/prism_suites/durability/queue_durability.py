@@ -65,7 +65,7 @@ async def _lines(case: Case, kills: list[int], target: Target) -> None:
 
 
 @check("queue_visibility.13")
-@gauntlet(lambda limits: [{"kills": [250, 62]}])
+@gauntlet(lambda limits: [{"kills": [150, 92, 83]}])
 async def leases_survive_the_writer(queue: Visibility, case: Case, kills: list[int]) -> None:
     """What was not removed is there after SIGKILL of whoever held it; acks, leases and attempts as claimed (Q-20, Q-21)."""
     await _leases(case, kills, "writer")
@@ -82,7 +82,7 @@ async def _leases(case: Case, kills: list[int], target: Target) -> None:
     survivors: Survivors | None = None
     for number, count in enumerate(kills):
         plain = lines(case.limits, 60, number + 10, takes=False)
-        story = leases(case.limits, count + AHEAD, number, HELD_S)
+        story = leases(case.limits, count, number, HELD_S)
         both = Story([*plain.steps, *_shifted(story, len(plain.steps))], [*plain.queues, *story.queues])
         survivors = await _kill(case, "queue_visibility.13", both.steps, 60 + count, target, survivors)
         survivors.acknowledged -= 60

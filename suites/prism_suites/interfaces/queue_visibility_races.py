@@ -238,3 +238,35 @@ async def workers_never_hold_one_message_together(
     )
     if not overlapped(case, "receive", "ack", "release", "extend"):
         case.inconclusive("no two calls overlapped")
+
+
+@check("queue_visibility.8", "queue_visibility.3", "queue_visibility.2")
+@gauntlet(
+    lambda limits: [
+        {"takers": takers, "on": on, "messages": messages} for takers in (2, 8) for on in ("one", "each") for messages in (1, 3)
+    ]
+)
+async def at_a_deadline_one_of_many_is_given_it(queue: QueueVisibility, case: Case, takers: int, on: str, messages: int) -> None:
+    """Of many receives at once, as deadlines have just passed, one is given each message, as its second delivery (Q-02, Q-03)."""
+    if not case.clock.virtual:
+        case.note("races with a deadline are judged where time can be moved")
+        return
+    times = Times(case)
+    held = [await one_leased(times, queue, "q", 1000.0, b"%d" % number) for number in range(messages)]
+    slots = await clients(queue, case, [0 if on == "one" else number for number in range(takers)])
+    await times.past(held[-1].deadline)
+    case.overlap()
+    got = await together(*(slot.receive("q", HELD_S) for slot in slots), queue.receive("q", HELD_S))
+    given = [lease for lease in got if lease is not None]
+    if len({lease.message.id for lease in given}) < len(given):
+        broken("queue_visibility.8", "past a deadline one message is given to two receives", expected="each once", got=given)
+    same("queue_visibility.3", len(given), min(messages, takers + 1), "past a deadline receives at once are not given the messages")
+    same("queue_visibility.3", {lease.attempt for lease in given}, {2}, "a message that comes again does not count its deliveries")
+    told = await together(*(_succeeds(queue.ack(lease)) for lease in (*given, *(item.lease for item in held))))
+    same(
+        "queue_visibility.8",
+        told,
+        [True] * len(given) + [False] * messages,
+        "of leases before and after a deadline the later ones hold",
+    )
+    await drained_too(queue, "q")

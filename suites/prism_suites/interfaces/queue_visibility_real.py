@@ -33,11 +33,11 @@ class DelayedAndVisibility(QueueDelayed, QueueVisibility, Protocol):
 
 def _ladder(times: Times) -> list[float]:
     """Return the deadlines; where time costs nothing they are long, for a backend whose calls take theirs."""
-    return [seconds * (1000.0 if times.virtual else 1.0) for seconds in _LADDER]
+    return [seconds * (100.0 if times.virtual else 1.0) for seconds in _LADDER]
 
 
 def _patience(times: Times) -> float:
-    return _PATIENCE_S * (1000.0 if times.virtual else 1.0) + times.slack_ns / 1e9
+    return _PATIENCE_S * (100.0 if times.virtual else 1.0) + times.slack_ns / 1e9
 
 
 def _slack(case: Case, times: Times) -> None:
