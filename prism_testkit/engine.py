@@ -11,6 +11,7 @@ from typing import Any
 from prism_testkit.bindings import Binding
 from prism_testkit.checks import FAULTS, Check, Level
 from prism_testkit.exploring import caps_of, explore, pairs
+from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
@@ -181,7 +182,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         got=got,
         steps=steps,
         steps_left_out=left_out,
-        arguments={n: record.told(v) if isinstance(v, Plan) else show(v) for n, v in record.arguments.items()},
+        arguments={name: _told(name, value, record) for name, value in record.arguments.items()},
         namespace=record.namespace,
         cases_before=run.first_at,
         flaky=flaky,
@@ -208,6 +209,12 @@ def _passes_alone(run: _Run, record: CaseRecord) -> bool:
 def _whole_check(run: _Run, identifier: str, settings: Settings) -> str:
     names = ",".join(run.binding.backends)
     return f"pytest --prism-backend={names} --prism-level={settings.level} --prism-seed={settings.seed} '{identifier}'"
+
+
+def _told(name: str, value: Any, record: CaseRecord) -> str:
+    if name == FAULTS:
+        return in_words(value)
+    return record.told(value) if isinstance(value, Plan) else show(value)
 
 
 def _judge(error: BaseException, record: CaseRecord, deadline_s: float) -> tuple[str, str | None, str | None, str]:
