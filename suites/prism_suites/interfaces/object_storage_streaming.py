@@ -17,9 +17,11 @@ from prism_testkit.traits import Limits
 _SIZES = (4, 3000, 200_000)
 
 
-async def _slow(chunks: list[bytes], turns: int) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        for _ in range(turns):
+async def _slow(chunks: list[bytes], number: int) -> AsyncIterator[bytes]:
+    """Iterate over chunks at a pace of one's own; the first stream begins at once and keeps its last chunk back."""
+    for place, chunk in enumerate(chunks):
+        last = place + 1 == len(chunks)
+        for _ in range(80 if not number and last else 2 * number):
             await asyncio.sleep(0)
         yield chunk
 
@@ -46,7 +48,7 @@ async def streams_at_once_do_not_mix(store: ObjectStorage, case: Case, size: int
     keys = ["k" if same_key else f"k{number}" for number in range(count)]
     known = await together(
         *(
-            slot.put_stream(BUCKET, key, _slow(_cut(data, 3 + number), number % 3), **signed(number).keywords)
+            slot.put_stream(BUCKET, key, _slow(_cut(data, 3 + number % 2), number), **signed(number).keywords)
             for number, (slot, key, data) in enumerate(zip(slots, keys, datas, strict=True))
         )
     )
