@@ -94,11 +94,12 @@ def leases(limits: Limits, killed: int, seed: int, held_s: float) -> Story:
     """
     payloads = _payloads(limits, seed)
     story = Story()
-    number, waits = 0, True
+    number, waits, kind = 0, True, _TAILS[seed % len(_TAILS)]
+    before = _TAIL * (1 if kind == "receive" else 2) + 12
     while len(story.steps) < killed + AHEAD:
-        if waits and len(story.steps) >= killed - 2 * _TAIL - 12:
+        if waits and len(story.steps) >= killed - before:
             waits = False
-            _tail(story, [f"tail-{seed}-{index}" for index in range(_TAIL)], payloads, _TAILS[seed % len(_TAILS)], held_s)
+            _tail(story, [f"tail-{seed}-{index}" for index in range(_TAIL)], payloads, kind, held_s)
         _live(story, f"lone-{seed}-{number}", next(payloads), _LIVES[number % len(_LIVES)], held_s)
         number += 1
     return story

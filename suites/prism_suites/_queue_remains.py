@@ -106,6 +106,9 @@ async def lone_left(case: Case, slot: Any, story: Story, survivors: Survivors, p
     last = "" if survivors.finished else story.steps[survivors.acknowledged][0]
     if flying in lives and last != "ack":  # it is leased, released or extended, or not: but there
         waiting[flying] = lives[flying]
+    for name, life in lives.items() if traits.ack_survives_kill == "yes" else ():
+        if life.state == "acked" and (got := await slot.receive(name, held_s)) is not None:
+            _given(promise, life, got, case)
     for name, life in waiting.items():
         got = await slot.receive(name, held_s)
         if got is None:

@@ -85,3 +85,34 @@ def _nothing_left(alive: dict[str, Put], busy: set[str]) -> None:
     waiting = set(alive) - busy
     if waiting:
         broken("queue_visibility.11", "a take gives nothing, though messages are available", expected=sorted(waiting), got=None)
+
+
+@check("queue_basic.5", "queue_visibility.1", "queue_visibility.3")
+@gauntlet(lambda limits: [{"ending": ending, "looks": looks} for ending in ("", "release", "deadline") for looks in (1, 5)])
+async def a_look_is_no_delivery(queue: BasicAndVisibility, case: Case, ending: str, looks: int) -> None:
+    """`peek` counts no attempt, hides no message, ends no lease and shows nothing else than a message of the queue (Q-32)."""
+    times, other = Times(case), await case.client()
+    put, second = await fill(queue, "q", numbered(2), {"h": "v"})
+    attempt = 1
+    if ending:
+        held = await lease(times, queue, "q", put, 1000.0)
+        for _ in range(looks):
+            shown = await other.peek("q")
+            if shown is not None and shown.id not in (put.id, second.id):
+                broken("queue_basic.5", "peek shows a message that was not enqueued", expected=second, got=shown)
+        if ending == "release":
+            await other.release(held.lease)
+        elif not await times.past(held.deadline):
+            return
+        attempt = 2
+    for number in range(looks):
+        shown = await (queue, other)[number % 2].peek("q")
+        if shown is None or shown.id not in (put.id, second.id):
+            broken("queue_basic.5", "peek does not show what is available", expected=put, got=shown)
+    attempts = {}
+    for _ in range(2):
+        got = await other.receive("q", HELD_S)
+        if got is None:
+            broken("queue_basic.5", "after a peek a message cannot be received", expected=put, got=None)
+        attempts[got.message.id] = got.attempt
+    same("queue_basic.5", attempts, {put.id: attempt, second.id: 1}, "peek counts as a delivery, or changes what is given")
