@@ -1,0 +1,116 @@
+"""Patterns in a user's project: an implementation of one's own beside ours, selected, shown, caught and replayed."""
+
+import re
+from typing import Any
+
+import pytest
+
+CONFTEST = """
+import prism_testkit as prism
+from prism_patterns.claim_check import ClaimCheckConfig, PrismClaimCheck
+from prism_patterns.claim_check.channels import channel_of
+from prism_testkit.interfaces import ObjectStorage, QueueVisibility
+
+
+class Mine(PrismClaimCheck):
+    def __init__(self, *, queue: QueueVisibility, store: ObjectStorage, config: ClaimCheckConfig, clock: prism.Clock) -> None:
+        super().__init__(queue=queue, store=store, config=config, clock=clock)
+
+
+class Leaky(Mine):
+    async def _publish_claim(self, topic, chunks, headers):
+        self._channel.publish, real = self._refused, self._channel.publish
+        try:
+            return await super()._publish_claim(topic, chunks, headers)
+        finally:
+            self._channel.publish = real
+
+    async def _refused(self, topic, payload, headers):
+        try:
+            return await channel_of(self._queue, self._clock).publish(topic, payload, headers)
+        except Exception as error:
+            raise RuntimeError(str(error)) from error
+
+
+@prism.hookimpl
+def prism_register_patterns(registry):
+    registry.add(prism.Pattern(kind="claim-check", name="mine", implementation=Mine))
+    registry.add(prism.Pattern(kind="claim-check", name="leaky", implementation=Leaky))
+"""
+ORDER = "prism_suites/patterns/claim_check_order.py"
+
+
+@pytest.fixture
+def project(folder: Any) -> Any:
+    (folder.path / "conftest.py").write_text(CONFTEST)
+    return folder
+
+
+def test_implementations_stand_side_by_side(project: Any) -> None:
+    result = project.run("--prism-backend=memory", "--prism-level=smoke", "-k", "illegal_topic", ORDER, "-q")
+    text = result.stdout.str()
+    assert re.search(r"claim-check +leaky +mine +prism\n", text), text
+    row = re.search(r"queue=memory.queue_visibility,store=memory +✓ 1 +✓ 1 +·", text)
+    assert row is not None or "queue=memory.queue_visibility,store=memory" in text
+    report = project.report()
+    assert {r["pattern"] for r in report["results"]} == {"claim-check:mine", "claim-check:leaky", "claim-check:prism"}
+    assert all(r["interfaces"] == [] and r["promises"] == ["CC3"] for r in report["results"])
+    assert f"{ORDER}::an_illegal_topic_leaves_nothing[claim-check:mine[queue=memory,store=memory]]" in {
+        r["id"] for r in report["results"]
+    }
+
+
+def test_one_implementation_is_selected_by_name(project: Any) -> None:
+    project.run("--prism-backend=memory", "--prism-level=smoke", "--prism-pattern=claim-check:mine", "-k", "illegal_topic")
+    assert {r["pattern"] for r in project.report()["results"]} == {"claim-check:mine"}
+
+
+def test_an_unknown_pattern_is_refused_with_the_closest(project: Any) -> None:
+    result = project.run("--prism-backend=memory", "--prism-pattern=claim-chek")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--prism-pattern: nothing matches 'claim-chek' (did you mean 'claim-check'?)*"])
+
+
+def test_a_wrong_one_is_caught_named_and_repeated(project: Any) -> None:
+    wanted = ("--prism-backend=memory", "--prism-level=smoke", "--prism-pattern=claim-check:leaky", "-k", "after_a_refusal")
+    result = project.run(*wanted)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (found,) = project.report()["results"]
+    failure = found["failure"]
+    assert (failure["promise"], found["pattern"]) == ("CC3", "claim-check:leaky")
+    assert failure["promise_text"].startswith("The object is there before its message is published.")
+    assert any("claim-check:leaky: store.put_stream(" in step for step in failure["steps"]), failure["steps"]
+    command = failure["command"].split()[1:]
+    assert project.run(*command).ret == pytest.ExitCode.TESTS_FAILED
+    assert [r["id"] for r in project.report()["results"]] == [found["id"]]
+
+
+def test_a_known_failure_of_a_pattern_is_waived(project: Any) -> None:
+    project.run("--prism-backend=memory", "--prism-level=smoke", "--prism-pattern=claim-check:leaky", "-k", "after_a_refusal")
+    witness = project.report()["results"][0]["failure"]["witness"]
+    waiver = f'prism.Waiver(promise="CC3", kind="todo", reason="mended soon", witness="{witness}")'
+    text = CONFTEST.replace("implementation=Leaky)", f"implementation=Leaky, waivers=[{waiver}])")
+    (project.path / "conftest.py").write_text(text)
+    result = project.run(
+        "--prism-backend=memory", "--prism-level=smoke", "--prism-pattern=claim-check:leaky", "-k", "after_a_refusal"
+    )
+    assert result.ret == pytest.ExitCode.OK
+    assert [r["outcome"] for r in project.report()["results"]] == ["waived"]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        ("queue: int", "queue: expected a slot annotated with interfaces"),
+        ("queue: 'Nowhere'", "an annotation cannot be resolved"),
+        ("config: ClaimCheckConfig", "expected at least one parameter annotated with an interface"),
+    ],
+)
+def test_a_pattern_that_nobody_could_fill_is_refused(project: Any, annotation: str, said: str) -> None:
+    text = CONFTEST.replace(
+        "queue: QueueVisibility, store: ObjectStorage, config: ClaimCheckConfig, clock: prism.Clock", annotation, 1
+    )
+    (project.path / "conftest.py").write_text(text)
+    result = project.run("--prism-backend=memory", "--prism-level=smoke", "-k", "illegal_topic", ORDER)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert said in " ".join(result.stdout.str().split())
