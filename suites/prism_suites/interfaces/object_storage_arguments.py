@@ -60,12 +60,12 @@ def _names(limits: Limits) -> Iterator[dict[str, Any]]:
 async def _scene(store: Any, limits: Limits) -> None:
     """One object with metadata, beside names that an illegal one may be cut or decoded to."""
     await store.create_bucket(BUCKET)
-    for key in ("k", "a" * limits.max_name, "ab", "a?b", "?", "a"):
+    for key in ("k", "a" * limits.max_name, "a?b"):
         await store.put(BUCKET, key, b"old", **_OLD.keywords)
 
 
 async def _untouched(store: Any, limits: Limits, sentence: str) -> None:
-    keys = sorted({"k", "a" * limits.max_name, "ab", "a?b", "?", "a"})
+    keys = sorted({"k", "a" * limits.max_name, "a?b"})
     same("object_storage.12", sorted(await listed(store)), keys, f"{sentence} changed which objects there are")
     for key in keys:
         value("object_storage.12", await store.get(BUCKET, key), b"old", f"{sentence} changed an object")

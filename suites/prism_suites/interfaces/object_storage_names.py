@@ -41,7 +41,7 @@ def _same_keys(got: Any, wanted: Any, sentence: str, promise: str) -> None:
 
 
 @check("object_storage.3", "object_storage.8")
-@gauntlet(_groups(1, 24))
+@gauntlet(_groups(2, 24))
 @given(names=universes())
 async def every_key_is_an_object_of_its_own(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
     """Keys that differ in any code point hold data of their own, also when overwritten, and are listed verbatim (OB-4, OS-10)."""
@@ -84,7 +84,7 @@ async def a_missing_key_is_not_taken_for_its_partner(store: ObjectStorage, case:
 
 
 @check("object_storage.4", "object_storage.3")
-@gauntlet(_groups(2, 16))
+@gauntlet(_groups(3, 16))
 @given(names=universes())
 async def deleting_a_key_leaves_its_partners(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
     """Look-alikes are deleted one by one, each once, and those that are left hold what they held (OB-9)."""
@@ -120,10 +120,10 @@ async def all_keys_together_are_apart(store: ObjectStorage, case: Case) -> None:
 
 
 def _bucket_groups(limits: Limits) -> Iterator[dict[str, Any]]:
-    for names in confusable_names(limits, 8):
+    for names in confusable_names(limits, 5):
         yield {"names": names}
-    for names in name_groups(limits.max_name)[::9]:
-        yield {"names": names[:10]}
+    for names in name_groups(limits.max_name)[::15]:
+        yield {"names": names[:8]}
 
 
 @check("object_storage.11", "object_storage.3", "object_storage.15")

@@ -23,9 +23,13 @@ _ON = ((0, 0), (0, 1))
 
 
 def _pairs(limits: Limits) -> Iterator[dict[str, Any]]:
-    """Each pair of calls, the second beginning up to six turns later, with a look after each."""
-    pairs = [*combinations_with_replacement(_WRITES, 2), *product(_WRITES[:3], _READS), *product(_READS, _WRITES[:3])]
-    for number, ((first, second), present, turns) in enumerate(product(pairs, (True, False), (0, 1, 3))):
+    """Each pair of calls, the second beginning up to three turns later, with a look after each."""
+    writing, reading = (
+        [*combinations_with_replacement(_WRITES, 2)],
+        [*product(_WRITES[:3], _READS), *product(_READS[:3], _WRITES[:3])],
+    )
+    cases = [*product(writing, (True, False), (0, 1, 3)), *product(reading, (True,), (0, 1, 3))]
+    for number, ((first, second), present, turns) in enumerate(cases):
         scripts: list[list[Act]] = [[(first, 0, 0), ("get", 0, 0)], [(second, 0, turns), ("metadata", 0, 0)]]
         yield {"present": present, "on": _ON[number % 2], "scripts": scripts, "length": (1000, 200_000)[number % 7 == 0]}
 

@@ -20,7 +20,7 @@ from prism_testkit.interfaces import ObjectStorage
 from prism_testkit.strategies import durations, ttls
 from prism_testkit.traits import Limits
 
-_LENGTHS = (0.05, 1.0, 1.5, 60.0, 3600.0, 86400.0, 2_147_484.0, 4_294_968.0, 1e8, 1e9)
+_LENGTHS = (0.05, 1.5, 60.0, 86400.0, 4_294_968.0, 1e9)
 
 
 @check("object_storage.9", "object_storage.2")
@@ -70,13 +70,12 @@ async def every_length_of_life_is_kept(store: ObjectStorage, case: Case, ttl_s: 
         await times.to(deadline.start - round(ttl_s * (1 - part) * 1e9)) if case.clock.virtual else None
         await look_at(times, store, "get", "k", deadline, story=story)
     await times.before(deadline)
-    for look in looks(store, reading=True):
+    for look in ("get_stream", "list_objects"):
         await look_at(times, store, look, "k", deadline, story=story)
     await expect_deadline(case, times, store, "k", deadline, story)
     if await times.past(deadline):
-        for look in looks(store, reading=True):
+        for look in ("get", "exists", "list_objects of a prefix", "delete"):
             await look_at(times, store, look, "k", deadline, story=story)
-        await look_at(times, store, "delete", "k", deadline, story=story)
     await look_at(times, store, "get", "stays", None, story="beside one that expired")
     await expect_deadline(case, times, store, "stays", None, "beside one that expired")
 
@@ -183,7 +182,7 @@ async def a_new_put_clears_the_deadline(
     story = f"{again} at {part:g} of a life of {ttl_s:g} s"
     await expect_object("object_storage.10", whole, "k", HELD, story, said)
     reclaim_s = case.traits.ttl_reclaim_s or 0.0
-    for seconds in (ttl_s, 0.001, times.slack_ns / 1e9, reclaim_s, ttl_s * 10, 1e6):
+    for seconds in (ttl_s, times.slack_ns / 1e9 + reclaim_s, 1e6):
         await times.move(seconds)
         await expect_object("object_storage.10", whole, "k", HELD, f"{story}, {seconds:g} s later", said)
     await expect_object("object_storage.10", rival, "k", HELD, story, said)
