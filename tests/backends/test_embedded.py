@@ -23,6 +23,7 @@ from embedded_stores import (
     listed,
 )
 
+from prism_testkit.interfaces import INTERFACES
 from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
 from prism_testkit.registry import Registry
 
@@ -38,9 +39,7 @@ async def test_registration(world: World) -> None:
     registry = Registry()
     registry.add(world.backend)
     assert registry.warnings == []
-    assert set(registry.offers[world.backend.name]) == {
-        f"keyvalue_{flavour}" for flavour in ("basic", "scan", "ttl", "transactional", "batch", "cas")
-    }
+    assert set(registry.offers[world.backend.name]) == set(INTERFACES)
 
 
 @every_store

@@ -12,8 +12,9 @@ import pytest
 from redis_store import World, changed, connected, expect, listed, name, over_valkey, serving
 
 from prism_backends.redis import RedisKeyValue, redis
-from prism_backends.redis.keyvalue import clean
+from prism_backends.redis.client import clean
 from prism_backends.valkey import valkey
+from prism_testkit.interfaces import INTERFACES, interface_model
 from prism_testkit.interfaces.errors import InvalidName, NotFound, PayloadTooLarge
 from prism_testkit.registry import Registry
 
@@ -43,7 +44,7 @@ def test_registration() -> None:
         registry.add(backend)
         assert registry.warnings == []
         offers = registry.offers[backend.name]
-        assert set(offers) == {f"keyvalue_{flavour}" for flavour in ("basic", "scan", "ttl", "transactional", "batch", "cas")}
+        assert set(offers) == {name for name in INTERFACES if interface_model(name) != "object_storage"}
         assert {offer.traits.durability for offer in offers.values()} == {"process"}
         assert offers["keyvalue_basic"].driver.backend_name == backend.name
 
