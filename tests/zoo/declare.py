@@ -12,12 +12,17 @@ from prism_testkit.pattern import Pattern
 from .reference import FileKeyValue, KeyValue, Transaction, backend
 from .stores import FileStore, Store, connector
 
-__all__ = ["HOME", "Mutant", "declaring"]
+__all__ = ["HOME", "Mutant", "declaring", "words"]
 
 T = TypeVar("T", bound=type)
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where a word of CamelCase begins: ``CutsNamesAt255`` is ``cuts_names_at_255``."""
+
+
+def words(name: str) -> str:
+    """Return a class's name in snake case."""
+    return _WORDS.sub("_", name).lower()
 
 
 HOME = f"{__package__}.catalogue"
@@ -54,7 +59,7 @@ def declaring(into: list[Mutant]) -> Callable[..., Callable[[T], T]]:
         promise: str, kind: str, trap: str = "", also: str = "", store: type[Store] | None = None, **settings: Any
     ) -> Callable[[T], T]:
         def declare(wrong: T) -> T:
-            name = _WORDS.sub("_", wrong.__name__).lower()
+            name = words(wrong.__name__)
             driver = _driver(wrong)
             store_type = store or (wrong if issubclass(wrong, Store) else None)
             if store_type is not None:
