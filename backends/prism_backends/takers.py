@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
@@ -15,7 +16,6 @@ T = TypeVar("T")
 _ROUNDING_S = 1e-5
 """Who waits does so for this much longer, so that a rounded instant ends no wait early."""
 _PAUSE_S = 0.01
-_LONGEST_PAUSE_S = 0.1
 _PATIENCE = 0.2
 """What another process does rings no bell here. So a taker also looks by itself: after a fifth of the time it has waited."""
 
@@ -27,6 +27,8 @@ class Takers:
     """
 
     def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
+        """By which a process knows what it told others itself."""
         self._waiting: dict[str, list[_Taker]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -56,16 +58,21 @@ class Takers:
                 taker.expect(seconds)
 
     async def first(
-        self, queue: str, attempt: Callable[[], Awaitable[tuple[T | None, float]]], timeout_s: float, clock: prism.Clock
+        self,
+        queue: str,
+        attempt: Callable[[], Awaitable[tuple[T | None, float]]],
+        timeout_s: float,
+        clock: prism.Clock,
+        longest_pause_s: float,
     ) -> T | None:
         """Return what ``attempt`` gives as soon as it gives something, None if it never did for ``timeout_s``.
 
         An attempt also tells the instant by which to try again, infinity if there is none. The last one begins when the time
-        is over.
+        is over. Between two there are at most ``longest_pause_s``, for what nobody tells.
         """
         began_s = clock.now_s()
         # Time that is virtual waits for nobody, so there is no other process to look out for.
-        longest_s = math.inf if clock.virtual else _LONGEST_PAUSE_S
+        longest_s = math.inf if clock.virtual else longest_pause_s
         taker = _Taker()
         self._waiting.setdefault(queue, []).append(taker)
         try:

@@ -52,7 +52,10 @@ class World:
 
     async def client(self, namespace: str = "") -> Queue:
         self.connections.append(await self.stack.enter_async_context(self.backend.connect(self.place)))
-        return driver_of(self.backend, self.connections[-1], namespace or self.namespace)
+        driver = driver_of(self.backend, self.connections[-1], namespace or self.namespace)
+        if isinstance(driver, RedisQueue):
+            self.stack.push_async_callback(driver.close)
+        return driver
 
     async def leased(self, queue: str, seconds: float = 100, timeout_s: float = 0) -> Lease:
         lease = await self.q.receive(queue, seconds, timeout_s)

@@ -11,7 +11,8 @@ from queue_world import World, cancelled_after, connected, expect, resting, sett
 from redis_store import changed, name, private, serving
 
 import prism_testkit as prism
-from prism_backends.redis import redis
+from prism_backends import takers
+from prism_backends.redis import RedisQueue, queue, redis
 from prism_backends.valkey import valkey
 from prism_testkit.interfaces import Lease, QueueMessage
 from prism_testkit.interfaces.errors import BackendUnavailable, Conflict, OperationTimeout
@@ -160,26 +161,69 @@ async def test_a_loop_that_ends_with_takes_under_way_loses_nothing(world: World)
 # Waiting
 
 
-@over_valkey
-async def test_a_take_that_waits_is_woken_by_another_process(world: World) -> None:
-    async with connected(valkey, place_of(world.place.url), world.namespace) as elsewhere:
-        for _ in range(3):
-            task = asyncio.create_task(world.q.dequeue("q", 50))
+def test_a_take_that_waits_is_woken_by_another_process(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told, not by a look of its own: those are made to be an hour apart."""
+    monkeypatch.setattr(takers, "_PAUSE_S", 3600)
+    monkeypatch.setattr(queue, "_LONGEST_PAUSE_S", 3600)
+
+    async def scenario() -> None:
+        namespace = name()
+        async with (
+            connected(valkey, place_of(url), namespace) as world,
+            connected(valkey, place_of(url), namespace) as elsewhere,
+        ):
+            waiting = asyncio.create_task(world.q.dequeue("q\0:é", 5000))
+            await resting(world.q, "q\0:é")
+            await elsewhere.q.enqueue("q\0:é", b"m")
+            assert await waiting
+
+            # What it hears of last is the first to come.
+            waiting = asyncio.create_task(world.q.dequeue("q", 5000))
+            await resting(world.q, "q")
+            for delay_s in (1e9, 1000, 0.1):
+                await elsewhere.q.enqueue_delayed("q", b"m", delay_s=delay_s)
+            assert await waiting
+
+            await elsewhere.q.enqueue("q", b"m")
+            lease = await elsewhere.leased("q")
+            waiting = asyncio.create_task(world.q.dequeue("q", 5000))
+            await resting(world.q, "q")
+            await elsewhere.q.extend(lease, 2000)
+            await elsewhere.q.release(lease)
+            assert await waiting
+
+            assert isinstance(world.q, RedisQueue)
+            await world.q.close()
+            waiting = asyncio.create_task(world.q.dequeue("q", 5000))
             await resting(world.q, "q")
             await elsewhere.q.enqueue("q", b"m")
-            message = await task
-            assert message is not None
+            assert await waiting
 
-        await elsewhere.q.enqueue("q", b"n")
-        task = asyncio.create_task(world.q.dequeue("q", 50))
-        assert await task
-        await elsewhere.q.enqueue("q", b"o")
-        lease = await elsewhere.q.receive("q", 100)
-        assert lease is not None
-        task = asyncio.create_task(world.q.dequeue("q", 50))
-        await resting(world.q, "q")
-        await elsewhere.q.release(lease)
-        assert await task
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+def test_a_take_that_waits_hears_again_after_its_connection_was_lost(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takers, "_PAUSE_S", 3600)
+    monkeypatch.setattr(queue, "_LONGEST_PAUSE_S", 3600)
+
+    async def scenario() -> None:
+        namespace = name()
+        async with (
+            connected(valkey, place_of(url), namespace) as world,
+            connected(valkey, place_of(url), namespace) as elsewhere,
+        ):
+            waiting = asyncio.create_task(world.q.dequeue("q", 5000))
+            await resting(world.q, "q")
+            for _ in range(3):
+                await elsewhere.connections[0].execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
+                await elsewhere.q.enqueue("q", b"m")  # before it listens again, or after
+                assert await waiting
+                waiting = asyncio.create_task(world.q.dequeue("q", 5000))
+                await resting(world.q, "q")
+            await elsewhere.q.enqueue("q", b"m")
+            assert await waiting
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
 
 
 @over_valkey

@@ -6,7 +6,9 @@ microseconds until which it is *delayed* or *leased* (then the hash has a ``toke
 
 Each script first settles: it brings all queues to the server's present, so the state is always what the clock says, in the order
 in which things fell due, and no timer is needed. Each returns its result, the queues in which messages became ready, and the
-microseconds until the first end of a lease or a delay that it set, or -1.
+microseconds until the first end of a lease or a delay that it set, or -1; and it publishes these two for other processes on the
+channel ``changed``, behind the name of the process that it acts for and a colon: ``q<queue>`` and ``t<microseconds>``. That name is
+KEYS[2], and made like a key, so that access lists let it pass.
 
 Keys are made from a prefix inside of the scripts, so this is not for a cluster, which must be told them beforehand
 (https://redis.io/docs/latest/develop/programmability/eval-intro/).
@@ -136,9 +138,16 @@ end
 settle()
 """
 
+_TELL = """
+local function tell(what) redis.call('PUBLISH', prefix .. 'changed', KEYS[2] .. ':' .. what) end
+for _, queue in ipairs(woken) do tell('q' .. queue) end
+if expected >= 0 then tell(string.format('t%.0f', expected)) end
+return {result, woken, expected}
+"""
+
 
 def _step(text: str) -> str:
-    return script(f"{_RULES}{text}\nreturn {{result, woken, expected}}")
+    return script(f"{_RULES}{text}{_TELL}")
 
 
 ADD = _step("""

@@ -13,6 +13,7 @@ from prism_backends.cancellation import begun, ended
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.redis import messages
 from prism_backends.redis.client import TIMEOUT_S, RedisClient, model_prefix, translated
+from prism_backends.redis.feed import Feed
 from prism_backends.takers import Takers
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -31,14 +32,17 @@ __all__ = ["RedisQueue"]
 T = TypeVar("T")
 
 _MOST = 2**53
+_LONGEST_PAUSE_S = 1.0
+"""How long a take that waits trusts the feed."""
 
 
 class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
-    what this process does, and looks by itself, at least ten times a second, for what others do. The takes of one queue by
-    one process go to the server one after another.
+    what anybody does, and looks by itself once a second in case it was not told. The takes of one queue by
+    one process go to the server one after another. The first take that has to wait opens a connection on which it hears of what
+    other processes do; `close` ends it.
     """
 
     backend_name: ClassVar[str] = "redis"
@@ -55,6 +59,15 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
         self.client = client
         self._prefix = model_prefix(namespace, "queue")
         self._takers, self._clock = Takers.of(client.shared, namespace), prism.RealClock()
+        self._me = self._prefix + b"process." + self._takers.name.encode()
+        self._feed: Feed | None = None
+        self._opening = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Stop listening to other processes. A repeat does nothing."""
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            await feed.close()
 
     async def enqueue(self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return await self._add("enqueue", queue, payload, headers)
@@ -141,10 +154,33 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
             taken = await self._in_turn(operation, queue, ask)
             if len(taken) > 1:
                 return taken, math.inf
+            if timeout_s and await self._listen(operation, queue):
+                return None, self._clock.now_s()  # look again, for what happened before it listened
             return None, math.inf if taken[0] < 0 else self._clock.now_s() + taken[0] / 1e6
 
         timeout_s = prism.check_timeout(timeout_s, operation, self.backend_name)
-        return await self._takers.first(queue, attempt, timeout_s, self._clock)
+        return await self._takers.first(queue, attempt, timeout_s, self._clock, _LONGEST_PAUSE_S)
+
+    async def _listen(self, operation: str, queue: str) -> bool:
+        """Listen from now on to what other processes do; return whether that is new."""
+        async with self._opening:
+            if self._feed is not None:
+                return False
+            feed = Feed(
+                self.client, self._prefix + b"changed", self._what(operation, queue), self._hear, lambda: self._takers.expect(0)
+            )
+            await feed.open()
+            self._feed = feed
+            return True
+
+    def _hear(self, told: bytes) -> None:
+        process, _, what = told.removeprefix(self._prefix).partition(b":")
+        if self._prefix + process == self._me:
+            return
+        if what.startswith(b"q"):
+            self._takers.ring(what[1:].decode())
+        else:
+            self._takers.expect(int(what[1:]) / 1e6)
 
     async def ack(self, lease: Lease) -> None:
         await self._held(messages.ACK, "ack", lease)
@@ -193,7 +229,7 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
     async def _run(self, script: str, operation: str, queue: str, *arguments: Any) -> Any:
         """Run a script and tell the takers in this process what it changed."""
         try:
-            result, woken, expected_us = await self.client.execute_command("EVALSHA", script, 1, self._prefix, *arguments)
+            result, woken, expected_us = await self.client.execute_command("EVALSHA", script, 2, self._prefix, self._me, *arguments)
         except (native.RedisError, OSError) as error:
             raise translated(error, self._what(operation, queue)) from error
         except asyncio.CancelledError:

@@ -36,6 +36,7 @@ _ME = "sqlite"
 _LONGEST_S = 1e10
 _ROUNDING_S = 1e-5
 """An instant is a float, good to 2e-6 s as far as 1e10 s ahead. It is put this much late, so that rounding makes none early."""
+_LONGEST_PAUSE_S = 0.1
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 
 
@@ -163,7 +164,7 @@ class SqliteQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Q
             self._tell(messages)
             return outcome
 
-        return await self._takers.first(queue, attempt, timeout_s, self._client.clock)
+        return await self._takers.first(queue, attempt, timeout_s, self._client.clock, _LONGEST_PAUSE_S)
 
     async def ack(self, lease: Lease) -> None:
         await self._held("ack", lease, lambda messages, name, identity, token: messages.remove(identity))
