@@ -24,9 +24,11 @@ from prism_testkit.interfaces import InvalidName, QueueBasic
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import name_groups, over, patterned, universes
 
-_NO_NAMES: tuple[Any, ...] = (b"a", None, 1, 0, 1.5, True, ("a",), ["a"])
-_NO_PAYLOADS: tuple[Any, ...] = ("text", "", None, 5, 0, 1.5, True, [97], (97, 98), {"a": 1})
-_COMMANDS = (
+__all__ = ["COMMANDS", "NO_NAMES", "NO_PAYLOADS"]
+
+NO_NAMES: tuple[Any, ...] = (b"a", None, 1, 0, 1.5, True, ("a",), ["a"])
+NO_PAYLOADS: tuple[Any, ...] = ("text", "", None, 5, 0, 1.5, True, [97], (97, 98), {"a": 1})
+COMMANDS = (
     *("'; DROP TABLE queue; --", "x' OR '1'='1", "%", "_", "*", "?", "[a-z]", ".*", "a|b", "\\a", "$abc", "{a}", "{}", "{0}", "%s"),
     *(
         "a\r\nFLUSHALL\r\n",
@@ -68,7 +70,7 @@ async def all_names_together_are_apart(queue: QueueBasic, case: Case, part: int)
 
 
 @check("queue_basic.6")
-@gauntlet(lambda limits: [{"text": text} for text in _COMMANDS])
+@gauntlet(lambda limits: [{"text": text} for text in COMMANDS])
 async def text_that_looks_like_a_command_is_only_text(queue: QueueBasic, text: str) -> None:
     """SQL, patterns, protocol lines and paths stand for themselves as names, payloads and headers (Q-27)."""
     beside = await fill(queue, "a", [b"1"]) + await fill(queue, "a", [b"2"])
@@ -109,7 +111,7 @@ async def a_name_at_the_limit_is_accepted(queue: QueueBasic, name: str) -> None:
 
 
 @check("queue_basic.7")
-@gauntlet(lambda limits: [{"name": name} for name in _NO_NAMES])
+@gauntlet(lambda limits: [{"name": name} for name in NO_NAMES])
 async def what_is_no_text_is_no_name(queue: QueueBasic, name: Any) -> None:
     """A queue that is not ``str`` raises ``TypeError`` in every method, before any effect."""
     near = str(name)
@@ -119,7 +121,7 @@ async def what_is_no_text_is_no_name(queue: QueueBasic, name: Any) -> None:
 
 
 @check("queue_basic.7")
-@gauntlet(lambda limits: [{"data": data} for data in _NO_PAYLOADS])
+@gauntlet(lambda limits: [{"data": data} for data in NO_PAYLOADS])
 async def what_is_no_bytes_is_no_payload(queue: QueueBasic, data: Any) -> None:
     """A payload that is not bytes-like raises ``TypeError`` before any effect; a number is not so many NULs."""
     puts = await fill(queue, "q", [b"before"])

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, same
 from prism_suites._queue_racing import drained_too, judge_fifo, overlapped
 from prism_suites._queue_taking import BASIC, drains, fill, numbered
-from prism_suites._racing import clients, together
+from prism_suites._racing import PLANS, clients, together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic, QueueMessage
+from prism_testkit.plan import Plan
 
 _SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("e", "d"),
@@ -31,23 +32,24 @@ _SCRIPTS: tuple[tuple[str, ...], ...] = (
 )
 
 
-async def _play(case: Case, slots: Sequence[Any], scripts: Sequence[str], before: int, patience_s: float = 0.0) -> None:
-    """Run each script on its client: enqueue, dequeue, peek, or let the others run."""
+async def _play(case: Case, slots: Sequence[Any], scripts: Sequence[str], before: int, plan: Plan) -> None:
+    """Run each script on its client: enqueue, dequeue, peek, or let the others run; the plan says who goes next."""
     await fill(slots[0], "q", numbered(before, "before"))
-    case.overlap()
+    case.schedule(plan)
 
     async def perform(slot: Any, number: int, script: str) -> None:
         for place, step in enumerate(script):
             if step == "e":
                 await slot.enqueue("q", b"%d.%d" % (number, place))
             elif step == "d":
-                await slot.dequeue("q", patience_s)
+                await slot.dequeue("q")
             elif step == "p":
                 await slot.peek("q")
             else:
                 await asyncio.sleep(0)
 
     await together(*(perform(slot, number, script) for number, (slot, script) in enumerate(zip(slots, scripts, strict=True))))
+    case.unschedule()
     await slots[-1].peek("q")
     await drained_too(slots[0], "q")
 
@@ -58,7 +60,7 @@ _LETTERS = st.text("edp-", min_size=1, max_size=8)
 @check("queue_basic.10", "queue_basic.2", "queue_basic.3", "queue_basic.5")
 @gauntlet(
     lambda limits: [
-        {"scripts": scripts, "on": on, "before": before}
+        {"scripts": scripts, "on": on, "before": before, "plan": Plan()}
         for scripts in _SCRIPTS
         for on in ("one", "each", "two")
         for before in (0, 1, 3)
@@ -68,11 +70,14 @@ _LETTERS = st.text("edp-", min_size=1, max_size=8)
     scripts=st.lists(_LETTERS, min_size=2, max_size=5).map(tuple),
     on=st.sampled_from(["one", "each", "two"]),
     before=st.integers(0, 3),
+    plan=PLANS,
 )
-async def histories_are_those_of_one_queue(queue: QueueBasic, case: Case, scripts: tuple[str, ...], on: str, before: int) -> None:
+async def histories_are_those_of_one_queue(
+    queue: QueueBasic, case: Case, scripts: tuple[str, ...], on: str, before: int, plan: Plan
+) -> None:
     """However calls of several clients overlap, some order of them explains every answer (Q-08, Q-10)."""
     numbers = [0 if on == "one" else number if on == "each" else number % 2 for number in range(len(scripts))]
-    await _play(case, await clients(queue, case, numbers), scripts, before)
+    await _play(case, await clients(queue, case, numbers), scripts, before, plan)
     judge_fifo(case, "q", BASIC)
     if not overlapped(case, "enqueue", "dequeue", "peek"):
         case.inconclusive("no two calls overlapped")

@@ -23,14 +23,12 @@ from prism_suites._queue_shared import (
 )
 from prism_suites._queue_taking import HELD_S, VISIBILITY, drains, empty, fill, is_message, numbered
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names, longest_names
+from prism_suites.interfaces.queue_basic_names import NO_NAMES, NO_PAYLOADS
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import InvalidName, QueueVisibility
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import name_groups, over, patterned, payload_pools, universes
-
-_NO_NAMES: tuple[Any, ...] = (b"a", None, 1, 0, 1.5, True, ("a",), ["a"])
-_NO_PAYLOADS: tuple[Any, ...] = ("text", "", None, 5, 0, 1.5, True, [97], (97, 98), {"a": 1})
 
 
 @check("queue_visibility.1", "queue_visibility.11")
@@ -144,14 +142,14 @@ async def a_name_at_the_limit_is_accepted(queue: QueueVisibility, name: str) -> 
 
 
 @check("queue_visibility.15")
-@gauntlet(lambda limits: [{"name": name} for name in _NO_NAMES])
+@gauntlet(lambda limits: [{"name": name} for name in NO_NAMES])
 async def what_is_no_text_is_no_name(queue: QueueVisibility, name: Any) -> None:
     """A queue that is not ``str`` raises ``TypeError`` in every method, before any effect."""
     await refused_everywhere(queue, "queue_visibility.15", _calls(queue, name), TypeError, "what is no text")
 
 
 @check("queue_visibility.15")
-@gauntlet(lambda limits: [{"data": data} for data in _NO_PAYLOADS])
+@gauntlet(lambda limits: [{"data": data} for data in NO_PAYLOADS])
 async def what_is_no_bytes_is_no_payload(queue: QueueVisibility, data: Any) -> None:
     """A payload that is not bytes-like raises ``TypeError`` before any effect."""
     await refused("queue_visibility.15", queue.enqueue("q", data), TypeError, "a payload that is not bytes-like is not refused")

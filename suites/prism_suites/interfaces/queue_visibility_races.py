@@ -12,11 +12,12 @@ from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_leases import one_leased
 from prism_suites._queue_racing import drained_too, judge_leases, overlapped
 from prism_suites._queue_taking import HELD_S, empty, fill, numbered
-from prism_suites._racing import clients, together
+from prism_suites._racing import PLANS, clients, together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.clock import VirtualClock
 from prism_testkit.interfaces import Conflict, Lease, QueueVisibility
+from prism_testkit.plan import Plan
 
 
 async def _succeeds(call: Awaitable[Any], turns: int = 0) -> bool:
@@ -193,7 +194,7 @@ _ENDS = st.lists(st.tuples(st.sampled_from(["ack", "release", "extend"]), st.int
 @check("queue_visibility.2", "queue_visibility.8", "queue_visibility.11", "queue_visibility.4")
 @gauntlet(
     lambda limits: [
-        {"workers": workers, "on": on, "messages": messages}
+        {"workers": workers, "on": on, "messages": messages, "plan": Plan()}
         for messages in (1, 3)
         for on in ("one", "each")
         for workers in (
@@ -204,14 +205,14 @@ _ENDS = st.lists(st.tuples(st.sampled_from(["ack", "release", "extend"]), st.int
         )
     ]
 )
-@given(workers=st.lists(_ENDS, min_size=2, max_size=4), on=st.sampled_from(["one", "each"]), messages=st.integers(1, 4))
+@given(workers=st.lists(_ENDS, min_size=2, max_size=4), on=st.sampled_from(["one", "each"]), messages=st.integers(1, 4), plan=PLANS)
 async def workers_never_hold_one_message_together(
-    queue: QueueVisibility, case: Case, workers: list[list[tuple[str, int]]], on: str, messages: int
+    queue: QueueVisibility, case: Case, workers: list[list[tuple[str, int]]], on: str, messages: int, plan: Plan
 ) -> None:
     """However workers overlap that take, extend, release and ack, each message is with one of them, and none is lost (Q-02)."""
     puts = await fill(queue, "q", numbered(messages))
     slots = await clients(queue, case, [0 if on == "one" else number for number in range(len(workers))])
-    case.overlap()
+    case.schedule(plan)
     acked: list[str] = []
 
     async def work(slot: Any, steps: list[tuple[str, int]]) -> None:
@@ -227,6 +228,7 @@ async def workers_never_hold_one_message_together(
     await together(
         *(work(slot, [(str(call), int(turns)) for call, turns in steps]) for slot, steps in zip(slots, workers, strict=True))
     )
+    case.unschedule()
     await drained_too(queue, "q")
     judge_leases(case, "q")
     taken = {entry.args[0].message.id for entry in case.history.entries if entry.op == "ack" and entry.error is None}
