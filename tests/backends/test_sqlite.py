@@ -9,6 +9,7 @@ import pytest
 from embedded_stores import HERE, THERE, World, everything, expect, listed, place_of, play, raw_sqlite
 
 from prism_backends.sqlite import SqliteKeyValue, client, keyvalue, sqlite
+from prism_backends.sqlite.schema import above
 from prism_testkit.interfaces.errors import (
     AccessDenied,
     BackendUnavailable,
@@ -75,11 +76,11 @@ def test_rows_are_found_by_the_key_and_never_sorted(tmp_path: Path) -> None:
 
 
 def test_the_bound_above_a_prefix() -> None:
-    assert keyvalue._above(b"a") == b"b"
-    assert keyvalue._above(b"a\xff\xff") == b"b"
-    assert keyvalue._above(b"a\xffb") == b"a\xffc"
-    assert keyvalue._above(b"") > b"\xff" * 512
-    assert keyvalue._above(b"\xff\xff") > b"\xff" * 512
+    assert above(b"a") == b"b"
+    assert above(b"a\xff\xff") == b"b"
+    assert above(b"a\xffb") == b"a\xffc"
+    assert above(b"") > b"\xff" * 512
+    assert above(b"\xff\xff") > b"\xff" * 512
 
 
 def test_expired_rows_are_removed_by_later_writes(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ _REFUSALS = (PayloadTooLarge, AccessDenied, InvalidName, NotFound, QuotaExceeded
 _AGREED = ("compression", "checksum", "max_age_s")
 _REST_S = (1.0, 3600.0)
 """The least and the most seconds between two sweeps of the background worker."""
+_BESIDE_BYTES = 192 * 1024
+"""From this size on a payload is hashed by another thread while it is stored; below, changing threads takes longer than hashing."""
 _UNKNOWN_MS = 10**15
 _UNKNOWN_BYTES = 10**15
 
@@ -121,7 +123,7 @@ class PrismClaimCheck(ClaimCheck):
                 data = bytes(payload)
                 if len(data) <= self._config.threshold:
                     return await self._publish_inline(topic, data, given)
-                return await self._publish_claim(topic, _once(data), given)
+                return await self._publish_claim(topic, data, given)
             head, rest = await _split(payload, self._config.threshold)
             if rest is None:
                 return await self._publish_inline(topic, head, given)
@@ -130,13 +132,13 @@ class PrismClaimCheck(ClaimCheck):
     async def _publish_inline(self, topic: str, data: bytes, headers: dict[str, str]) -> Receipt:
         return Receipt(await self._channel.publish(topic, data, escaped(headers, self._config.claim_check_field)), None)
 
-    async def _publish_claim(self, topic: str, chunks: AsyncIterable[Bytes], headers: dict[str, str]) -> Receipt:
+    async def _publish_claim(self, topic: str, payload: bytes | AsyncIterator[Bytes], headers: dict[str, str]) -> Receipt:
         config, key = self._config, self._layout.new_claim()
         what = f"{_ME}: publish {topic[:40]!a}"
         longest = Claim(config.bucket, key, _UNKNOWN_BYTES, Seal().checksum, config.compression, _UNKNOWN_MS)
         with_reference(headers, config.claim_check_field, longest, what)  # whether there is room, before anything is stored
         seal = Seal()
-        stored = await self._store.put_stream(config.bucket, key, packed(chunks, config.compression, seal))
+        stored = await self._stored(key, payload, seal)
         claim = _claim(config, key, seal, stored)
         message = with_reference(headers, config.claim_check_field, claim, what)
         try:
@@ -145,6 +147,21 @@ class PrismClaimCheck(ClaimCheck):
             with suppress(PrismError):  # then it waits for its age
                 await self._store.delete(config.bucket, key)
             raise
+
+    async def _stored(self, key: str, payload: bytes | AsyncIterator[Bytes], seal: Seal) -> ObjectMetadata:
+        """Upload a payload; ``seal`` has seen all of it afterwards."""
+        bucket, compression = self._config.bucket, self._config.compression
+        if not isinstance(payload, bytes) or compression != "none":
+            chunks = _once(payload) if isinstance(payload, bytes) else payload
+            return await self._store.put_stream(bucket, key, packed(chunks, compression, seal))
+        if len(payload) < _BESIDE_BYTES:
+            seal.update(payload)
+            return await self._store.put(bucket, key, payload)
+        sealing = asyncio.get_running_loop().run_in_executor(None, seal.update, payload)
+        try:
+            return await self._store.put(bucket, key, payload)
+        finally:
+            await sealing
 
     # -- consuming -------------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from prism_testkit.interfaces.object_storage import ObjectStorage
 
 __all__ = ["Consumer"]
 
+_WHOLE_BYTES = 4 * 1024 * 1024
+
 
 class _Handle:
     """What a delivery stands for: its message, and whether the broker has confirmed its ack."""
@@ -49,9 +51,14 @@ class Consumer(ClaimConsumer):
         return ClaimDelivery(incoming.id, self._topic, headers, claim, incoming.count, _Handle(incoming, broken))
 
     async def read(self, delivery: ClaimDelivery) -> bytes:
-        return b"".join([chunk async for chunk in self.chunks(delivery)])
+        # What will be held whole anyway is fetched whole, up to a size.
+        whole = delivery.claim is not None and delivery.claim.size <= _WHOLE_BYTES
+        return b"".join([chunk async for chunk in self._chunks(delivery, whole=whole)])
 
-    async def chunks(self, delivery: ClaimDelivery) -> AsyncIterator[bytes]:
+    def chunks(self, delivery: ClaimDelivery) -> AsyncIterator[bytes]:
+        return self._chunks(delivery, whole=False)
+
+    async def _chunks(self, delivery: ClaimDelivery, *, whole: bool) -> AsyncIterator[bytes]:
         self._work.check_open("read")
         handle: _Handle = delivery.handle
         if handle.broken is not None:
@@ -61,7 +68,7 @@ class Consumer(ClaimConsumer):
             yield handle.incoming.payload
             return
         what = f"claim check: claim {claim.bucket!a}/{claim.key!a}"
-        stored = self._kept(claim, handle.incoming)
+        stored = self._kept(claim, handle.incoming, whole)
         try:
             async for chunk in unpacked(stored, claim.compression, claim.size, claim.checksum, what):
                 yield chunk
@@ -70,9 +77,15 @@ class Consumer(ClaimConsumer):
         finally:
             await stored.aclose()
 
-    async def _kept(self, claim: Claim, incoming: Incoming) -> AsyncGenerator[bytes, None]:
+    async def _kept(self, claim: Claim, incoming: Incoming, whole: bool) -> AsyncGenerator[bytes, None]:
         """Yield the object's bytes, keeping the message meanwhile."""
         await self._source.keep(incoming)
+        if whole:
+            data = await self._store.get(claim.bucket, claim.key)
+            if data is None:
+                raise ObjectNotFound(f"{claim.bucket!a}/{claim.key!a}")
+            yield data
+            return
         async for chunk in self._store.get_stream(claim.bucket, claim.key):
             yield chunk
             await self._source.keep(incoming)
