@@ -262,6 +262,12 @@ class Queue(Steps, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, 
         delay = self.delay(delay_s, "enqueue_delayed")
         return self.add("enqueue_delayed", queue, payload, headers, delay_s=delay)
 
+    async def scheduled_count(self, queue: str) -> int:
+        return self.scheduled(self.name(queue, "scheduled_count"))
+
+    def scheduled(self, queue: str) -> int:
+        return sum(map(self.delayed, self.rows(queue)))
+
     async def dequeue(self, queue: str, timeout_s: float = 0) -> QueueMessage | None:
         name, timeout = self.name(queue, "dequeue"), self.timeout(timeout_s, "dequeue")
         return await self.take(name, timeout, self.pop)

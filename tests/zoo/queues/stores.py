@@ -68,7 +68,8 @@ class Space:
                 self.queues.get(queue, {}).pop(name, None)
             else:
                 self.queues.setdefault(queue, {})[name] = thing
-                self.serial = max(self.serial, thing.place, thing.death, thing.ended[1], int(thing.id or 0))
+                token = int(thing.token) if thing.token.isdecimal() else 0
+                self.serial = max(self.serial, thing.place, thing.death, thing.ended[1], token)
 
 
 class Store:
