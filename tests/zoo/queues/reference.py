@@ -6,7 +6,7 @@ which every call runs first.
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -227,11 +227,20 @@ class Steps:
     async def pause(self, queue: str, end: float) -> None:
         """Wait for a change, or for the next instant at which there may be something."""
         waiter = asyncio.get_running_loop().create_future()
-        self.store.waiting.add(waiter)
+        self.waiting().add(waiter)
         try:
             await asyncio.wait([waiter], timeout=max(0.0, min([end, *self.instants(queue)]) - self.now()) + 1e-6)
         finally:
-            self.store.waiting.discard(waiter)
+            self.waiting().discard(waiter)
+
+    def waiting(self) -> set[asyncio.Future[None]]:
+        """Return those that wait for a change."""
+        return self.store.waiting
+
+    def wake(self, waiters: Iterable[asyncio.Future[None]]) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class Queue(Steps, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
