@@ -23,6 +23,9 @@ _MILLISECOND = 1_000_000
 class Times:
     """The clock of one case, in whole nanoseconds, and the slack that its backend claims."""
 
+    ladder = "keyvalue_ttl_real"
+    """The suite that waits where time cannot be moved."""
+
     def __init__(self, case: Case) -> None:
         self._case = case
         resolution, late = (round(seconds * 1e9) for seconds in (case.limits.clock_resolution_s, case.traits.ttl_late_s))
@@ -51,7 +54,7 @@ class Times:
         """Go to an instant, or stay where it is behind; False where time cannot be moved and the instant is ahead."""
         while (ahead := instant_ns - self.now_ns()) > 0:
             if not self.virtual:
-                self._case.note("what comes after a deadline is judged on this clock by the ladder of keyvalue_ttl_real alone")
+                self._case.note(f"what comes after a deadline is judged on this clock by the ladder of {self.ladder} alone")
                 return False
             await self._case.advance(ahead / 1e9)
         return True
