@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from prism_suites._judging import broken
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_leases import lease
 from prism_suites._queue_taking import HELD_S, Put, is_message
+from prism_suites._queue_times import Times
 from prism_testkit.interfaces import QueueDeadLetter, QueueMessage, QueueVisibility
 
 __all__ = ["VisibilityAndDeadLetter", "die", "dies_after", "listed"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_taking import HELD_S, Put, fill, is_message
+from prism_suites._queue_times import Times
 from prism_testkit.interfaces import Conflict, Lease, QueueBasic
 from prism_testkit.outcomes import Inconclusive
 from prism_testkit.tap import offers

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_judge import Judge
 from prism_suites._queue_model import DeadLetters, Delivery, Item, Model
 from prism_suites._queue_taking import Put
+from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.interfaces import INTERFACES, Conflict, Lease, QueueBasic, QueueDeadLetter, QueueVisibility
 from prism_testkit.outcomes import law

@@ -50,7 +50,7 @@ COMMANDS = (
 @given(names=universes())
 async def every_name_is_a_queue_of_its_own(queue: QueueBasic, case: Case, names: tuple[str, ...]) -> None:
     """Names that differ in any code point are queues of their own (Q-27)."""
-    await names_are_apart(queue, some_names(case, names, 4), BASIC)
+    await names_are_apart(queue, some_names(case, names, 8), BASIC)
 
 
 @check("queue_basic.6", "queue_basic.4", "queue_basic.5")
@@ -58,7 +58,7 @@ async def every_name_is_a_queue_of_its_own(queue: QueueBasic, case: Case, names:
 @given(names=universes())
 async def a_look_alike_is_empty(queue: QueueBasic, case: Case, names: tuple[str, ...]) -> None:
     """A queue that was never used is empty, whatever is in those with similar names (Q-27)."""
-    await look_alikes_are_empty(queue, some_names(case, names, 5), BASIC)
+    await look_alikes_are_empty(queue, some_names(case, names, 8), BASIC)
 
 
 @check("queue_basic.6", "queue_basic.3")

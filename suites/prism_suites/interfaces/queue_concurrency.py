@@ -122,7 +122,10 @@ async def waiting_takes_are_given_what_comes(
     queue: QueueBasic, case: Case, waiters: int, messages: int, on: str, pause: float
 ) -> None:
     """Messages that come while takes wait are given to them, each to one; nothing is lost to a take that gave up (Q-11)."""
-    patience_s, pause_s = (200.0, pause) if case.clock.virtual else (0.4 if waiters > messages else 5.0, pause / 1000)
+    surplus = waiters > messages
+    if surplus and not case.clock.virtual and (on == "one" or pause):
+        return  # each of these waits in real time
+    patience_s, pause_s = (200.0, pause) if case.clock.virtual else (0.4 if surplus else 5.0, pause / 1000)
     slots = await clients(queue, case, [0 if on == "one" else number for number in range(waiters)])
     producer = await case.client()
     case.overlap()
@@ -131,7 +134,10 @@ async def waiting_takes_are_given_what_comes(
         for number in range(messages):
             await case.clock.sleep(pause_s)
             await producer.enqueue("q", b"%d" % number)
+        if not case.clock.virtual and case.clock.now_s() - began_s > patience_s / 2:
+            case.inconclusive("the machine was so slow that the takes may have given up")
 
+    began_s = case.clock.now_s()
     *got, _ = await together(*(slot.dequeue("q", patience_s) for slot in slots), produce())
     given = [message.payload for message in got if message is not None]
     if len(given) < min(waiters, messages):

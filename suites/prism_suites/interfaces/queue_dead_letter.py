@@ -3,10 +3,10 @@
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_dying import VisibilityAndDeadLetter, die, dies_after, listed
 from prism_suites._queue_leases import conflicts, lease
 from prism_suites._queue_taking import HELD_S, VISIBILITY, Put, drains, empty, fill, is_message, numbered
+from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic

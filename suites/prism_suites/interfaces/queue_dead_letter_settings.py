@@ -3,10 +3,10 @@
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_dying import VisibilityAndDeadLetter, die, dies_after, listed
 from prism_suites._queue_leases import lease
 from prism_suites._queue_taking import HELD_S, VISIBILITY, drains, empty, fill, numbered
+from prism_suites._queue_times import Times
 from prism_suites._racing import clients, together
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names, longest_names
 from prism_testkit.case import Case

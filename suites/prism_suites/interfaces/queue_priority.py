@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_leases import is_available, lease
 from prism_suites._queue_shared import BAD_HEADERS, headers_gauntlet
 from prism_suites._queue_taking import HELD_S, Put, drained, empty, is_message, take
+from prism_suites._queue_times import Times
 from prism_suites._racing import clients, together
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
 from prism_testkit.case import Case

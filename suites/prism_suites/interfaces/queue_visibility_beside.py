@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_leases import Held, conflicts, lease
 from prism_suites._queue_taking import HELD_S, BasicAndVisibility, Put, fill, is_message, numbered
+from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Lease

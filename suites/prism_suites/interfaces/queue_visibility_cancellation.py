@@ -8,10 +8,10 @@ import contextlib
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_cancelling import POINTS, cancelled, points
 from prism_suites._queue_leases import lease, one_leased
 from prism_suites._queue_taking import HELD_S, empty, fill, is_message, numbered
+from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, QueueDeadLetter, QueueVisibility

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, same
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._queue_leases import one_leased
 from prism_suites._queue_racing import drained_too, judge_leases, overlapped
 from prism_suites._queue_taking import HELD_S, empty, fill, numbered
+from prism_suites._queue_times import Times
 from prism_suites._racing import PLANS, clients, together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet

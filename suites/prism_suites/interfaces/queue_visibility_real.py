@@ -7,10 +7,10 @@ before it, and that it comes is awaited, generously; how late it was is noted.
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, refused
-from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_leases import Held, one_leased
 from prism_suites._queue_taking import HELD_S, fill, is_message, take
+from prism_suites._queue_times import Times
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check
