@@ -153,6 +153,8 @@ async def what_was_brought_back_dies_again(queue: VisibilityAndDeadLetter, case:
     for _ in range(4):
         await dies_after(times, (queue, other), "q", put, 3, "release")
         await listed(queue, "q", [put])
+        for attempt in (1, 2):  # attempts in the target are none in its queue
+            await queue.release((await lease(times, other, "dead", put, attempt=attempt, promise="queue_dead_letter.2")).lease)
         same("queue_dead_letter.5", await other.redrive("q"), 1, "redrive does not return the number of messages that it moved")
     await drains(queue, "q", [put], VISIBILITY, "after many redrives")
 
