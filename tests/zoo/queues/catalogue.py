@@ -6,11 +6,11 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_contents, mutants_order, unusual
+from . import mutants_clients, mutants_contents, mutants_names, mutants_order, unusual
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
-MUTANTS: tuple[Mutant, ...] = (*mutants_contents.MUTANTS, *mutants_order.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (*mutants_contents.MUTANTS, *mutants_order.MUTANTS, *mutants_names.MUTANTS, *mutants_clients.MUTANTS)
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
 
