@@ -1,0 +1,1 @@
+"""Claim checks of the zoo: wrong ones, and correct ones by strangers."""
