@@ -81,7 +81,7 @@ class Judge:
 
     def told(self, bucket: str, key: str, kept: Kept, got: Any, now: Window, call: str) -> None:
         """Judge metadata, by the object and by what its put returned; remember what only the store can tell."""
-        told("object_storage.5", got, kept.data, kept.given, call, lives=kept.deadline is not None)
+        told("object_storage.5", got, kept.data, kept.given, call, lives=True)  # `_deadline` judges that
         if self.model.etags.setdefault((bucket, key, got.etag), kept.data) != kept.data:
             broken("object_storage.5", f"{call}: an etag that other content of this key had", expected="another", got=got.etag)
         if kept.etag is None or kept.touched:

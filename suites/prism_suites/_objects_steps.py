@@ -22,6 +22,8 @@ CONDITIONAL_STEPS = ("put_if_absent",)
 
 _VIRTUAL_TTLS = (60.0, 1.0, 0.25, 0.0, 0.001, 1.5, 3600.0, -1.0, 59.9, 0.5, 86400.0, 2147484.0, 4294968.0, 1e9)
 _REAL_TTLS = (3600.0, 1000.0, 0.0, 86400.0, -1.0, 2147484.0, 4294968.0, 1000.5, 1e9)
+_AT_ONCE_NS = 1_000_000
+"""Where no more slack is claimed, what has no time to live is missing at once."""
 _ADVANCES = (1.0, 0.25, 60.0, 0.001, 3600.0)
 _SAID = (
     NOTHING,
@@ -33,6 +35,10 @@ _SAID = (
     Given("", "", {"é": "🍣"}),
     Given("x/y", None, {"a": "2", "content-type": "own"}),
 )
+
+
+_KEYS = (0, 0, 0, 0, 1, 1, 2, 3)
+"""Which name a step's number stands for: few, and one above all, so that calls meet."""
 
 
 class _SourceFailed(Exception):
@@ -49,17 +55,17 @@ async def run_program(case: Case, first: Any, program: Program) -> None:
     for number in (0, 2):
         actor = Actor(case, clients[number], judges[number], program)
         for bucket in program.names[:2]:
-            await actor.do_create_bucket(Step("create_bucket", number, extra=program.names.index(bucket)))
+            await actor.do_create_bucket(Step("create_bucket", number, extra=3 * program.names.index(bucket)))
     for step in program.steps:
         actor = Actor(case, clients[step.client], judges[step.client], program)
         await getattr(actor, f"do_{step.op}")(step)
     for number in (1, 2):
         actor = Actor(case, clients[number], judges[number], program)
         for place in range(2):
-            for index in range(len(program.names)):
-                await actor.do_get(Step("get", number, index, extra=place))
-                await actor.do_metadata(Step("metadata", number, index, extra=place))
-            await actor.do_list_objects(Step("list_objects", number, 0, extra=place))
+            for index in (0, 4, 6, 7):
+                await actor.do_get(Step("get", number, index, extra=3 * place))
+                await actor.do_metadata(Step("metadata", number, index, extra=3 * place))
+            await actor.do_list_objects(Step("list_objects", number, 0, extra=3 * place))
 
 
 class Actor:
@@ -73,11 +79,14 @@ class Actor:
         self.program = program
 
     def _place(self, step: Step) -> tuple[str, str]:
-        return self.program.name(step.extra % 2), self.program.name(step.name)
+        return self._bucket(step), self.program.name(_KEYS[step.name % len(_KEYS)])
+
+    def _bucket(self, step: Step) -> str:
+        return self.program.name(step.extra % 4 == 3)
 
     async def _made(self, step: Step, call: Callable[[], Awaitable[Any]], known: tuple[type[Exception], ...] = ()) -> Any:
         """Make a call in a bucket; return (answer, when), or None where it rightly said that there is no bucket."""
-        bucket = self.program.name(step.extra % 2)
+        bucket = self._bucket(step)
         start = self.judge.now_ns()
         try:
             got = await call()
@@ -116,7 +125,7 @@ class Actor:
 
     async def _write(self, step: Step, call: Callable[[str, str, bytes, Given], Awaitable[Any]]) -> None:
         bucket, key = self._place(step)
-        data, said = self.program.value(step.value), _SAID[step.extra // 2 % len(_SAID)]
+        data, said = self.program.value(step.value), _SAID[step.extra // 4 % len(_SAID)]
         made = await self._made(step, lambda: call(bucket, key, data, said))
         if made is None:
             return
@@ -129,7 +138,7 @@ class Actor:
         if not creates(self.slot):
             return
         bucket, key = self._place(step)
-        data, said = self.program.value(step.value), _SAID[step.extra // 2 % len(_SAID)]
+        data, said = self.program.value(step.value), _SAID[step.extra // 4 % len(_SAID)]
         made = await self._made(step, lambda: self.slot.put_if_absent(bucket, key, data, **said.keywords))
         if made is None:
             return
@@ -166,9 +175,12 @@ class Actor:
     async def do_set_ttl(self, step: Step) -> None:
         bucket, key = self._place(step)
         ladder = _VIRTUAL_TTLS if self.case.clock.virtual else _REAL_TTLS
-        ttl_s = ladder[step.extra // 2 % len(ladder)]
+        ttl_s = ladder[step.extra // 4 % len(ladder)]
         made = await self._made(step, lambda: self.slot.set_ttl(bucket, key, ttl_s))
         if made is None or not self.judge.presence(bucket, key, made[0], made[1], "set_ttl", "object_storage.9"):
+            return
+        if ttl_s <= 0 and self.model.slack_ns <= _AT_ONCE_NS:
+            self.model.drop(bucket, key, "expiry")
             return
         kept = self.model.buckets[bucket][key]
         kept.deadline, kept.touched, kept.freed = made[1].after(max(ttl_s, 0.0)), True, False
@@ -203,7 +215,7 @@ class Actor:
 
     async def do_list_objects(self, step: Step) -> None:
         bucket, key = self._place(step)
-        prefix = key[: (0, 0, len(key), 1, len(key) // 2, len(key) - 1)[step.extra // 2 % 6]]
+        prefix = key[: (0, 0, len(key), 1, len(key) // 2, len(key) - 1)[step.extra // 4 % 6]]
         made = await self._made(step, lambda: listed(self.slot, prefix, bucket))
         if made is not None:
             self.judge.listing(bucket, prefix, made[0], made[1])
@@ -211,17 +223,17 @@ class Actor:
     # -- buckets and time ------------------------------------------------------------------------------------------------------
 
     async def do_create_bucket(self, step: Step) -> None:
-        bucket = self.program.name(step.extra % 2)
+        bucket = self._bucket(step)
         got = await self.slot.create_bucket(bucket)
         self.judge.answer("object_storage.11", "create_bucket", got, bucket not in self.model.buckets)
         self.model.buckets.setdefault(bucket, {})
 
     async def do_bucket_exists(self, step: Step) -> None:
-        bucket = self.program.name(step.extra % 2)
+        bucket = self._bucket(step)
         self.judge.answer("object_storage.11", "bucket_exists", await self.slot.bucket_exists(bucket), bucket in self.model.buckets)
 
     async def do_delete_bucket(self, step: Step) -> None:
-        bucket, force = self.program.name(step.extra % 2), step.extra >= 40
+        bucket, force = self._bucket(step), step.extra >= 24
         start = self.judge.now_ns()
         try:
             got = await self.slot.delete_bucket(bucket, force=force)
