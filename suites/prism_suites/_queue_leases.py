@@ -47,7 +47,8 @@ async def lease(
     if got.queue != queue or not isinstance(got.token, str):
         broken("queue_visibility.1", "a lease does not name its queue", expected=queue, got=got)
     if got.attempt != attempt or isinstance(got.attempt, bool):
-        which = "queue_visibility.1" if attempt == 1 else "queue_visibility.3"
+        counted = "queue_visibility.1" if attempt == 1 else "queue_visibility.3"
+        which = counted if promise.startswith("queue_visibility") else promise
         broken(which, "a lease does not count its delivery", expected=attempt, got=got.attempt)
     return Held(got, wanted, now.after(seconds), now.end - now.start)
 
