@@ -159,8 +159,12 @@ def test_messages_come_from_another_process(tmp_path: Path) -> None:
 
 def test_to_wait_for_a_day_of_virtual_time_takes_few_looks(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
-        driver = SqlitePubSub(world.connection, HERE)
-        async with driver.subscribe("t") as subscription, driver.subscribe_durable("t", "n") as member:
+        driver, company = (SqlitePubSub(world.connection, HERE) for _ in range(2))
+        async with (
+            driver.subscribe("t") as subscription,
+            driver.subscribe_durable("t", "n") as member,
+            company.subscribe_durable("t", "n"),
+        ):
             await driver.publish_persistent("t", b"v")
             await member.nack(*await member.receive(), delay_s=43_200)
             loop = asyncio.get_running_loop()
