@@ -1,0 +1,264 @@
+"""stream_consumer_groups: what is nacked comes again, not before its delay, and holds up nothing else."""
+
+import math
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism_suites._judging import broken, refused, same
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_model import Window
+from prism_suites._racing import together
+from prism_suites._stream_shared import GROUPS, fill, numbered
+from prism_suites._stream_taking import counted, gets, nothing_comes, patience_s, receive, take
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Member, RecordDelivery, StreamConsumerGroups
+
+_DELAYS_S = (0.001, 0.0015, 0.01, 0.25, 0.5, 0.999, 1.0, 1.5, 2.0, 2.5, 10.0, 59.0, 60.5, 301.0, 3600.0, 86_401.0, 1e6, 2_592_001.0)
+_PARTS = (0.0, 0.5, 0.9, 0.999)
+_MILLISECOND_NS = 1_000_000
+
+
+async def _early(times: Times, members: Sequence[Member], due: dict[int, Window], story: str) -> list[RecordDelivery]:
+    """Receive from everybody; what comes before it is due breaks the promise. Return what came."""
+    slack_ns = _MILLISECOND_NS if times.virtual else 20 * _MILLISECOND_NS
+    found: list[RecordDelivery] = []
+    for member in members:
+        for delivery in await receive(member, 10):
+            deadline = due.get(delivery.record.offset)
+            if deadline is None:
+                broken("stream_consumer_groups.4", f"a record that is held comes again ({story})", expected=[], got=delivery)
+            if times.now_ns() < deadline.start - slack_ns:
+                ahead_s = (deadline.start - times.now_ns()) / 1e9
+                sentence = f"a nacked record comes before its delay is over ({story})"
+                broken("stream_consumer_groups.7", sentence, expected=f"not for another {ahead_s:g} s", got=delivery)
+            found.append(delivery)
+    return found
+
+
+@check("stream_consumer_groups.7", "stream_consumer_groups.5")
+@gauntlet(lambda limits: [{"delay_s": delay_s, "members": members} for delay_s in _DELAYS_S for members in (1, 2)])
+async def a_nacked_record_waits_for_its_delay(stream: StreamConsumerGroups, case: Case, delay_s: float, members: int) -> None:
+    """Before its delay has passed it comes to nobody, then it comes, its count one higher; it holds up no other record."""
+    times = Times(case)
+    if not times.virtual and delay_s < 10:
+        delay_s += 3600.0  # the short ones are judged by the ladder on real clocks
+    other = await case.client()
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(3), laws=GROUPS)
+    async with AsyncExitStack() as stack:
+        member = await stack.enter_async_context(stream.join("s", "g", "c"))
+        held = await gets(case, member, puts[:2])
+        everyone = [member]
+        if members == 2:
+            everyone.append(await stack.enter_async_context(other.join("s", "g", "d")))
+        _, now = await times.during(member.nack(held[0], delay_s=delay_s))
+        deadline = now.after(delay_s)
+        due = {puts[0].offset: deadline}
+        fresh = await fill(other, "s", [b"fresh"], laws=GROUPS)
+        others = {puts[2].offset, fresh[0].offset}
+        due |= dict.fromkeys(others, Window(0, 0))
+        seen: set[int] = set()
+        for _ in range(100):
+            seen |= {delivery.record.offset for delivery in await _early(times, everyone, due, f"delay {delay_s:g} s")}
+            if others <= seen:
+                break
+        same("stream_consumer_groups.7", sorted(others - seen), [], "a delayed record holds up others")
+        if puts[0].offset in seen:
+            return
+        for part in _PARTS if times.virtual else (0.0,):
+            await times.to(now.start + round(delay_s * 1e9 * part))
+            if any(d.record.offset == puts[0].offset for d in await _early(times, everyone, due, f"delay {delay_s:g} s")):
+                return
+        if not times.virtual:
+            return
+        await times.before(deadline)
+        found = await _early(times, everyone, due, f"just before the end of a delay of {delay_s:g} s")
+        await times.past(deadline)
+        for _ in range(int(patience_s(case))):
+            found += await _early(times, everyone, due, "after its delay")
+            if again := [d for d in found if d.record.offset == puts[0].offset]:
+                counted(case, again[0], 2, held[0].delivery_count)
+                return
+            await case.advance(1.0)
+        sentence = "a nacked record does not come again after its delay"
+        broken("stream_consumer_groups.5", sentence, expected=puts[0], got=None)
+
+
+@check("stream_consumer_groups.7", "stream_consumer_groups.5", "stream_consumer_groups.4")
+@gauntlet(
+    lambda limits: [
+        {"delays": delays} for delays in ([30, 20, 10, 0], [5, 5, 5], [0.5, 3600, 0, 60, 0.25, 1], [1e6, 0.001, 7, 1e5])
+    ]
+)
+@given(delays=st.lists(st.sampled_from([0, 0.25, 1, 5, 30.5, 600, -1]), min_size=1, max_size=6))
+async def each_delay_is_its_own(stream: StreamConsumerGroups, case: Case, delays: list[float]) -> None:
+    """Of records with delays of their own each comes when its own is over, none with another's, none twice."""
+    times = Times(case)
+    if not times.virtual:
+        delays = [0.0 if delay_s <= 0 else delay_s + 3600 for delay_s in delays]
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(len(delays)), laws=GROUPS)
+    async with stream.join("s", "g", "c") as member:
+        due: dict[int, Window] = {}
+        for delivery, delay_s in zip(await gets(case, member, puts), delays, strict=True):
+            _, now = await times.during(member.nack(delivery, delay_s=delay_s))
+            due[delivery.record.offset] = now.after(max(0.0, delay_s))
+        seen: set[int] = set()
+        for deadline in sorted(set(due.values()), key=lambda window: window.start):
+            if not times.virtual and deadline.start > times.now_ns():
+                break
+            await times.before(deadline)
+            seen |= {delivery.record.offset for delivery in await _early(times, [member], due, "one of several")}
+            await times.past(deadline)
+            wanted = {offset for offset, window in due.items() if window.end <= deadline.end}
+            for _ in range(int(patience_s(case)) if times.virtual else 100):
+                if wanted <= seen:
+                    break
+                for delivery in await _early(times, [member], due, "one of several"):
+                    if delivery.record.offset in seen:
+                        broken("stream_consumer_groups.4", "a record that is held comes again", expected="once", got=delivery)
+                    seen.add(delivery.record.offset)
+                await case.clock.sleep(0.5 if times.virtual else 0.005)
+            same("stream_consumer_groups.5", sorted(wanted - seen), [], "nacked records do not come again after their delays")
+
+
+@check("stream_consumer_groups.5", "stream_consumer_groups.7")
+@gauntlet(lambda limits: [{"delay_s": delay_s, "count": count} for delay_s in (0, 0.0, -0.0, -1, -1e9, None) for count in (1, 3)])
+async def a_nack_without_delay_gives_back_at_once(stream: StreamConsumerGroups, case: Case, delay_s: Any, count: int) -> None:
+    """Without a delay, or with a negative one, records come again with the next receives, one nack for several or for each."""
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(count), laws=GROUPS)
+    async with stream.join("s", "g", "c") as member:
+        for times in (1, 2, 3):
+            got = await gets(case, member, puts, promise="stream_consumer_groups.5", times=times)
+            if delay_s is None:
+                await member.nack(*got)
+            elif count == 1 or times == 2:
+                for delivery in got:
+                    await member.nack(delivery, delay_s=delay_s)
+            else:
+                await member.nack(*got, delay_s=delay_s)
+        puts += await fill(stream, "s", [b"fresh"], laws=GROUPS)
+        again = await take(case, member, count + 1)
+        found = sorted(delivery.record.offset for delivery in again)
+        same("stream_consumer_groups.5", found, [put.offset for put in puts], "after nacks not every record comes")
+        await member.ack(*again)
+        await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack")
+
+
+@check("stream_consumer_groups.7")
+@gauntlet(lambda limits: [{"delay_s": bad} for bad in (math.nan, math.inf, -math.inf)])
+async def a_delay_that_is_no_number_is_refused(stream: StreamConsumerGroups, case: Case, delay_s: float) -> None:
+    """NaN and infinite delays raise ``ValueError``; the record stays held, and can be acked."""
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(1), laws=GROUPS)
+    async with stream.join("s", "g", "c") as member:
+        got = await gets(case, member, puts)
+        await refused("stream_consumer_groups.7", member.nack(*got, delay_s=delay_s), ValueError, "a bad delay is not refused")
+        await nothing_comes(case, member, "stream_consumer_groups.7", "a refused nack gave its record back")
+        await member.ack(*got)
+    async with stream.join("s", "g", "c") as member:
+        await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack")
+
+
+@check("stream_consumer_groups.7", "stream_consumer_groups.10")
+@gauntlet(lambda limits: [{"delay_s": delay_s, "by": by} for delay_s in (0.5, 5.0, 90.0) for by in ("its member", "another")])
+async def a_waiting_receive_is_given_what_is_due(stream: StreamConsumerGroups, case: Case, delay_s: float, by: str) -> None:
+    """A receive that waits longer than the delay is given the record, and not before the delay is over."""
+    times = Times(case)
+    if not times.virtual:
+        delay_s /= 500
+    other = await case.client()
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(1), laws=GROUPS)
+    async with AsyncExitStack() as stack:
+        member = await stack.enter_async_context(stream.join("s", "g", "c"))
+        held = await gets(case, member, puts)
+        everyone = [member]
+        if by == "another":
+            everyone.append(await stack.enter_async_context(other.join("s", "g", "d")))
+        _, now = await times.during(member.nack(*held, delay_s=delay_s))
+        wait_s = delay_s + (patience_s(case) if times.virtual else 2.0 if by == "another" else 10.0)
+        shortly_s = 1.0 if times.virtual else 0.05
+        given: list[tuple[int, RecordDelivery]] = []
+
+        async def wait(waiter: Member) -> None:
+            while not given and times.now_ns() < now.end + round(wait_s * 1e9):
+                for delivery in await waiter.receive(1, shortly_s if by == "another" else wait_s):
+                    given.append((times.now_ns(), delivery))
+
+        await together(*map(wait, everyone))
+        same("stream_consumer_groups.5", len(given), 1, "of waiting receives so many are given a record whose delay is over")
+        if given[0][0] < now.start + round(delay_s * 1e9) - (_MILLISECOND_NS if times.virtual else 5 * _MILLISECOND_NS):
+            broken("stream_consumer_groups.7", "a nacked record comes before its delay is over", expected=delay_s, got=given)
+
+
+@check("stream_consumer_groups.5", "stream_consumer_groups.7")
+@gauntlet(
+    lambda limits: [
+        {"delay_s": delay_s, "extra": extra} for delay_s in (0.0, 40.0, 1e5) for extra in ("leave", "repeat", "left with another")
+    ]
+)
+async def what_is_delayed_is_not_lost(stream: StreamConsumerGroups, case: Case, delay_s: float, extra: str) -> None:
+    """When its member leaves, or nacks it anew, a delayed record still comes again, whole, at the latest after its delay."""
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(2), laws=GROUPS)
+    async with AsyncExitStack() as stack:
+        member = await stack.enter_async_context(stream.join("s", "g", "c"))
+        held = await gets(case, member, puts)
+        await member.nack(held[0], delay_s=delay_s if case.clock.virtual else 0.0)
+        if extra == "repeat":
+            await member.nack(held[0], delay_s=1e9 if not delay_s else 0.0)
+            wanted, reader = puts[:1], member
+            if delay_s and case.clock.virtual:
+                sentence = "a repeated nack took the delay of the first away"
+                await nothing_comes(case, member, "stream_consumer_groups.7", sentence, wait_s=0)
+        else:
+            if extra == "leave":
+                await member.ack(held[1])
+            wanted = puts[:1] if extra == "leave" else puts
+            await stack.aclose()
+            reader = await stack.enter_async_context(stream.join("s", "g", "d"))
+        if case.clock.virtual:
+            await case.advance(delay_s + 1.0)
+        await gets(case, reader, wanted, promise="stream_consumer_groups.5", times=2, story=f"delayed, then {extra}")
+
+
+_REAL_S = (0.05, 0.2, 0.5, 0.8, 1.0)
+
+
+@check("stream_consumer_groups.7", "stream_consumer_groups.5")
+async def delays_hold_on_a_clock_that_cannot_be_moved(stream: StreamConsumerGroups, case: Case) -> None:
+    """The whole ladder at once, each delay in a group of its own: nothing comes early, everything comes."""
+    if case.clock.virtual:
+        case.note("on virtual time every delay is judged by itself")
+        return
+    times = Times(case)
+    puts = await fill(stream, "s", numbered(1), laws=GROUPS)
+    async with AsyncExitStack() as stack:
+        waiting: dict[str, tuple[Member, Window]] = {}
+        for delay_s in _REAL_S:
+            name = f"g{delay_s}"
+            await stream.create_group("s", name)
+            member = await stack.enter_async_context(stream.join("s", name, "c"))
+            held = await gets(case, member, puts)
+            _, now = await times.during(member.nack(*held, delay_s=delay_s))
+            waiting[name] = (member, now.after(delay_s))
+        late = times.now_ns() + round((max(_REAL_S) + patience_s(case)) * 1e9)
+        while waiting:
+            for name, (member, deadline) in list(waiting.items()):
+                if await _early(times, [member], {puts[0].offset: deadline}, name):
+                    del waiting[name]
+            if times.now_ns() > late:
+                broken(
+                    "stream_consumer_groups.5",
+                    "nacked records do not come again after their delays",
+                    expected=[],
+                    got=list(waiting),
+                )
+            await case.clock.sleep(0.02)
