@@ -124,8 +124,17 @@ class Actor:
 
     # -- looks and takes -------------------------------------------------------------------------------------------------------
 
+    def arrive(self, queue: str, message: Any, now: Window) -> None:
+        """If a message is given that may have died during the call, it did."""
+        for name, dead in list(self.model.configured.items()):
+            for item in self.model.limbo(name, now) if dead.target == queue else ():
+                if message is not None and item.put.id == getattr(message, "id", None):
+                    self.model.fail(item, "deadline")
+                    self.model.kill(item)
+
     async def peek(self, queue: str, step: Step) -> None:
         got, now = await self.times.during(self.slot.peek(queue))
+        self.arrive(queue, got, now)
         self.model.bury(queue, now)
         if got is None:
             if not self.model.open_leases(queue, now):
@@ -141,6 +150,7 @@ class Actor:
 
     async def dequeue(self, queue: str, step: Step | None) -> bool:
         got, now = await self.times.during(self.slot.dequeue(queue))
+        self.arrive(queue, got, now)
         self.model.expire(queue, now)
         if got is None:
             self.judge.nothing(queue, now, "dequeue")
@@ -154,6 +164,7 @@ class Actor:
         ladder = _VISIBLE_S if self.times.virtual else _REAL_S
         seconds = ladder[step.extra % len(ladder)] if step is not None else 43_200.0
         got, now = await self.times.during(self.slot.receive(queue, seconds))
+        self.arrive(queue, getattr(got, "message", None), now)
         self.model.bury(queue, now)
         if got is None:
             self.judge.nothing(queue, now, "receive")
@@ -237,7 +248,8 @@ class Actor:
             return
         moving = [item for item in listed if self.model.held(item, now) == "no"]
         got, then = await self.times.during(self.slot.redrive(queue))
-        if any(self.model.held(item, Window(now.start, then.end)) == "either" for item in target):
+        wide = Window(now.start, then.end)
+        if self.model.limbo(queue, wide) or any(self.model.held(item, wide) == "either" for item in target):
             self.case.inconclusive("a lease may have ended during a redrive")
         same("queue_dead_letter.5", got, len(moving), "redrive does not return the number of messages that it moved")
         for item in moving:
