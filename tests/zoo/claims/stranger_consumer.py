@@ -73,7 +73,7 @@ class StrangeConsumer(ClaimConsumer):
         """Yield the original bytes, and raise at the end what is wrong with them."""
         check = Check()
         try:
-            async for piece in unpack(self.claims.store.get_stream(claim.bucket, claim.key), claim.compression):
+            async for piece in self.unpacked(claim):
                 check.feed(piece)
                 if check.size > claim.size:
                     break
@@ -84,6 +84,9 @@ class StrangeConsumer(ClaimConsumer):
         except (ObjectNotFound, BucketNotFound) as error:
             raise await self.absent(claim) from error
         self.compare(check, claim)
+
+    def unpacked(self, claim: Claim) -> AsyncIterator[bytes]:
+        return unpack(self.claims.store.get_stream(claim.bucket, claim.key), claim.compression)
 
     def compare(self, check: Check, claim: Claim) -> None:
         if (check.size, check.checksum) != (claim.size, claim.checksum):

@@ -30,7 +30,7 @@ from .stranger_codec import PIECE, Check, escape, pack, write_reference
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 
-__all__ = ["StrangeClaimCheck"]
+__all__ = ["AGREED", "REFUSED", "StrangeClaimCheck", "sliced"]
 
 REFUSED = (PayloadTooLarge, AccessDenied, InvalidName, NotFound, QuotaExceeded, ValueError, TypeError)
 HEADERS_BYTES = 8192
@@ -43,6 +43,8 @@ class StrangeClaimCheck(ClaimCheck):
 
     consumer_type = StrangeConsumer
     sweep_type = Sweep
+    refusals: tuple[type[BaseException], ...] = REFUSED
+    agreed: tuple[str, ...] = AGREED
 
     def __init__(self, *, queue: QueueVisibility, store: ObjectStorage, config: ClaimCheckConfig, clock: Clock) -> None:
         self.queue = queue
@@ -73,7 +75,7 @@ class StrangeClaimCheck(ClaimCheck):
     async def agree(self) -> None:
         """Compare with what the first one wrote."""
         key = f"{self.config.prefix}/_config"
-        mine = {name: getattr(self.config, name) for name in AGREED}
+        mine = {name: getattr(self.config, name) for name in self.agreed}
         if await self.store.get(self.config.bucket, key) is None:
             await self.store.put(self.config.bucket, key, json.dumps(mine).encode())
         found = await self.store.get(self.config.bucket, key)
@@ -81,7 +83,7 @@ class StrangeClaimCheck(ClaimCheck):
         self.compare(mine, theirs)
 
     def compare(self, mine: dict[str, object], theirs: dict[str, object]) -> None:
-        differences = [f"{name}: {mine[name]!r} here, {theirs[name]!r} there" for name in AGREED if mine[name] != theirs[name]]
+        differences = [f"{name}: {mine[name]!r} here, {theirs[name]!r} there" for name in self.agreed if mine[name] != theirs[name]]
         if differences:
             raise ConfigError(f"{self.config.bucket}/{self.config.prefix} is used otherwise: {'; '.join(differences)}")
 
@@ -139,16 +141,19 @@ class StrangeClaimCheck(ClaimCheck):
 
     async def published(self, topic: str, payload: Bytes | AsyncIterable[Bytes], headers: Mapping[str, str] | None) -> Receipt:
         escaped = self.escaped(checked(headers))
-        pieces = sliced(payload)
+        pieces = self.sliced(payload)
         head: list[bytes] = []
         async for piece in pieces:
             head.append(piece)
-            if self.is_large(sum(map(len, head))):
+            if self.is_large(head):
                 return await self.claimed(topic, chained(head, pieces), escaped)
         return Receipt(await self.queue.enqueue(topic, b"".join(head), escaped), None)
 
-    def is_large(self, size: int) -> bool:
-        return size > self.config.threshold
+    def is_large(self, head: list[bytes]) -> bool:
+        return sum(map(len, head)) > self.config.threshold
+
+    def sliced(self, payload: Bytes | AsyncIterable[Bytes]) -> AsyncIterator[bytes]:
+        return sliced(payload)
 
     def escaped(self, headers: dict[str, str]) -> dict[str, str]:
         return escape(headers, self.config.claim_check_field)
@@ -158,13 +163,15 @@ class StrangeClaimCheck(ClaimCheck):
         self.check_room(headers, key)
         claim = await self.upload(key, pieces)
         try:
-            identifier = await self.refer(topic, claim, headers)
-        except REFUSED:
-            # The refusal is what the caller has to know; what cannot be removed now goes by its age.
-            with contextlib.suppress(PrismError):
-                await self.store.delete(claim.bucket, claim.key)
+            return Receipt(await self.refer(topic, claim, headers), claim)
+        except self.refusals:
+            await self.take_back(claim)
             raise
-        return Receipt(identifier, claim)
+
+    async def take_back(self, claim: Claim) -> None:
+        # The refusal is what the caller has to know; what cannot be removed now goes by its age.
+        with contextlib.suppress(PrismError):
+            await self.store.delete(claim.bucket, claim.key)
 
     def new_key(self) -> str:
         return f"{self.config.prefix}/{uuid.uuid4().hex}"
@@ -191,7 +198,13 @@ class StrangeClaimCheck(ClaimCheck):
         return Claim(self.config.bucket, key, check.size, check.checksum, self.config.compression, stored.last_modified_ms)
 
     async def refer(self, topic: str, claim: Claim, headers: dict[str, str]) -> str:
-        return await self.queue.enqueue(topic, b"", {**headers, self.config.claim_check_field: self.reference(claim)})
+        return await self.queue.enqueue(
+            topic, self.beside(claim), {**headers, self.config.claim_check_field: self.reference(claim)}
+        )
+
+    def beside(self, claim: Claim) -> bytes:
+        """Return what travels beside the reference: nothing."""
+        return b""
 
     @contextlib.asynccontextmanager
     async def consume(self, topic: str, consumer: str) -> AsyncIterator[StrangeConsumer]:
@@ -207,7 +220,7 @@ class StrangeClaimCheck(ClaimCheck):
         self.check_open()
         if self.config.cleanup == "retain":
             return Swept()
-        return await self.sweep_type(self, await self.now_ms()).run()
+        return await self.sweep_type(self.store, self.config, await self.now_ms()).run()
 
 
 def checked(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -1,0 +1,67 @@
+"""Our claim check, its consumer and its sweep, in small steps: what the wrong ones of it override."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from prism_patterns.claim_check import Claim, ClaimCheckConfig, ClaimConsumer, PrismClaimCheck, Swept
+from prism_patterns.claim_check.consuming import Consumer
+from prism_patterns.claim_check.sweeping import marker_name
+from prism_testkit.interfaces import PrismError
+
+from .stranger_sweep import Sweep
+
+__all__ = ["OurConsumer", "OurSweep", "Ours"]
+
+
+class OurConsumer(Consumer):
+    """The acks of `Consumer` in two steps."""
+
+    async def put_marker(self, claim: Claim) -> None:
+        await self._store.put(claim.bucket, self._layout.marker(claim.key, self._name), b"")
+
+
+class OurSweep(Sweep):
+    """A stranger's sweep, with our names of markers."""
+
+    def name_of(self, consumer: str) -> str:
+        return marker_name(consumer)
+
+
+class Ours(PrismClaimCheck):
+    """`PrismClaimCheck` with hooks."""
+
+    consumer_type: type[Consumer] = OurConsumer
+    sweep_type: type[Sweep] = OurSweep
+
+    @contextlib.asynccontextmanager
+    async def consume(self, topic: str, consumer: str) -> AsyncIterator[ClaimConsumer]:
+        self._work.check("consume")
+        async with self._channel.source(topic, consumer) as source:
+            yield self.consumer_type(self._store, self._config, self._layout, source, topic, consumer, self._work)
+
+    def sweeping(self) -> ClaimCheckConfig:
+        """Return the configuration of sweeps."""
+        return self._config
+
+    async def now_ms(self) -> int:
+        return (await self._store.put(self._config.bucket, self._layout.clock, b"")).last_modified_ms
+
+    async def sweep(self) -> Swept:
+        with self._work.call("sweep"):
+            return await self.swept()
+
+    async def swept(self) -> Swept:
+        config = self.sweeping()
+        if config.cleanup == "retain":
+            return Swept()
+        return await self.sweep_type(self._store, config, await self.now_ms()).run()
+
+    async def _sweep_now_and_then(self) -> None:
+        while True:
+            await self._clock.sleep(3600)
+            try:
+                await self.swept()
+            except PrismError as error:
+                self._trouble = str(error)
+            else:
+                self._trouble = ""
