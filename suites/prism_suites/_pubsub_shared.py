@@ -77,13 +77,14 @@ async def contents_come_out(
     other = await case.client()
     sents: list[Sent] = []
     with law(laws.content):
-        async with listening(case, slot, "t", laws, "a") as ear, listening(case, other, "t", laws, "b") as second:
+        async with listening(case, slot, "t", laws, "a") as ear, listening(case, other, "t", laws, "b") as another:
+            ears = (ear,) if case.server and laws is not BASIC else (ear, another)  # each ack is a round trip
             for start in range(0, len(payloads), _TOGETHER):
                 part = await send(slot, "t", payloads[start : start + _TOGETHER], laws, headers)
                 sents += part
-                await hears(ear, part, more=True)
-                await hears(second, part, more=True)
-            for each in (ear, second):
+                for each in ears:
+                    await hears(each, part, more=True)
+            for each in ears:
                 await silent(each, laws.once, "a subscription that was given everything gives another message")
     same(laws.content, len({sent.id for sent in sents}), len(sents), "two messages of one topic have the same id")
 

@@ -1,0 +1,95 @@
+"""pubsub_persistent: acks and nacks of what is not held, or is held by another, change nothing."""
+
+from typing import Any
+
+from prism_suites._judging import broken
+from prism_suites._pubsub_members import HELD_S, comes_again, gets, nothing, received, without_effect
+from prism_suites._pubsub_taking import PERSISTENT, send
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Delivery, PubSubPersistent
+
+_DELAYS_S = (0.001, 0.25, 0.999, 1, 1.5, 10.0, 59.9, 60.5, 3600.0, 86_400.0, 1e6)
+
+
+def _counts(deliveries: list[Delivery]) -> dict[str, int]:
+    return {delivery.message.id: delivery.delivery_count for delivery in deliveries}
+
+
+def _half_s(case: Case) -> float:
+    return 0.5 if case.clock.virtual else 0.06
+
+
+_STALE = ("acked", "nacked", "nacked with a delay", "given to another", "left", "of another member", "after another left")
+
+
+@check("pubsub_persistent.15", "pubsub_persistent.5", "pubsub_persistent.4", "pubsub_persistent.7")
+@gauntlet(
+    lambda limits: [{"why": why, "use": use, "by": by} for why in _STALE for use in ("ack", "nack", "delay") for by in (0, 1, 2)]
+)
+async def what_holds_nothing_changes_nothing(pubsub: PubSubPersistent, case: Case, why: str, use: str, by: int) -> None:
+    """Ack and nack of what is no longer held, or is held by another, do nothing or raise `Conflict` (PS-18, PS-20)."""
+    other = await case.client()
+    sent = (await send(pubsub, "t", [b"x"], PERSISTENT, {"h": "v"}))[0]
+    first = pubsub.subscribe_durable("t", "s", "earliest")
+    async with other.subscribe_durable("t", "s", "earliest") as second, pubsub.subscribe_durable("t", "s") as third:
+        member = await first.__aenter__()
+        stale = (await gets(case, member, [sent]))[0]
+        since_s = case.clock.now_s()
+        current: Delivery | None = None
+        holder: Any = member
+        if why == "acked":
+            await member.ack(stale)
+        elif why == "nacked":
+            await member.nack(stale)
+        elif why == "nacked with a delay":
+            await member.nack(stale, delay_s=_half_s(case))
+        elif why in ("given to another", "after another left"):
+            await (first.__aexit__(None, None, None) if why == "after another left" else member.nack(stale))
+            current, holder = (await comes_again(case, second, [sent], _counts([stale])))[0], second
+        elif why == "left":
+            await first.__aexit__(None, None, None)
+        else:  # of another member: its holder is the first
+            current = stale
+        gone = why in ("left", "after another left")
+        user = (third if gone else member, third, second)[by]
+        if why == "of another member" and user is member:
+            user = second
+        if current is not None and user is holder and why != "of another member":
+            user = third
+        await _use(case, user, stale, use)
+        if current is not None:  # whoever holds it holds it still
+            await nothing(
+                case, third, "pubsub_persistent.15", f"a {use} of what another holds ({why}) gave it away", held_since_s=since_s
+            )
+            if case.clock.now_s() - since_s >= HELD_S:
+                return
+            await holder.nack(current)
+        if why == "nacked with a delay":
+            await _before_half_a_second(case, third, since_s, use)
+        if why == "acked":
+            await nothing(case, third, "pubsub_persistent.5", f"a {use} of what was acked brought it back")
+            return
+        again = await comes_again(
+            case,
+            third,
+            [sent],
+            _counts([current or stale]),
+            promise="pubsub_persistent.15",
+            story=f"a {use} of what was not held: {why}",
+        )
+        await third.ack(*again)
+        await nothing(case, second, "pubsub_persistent.5", "an acked message comes again")
+        if not gone:
+            await first.__aexit__(None, None, None)
+
+
+async def _use(case: Case, user: Any, stale: Delivery, use: str) -> None:
+    call = user.ack(stale) if use == "ack" else user.nack(stale, delay_s=3e6 if use == "delay" else 0)
+    await without_effect(case, "pubsub_persistent.15", call, f"a {use} of what is not held")
+
+
+async def _before_half_a_second(case: Case, member: Any, since_s: float, use: str) -> None:
+    got = await received(case, member, 5, 0)
+    if got and case.clock.now_s() - since_s < _half_s(case):
+        broken("pubsub_persistent.15", f"a {use} after a nack with a delay ended the delay", expected=[], got=got)
