@@ -219,7 +219,7 @@ class ReadsSnapshotOfTheLastSecond(Queue):
 
     def shown(self, queue: str) -> Row | None:
         slot = self.namespace, queue, "look"
-        when, row = self.store.notes.get(slot, (0.0, None))
+        when, _ = self.store.notes.get(slot, (0.0, None))
         if self.over(when):
             self.store.notes[slot] = self.after(1), super().shown(queue)
         return self.store.notes[slot][1]  # type: ignore[no-any-return]
