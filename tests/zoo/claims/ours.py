@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from prism_patterns.claim_check import Claim, ClaimCheckConfig, ClaimConsumer, PrismClaimCheck, Swept
+from prism_patterns.claim_check import ClaimCheckConfig, ClaimConsumer, ClaimDelivery, PrismClaimCheck, Swept
 from prism_patterns.claim_check.consuming import Consumer
 from prism_patterns.claim_check.sweeping import marker_name
 from prism_testkit.interfaces import PrismError
@@ -14,10 +14,21 @@ __all__ = ["OurConsumer", "OurSweep", "Ours"]
 
 
 class OurConsumer(Consumer):
-    """The acks of `Consumer` in two steps."""
+    """`Consumer`, its ack in two steps."""
 
-    async def put_marker(self, claim: Claim) -> None:
-        await self._store.put(claim.bucket, self._layout.marker(claim.key, self._name), b"")
+    async def ack(self, delivery: ClaimDelivery) -> None:
+        with self._work.call("ack"):
+            await self.confirm(delivery)
+            await self.mark(delivery)
+
+    async def confirm(self, delivery: ClaimDelivery) -> None:
+        if not delivery.handle.acked:
+            await self._source.ack(delivery.handle.incoming)
+            delivery.handle.acked = True
+
+    async def mark(self, delivery: ClaimDelivery) -> None:
+        if delivery.claim is not None and self._marks():
+            await self._store.put(delivery.claim.bucket, self._layout.marker(delivery.claim.key, self._name), b"")
 
 
 class OurSweep(Sweep):
