@@ -1,0 +1,31 @@
+"""All claim checks of the zoo: mutants, which break a promise, and unusual ones, which break none."""
+
+from prism_backends.memory import memory
+from prism_testkit.hookspecs import hookimpl
+from prism_testkit.registry import Registry
+from tests.zoo.declare import Mutant
+
+from . import (
+    mutants_config,
+    mutants_order,
+    mutants_payloads,
+    mutants_removal,
+    mutants_sweeps,
+    mutants_trust,
+)
+
+__all__ = ["MUTANTS", "prism_register_backends"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_payloads.MUTANTS,
+    *mutants_order.MUTANTS,
+    *mutants_removal.MUTANTS,
+    *mutants_trust.MUTANTS,
+    *mutants_sweeps.MUTANTS,
+    *mutants_config.MUTANTS,
+)
+
+
+@hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(memory)
