@@ -6,11 +6,34 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_clients, mutants_contents, mutants_names, mutants_order, unusual
+from . import (
+    mutants_clients,
+    mutants_contents,
+    mutants_dead,
+    mutants_delayed,
+    mutants_durable,
+    mutants_leases,
+    mutants_names,
+    mutants_order,
+    mutants_priority,
+    mutants_visibility,
+    unusual,
+)
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
-MUTANTS: tuple[Mutant, ...] = (*mutants_contents.MUTANTS, *mutants_order.MUTANTS, *mutants_names.MUTANTS, *mutants_clients.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_contents.MUTANTS,
+    *mutants_order.MUTANTS,
+    *mutants_names.MUTANTS,
+    *mutants_clients.MUTANTS,
+    *mutants_leases.MUTANTS,
+    *mutants_visibility.MUTANTS,
+    *mutants_dead.MUTANTS,
+    *mutants_priority.MUTANTS,
+    *mutants_delayed.MUTANTS,
+    *mutants_durable.MUTANTS,
+)
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
 
