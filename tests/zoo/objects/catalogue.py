@@ -1,0 +1,52 @@
+"""All of the zoo's object storages: mutants, which break a promise, and unusual ones, which break none.
+
+Registering this module (it has the hook) makes every one of them selectable by name; a child process finds them here too.
+"""
+
+from typing import Any
+
+from prism_testkit.backend import Backend
+from tests.zoo.declare import Mutant
+from tests.zoo.family import registering
+
+from . import (
+    mutants_buckets,
+    mutants_clients,
+    mutants_concurrent,
+    mutants_conditional,
+    mutants_contents,
+    mutants_durable,
+    mutants_listing,
+    mutants_metadata,
+    mutants_names,
+    mutants_reading,
+    mutants_refusals,
+    mutants_streams,
+    mutants_ttl,
+    unusual,
+)
+
+__all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
+
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_contents.MUTANTS,
+    *mutants_names.MUTANTS,
+    *mutants_metadata.MUTANTS,
+    *mutants_streams.MUTANTS,
+    *mutants_reading.MUTANTS,
+    *mutants_listing.MUTANTS,
+    *mutants_ttl.MUTANTS,
+    *mutants_buckets.MUTANTS,
+    *mutants_refusals.MUTANTS,
+    *mutants_clients.MUTANTS,
+    *mutants_concurrent.MUTANTS,
+    *mutants_conditional.MUTANTS,
+    *mutants_durable.MUTANTS,
+)
+
+UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
+
+WITHOUT_MUTANTS = {"object_storage.20": "a server that goes away and comes back cannot be played by a backend without a server"}
+"""Promises that no mutant here breaks, with the reason."""
+
+prism_register_backends = registering(MUTANTS, UNUSUAL)
