@@ -18,6 +18,7 @@ from . import (
     mutants_priority,
     mutants_visibility,
     unusual,
+    unusual_timing,
 )
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
@@ -35,7 +36,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
