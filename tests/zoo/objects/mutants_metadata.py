@@ -240,9 +240,9 @@ class EtagIsASum(Objects):
 
 @mutant("5", "wrong answer")
 class PutQuotesTheEtag(Objects):
-    async def put(self, *arguments: object, **options: object) -> ObjectMetadata:
-        told = await super().put(*arguments, **options)  # type: ignore[arg-type]
-        return replace(told, etag=f'"{told.etag}"')
+    async def write(self, slot: Slot, data: bytes, facts: Facts) -> Version:
+        version = await super().write(slot, data, facts)
+        return replace(version, etag=f'"{version.etag}"')
 
 
 @mutant("5", "wrong count", trap="data that is not ASCII")
