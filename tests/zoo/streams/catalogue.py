@@ -1,0 +1,22 @@
+"""All streams of the zoo: mutants, which break a promise, and unusual ones, which break none."""
+
+from typing import Any
+
+from prism_testkit.backend import Backend
+from tests.zoo.declare import Mutant
+from tests.zoo.family import registering
+
+from . import unusual
+
+__all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
+
+MUTANTS: tuple[Mutant, ...] = ()
+
+UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
+
+_SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
+
+WITHOUT_MUTANTS = {"stream_basic.16": _SERVER, "stream_consumer_groups.17": _SERVER}
+"""Promises that no mutant here breaks, with the reason."""
+
+prism_register_backends = registering(MUTANTS, UNUSUAL)
