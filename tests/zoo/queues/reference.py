@@ -88,6 +88,10 @@ class Steps:
         """Return the instant so far away; a microsecond is added, for floats round to less than that."""
         return self.now() + seconds + 1e-6
 
+    def deadline(self, seconds: float) -> float:
+        """Return when a lease or a delay of so many seconds ends."""
+        return self.after(seconds)
+
     def over(self, instant: float) -> bool:
         return self.now() >= instant
 
@@ -189,7 +193,7 @@ class Steps:
 
     def lease(self, row: Row, seconds: float) -> Lease:
         """Lease an available message: one step."""
-        leased = replace(row, attempts=row.attempts + 1, token=str(self.serial()), until=self.after(seconds))
+        leased = replace(row, attempts=row.attempts + 1, token=str(self.serial()), until=self.deadline(seconds))
         self.put(leased)
         return self.leased(leased)
 
@@ -251,7 +255,7 @@ class Queue(Steps, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, 
     ) -> str:
         """Put a message at the tail; arguments that are not common are checked."""
         name, data, labels = self.name(queue, operation), self.data(payload, operation, queue), self.labels(headers, operation)
-        due = self.after(delay_s) if delay_s > 0 else 0.0
+        due = self.deadline(delay_s) if delay_s > 0 else 0.0
         return self.insert(Row(name, self.new_id(name), data, labels, self.serial(), priority, due))
 
     def insert(self, row: Row) -> str:
@@ -297,7 +301,7 @@ class Queue(Steps, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, 
 
     async def extend(self, lease: Lease, seconds: float) -> None:
         wanted = self.visibility(seconds, "extend")
-        self.put(replace(self.held(lease, "extend"), until=self.after(wanted)))
+        self.put(replace(self.held(lease, "extend"), until=self.deadline(wanted)))
 
     async def release(self, lease: Lease) -> None:
         self.put(self.ended(self.held(lease, "release"), self.now()))

@@ -5,9 +5,8 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 from prism_testkit.backend import Backend
@@ -20,65 +19,20 @@ from .stores import Row
 __all__ = ["UNUSUAL"]
 
 
-class SparseIds(Queue):
-    """Ids are digests of a counter, places have large gaps."""
+class LongIds(Queue):
+    """Ids are digests."""
 
     def new_id(self, queue: str) -> str:
         return hashlib.blake2b(super().new_id(queue).encode(), digest_size=24).hexdigest()
 
-    def insert(self, row: Row) -> str:
-        return super().insert(replace(row, place=row.place * 10**12))
-
-    def corpse(self, row: Row, target: str) -> Row:
-        dead = super().corpse(row, target)
-        return replace(dead, place=dead.place * 10**12)
-
-    def serial(self) -> int:
-        space = self.space()
-        space.serial = space.serial % 10**12 + 1
-        return space.serial
-
-    def revived(self, row: Row, queue: str) -> Row:
-        revived = super().revived(row, queue)
-        return replace(revived, place=revived.place * 10**12)
-
-
-class IdsPerQueue(Queue):
-    """Every queue counts from 1; a message that dies is known under the id that it came with."""
-
-    def insert(self, row: Row) -> str:
-        slot = self.namespace, row.queue, "id"
-        self.store.notes[slot] = self.store.notes.get(slot, 0) + 1
-        self.store.notes[self.namespace, "public", row.id] = str(self.store.notes[slot])
-        super().insert(row)
-        return str(self.store.notes[slot])
-
-    def message(self, row: Row) -> QueueMessage:
-        return replace(super().message(row), id=self.store.notes[self.namespace, "public", row.id])
-
-    def held(self, lease: Lease, operation: str) -> Row:
-        name = self.name(lease.queue, operation)
-        self.settle(name)
-        for row in self.rows(name):
-            if row.token == lease.token and lease.token and self.valid(row, lease):
-                return row
-        raise Conflict(f"zoo: {operation}: the lease has ended")
-
 
 class Coarse(Queue):
-    """Deadlines and delays end on whole seconds, rounded up, as the limits say."""
+    """Leases and delays end on whole seconds, rounded up, as the limits say."""
 
     limits = Limits(clock_resolution_s=1.0)
 
-    def lease(self, row: Row, seconds: float) -> Lease:
-        return super().lease(row, math.ceil(self.now() + seconds) - self.now())
-
-    def visibility(self, seconds: float, operation: str) -> float:
-        wanted = super().visibility(seconds, operation)
-        return math.ceil(self.now() + wanted) - self.now() if operation == "extend" else wanted
-
-    def insert(self, row: Row) -> str:
-        return super().insert(replace(row, due=float(math.ceil(row.due))))
+    def deadline(self, seconds: float) -> float:
+        return float(math.ceil(self.now() + seconds))
 
 
 class Late(Queue):
@@ -115,11 +69,27 @@ class Octets(bytes):
     """Bytes of a class of their own, as some client libraries give."""
 
 
+class Headers(Mapping[str, str]):
+    """A mapping that is no dict and cannot be changed."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._pairs = tuple(headers.items())
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self._pairs)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._pairs))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+
 class BytesSubclass(Queue):
-    """Payloads are of a class below bytes, headers a mapping that cannot be changed."""
+    """Payloads are of a class below bytes, headers a mapping of another kind."""
 
     def message(self, row: Row) -> QueueMessage:
-        return QueueMessage(row.id, Octets(row.payload), MappingProxyType(dict(row.headers)))
+        return QueueMessage(row.id, Octets(row.payload), Headers(row.headers))
 
 
 class HexNames(Queue):
@@ -289,8 +259,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("plain", Queue),
     backend("file", FileQueue),
     backend("file-claims-less", FileQueue, traits=Traits(durability="process")),
-    backend("sparse-ids", SparseIds),
-    backend("ids-per-queue", IdsPerQueue),
+    backend("long-ids", LongIds),
     backend("coarse", Coarse),
     backend("late", Late),
     backend("late-for-others-only", LateForOthersOnly),
