@@ -15,15 +15,19 @@ from . import (
     mutants_concurrent,
     mutants_conditional,
     mutants_contents,
+    mutants_copies,
+    mutants_creation,
     mutants_durable,
     mutants_listing,
     mutants_metadata,
     mutants_names,
+    mutants_puts,
     mutants_reading,
     mutants_refusals,
     mutants_streams,
     mutants_ttl,
     unusual,
+    unusual_timing,
 )
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
@@ -36,15 +40,18 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_reading.MUTANTS,
     *mutants_listing.MUTANTS,
     *mutants_ttl.MUTANTS,
+    *mutants_puts.MUTANTS,
     *mutants_buckets.MUTANTS,
     *mutants_refusals.MUTANTS,
+    *mutants_copies.MUTANTS,
     *mutants_clients.MUTANTS,
     *mutants_concurrent.MUTANTS,
     *mutants_conditional.MUTANTS,
+    *mutants_creation.MUTANTS,
     *mutants_durable.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
 
 WITHOUT_MUTANTS = {"object_storage.20": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""

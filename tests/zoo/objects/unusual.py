@@ -1,10 +1,8 @@
 """Object storages that keep every promise in an unusual way. No check may fail on any of them."""
 
-import asyncio
 import math
 import random
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -237,95 +235,6 @@ class AnySize(Objects):
     limits = Limits(max_payload=NO_LIMIT)
 
 
-class _Around(Objects):
-    """Every effect happens in one step, and `around` says what comes before and after it."""
-
-    @asynccontextmanager
-    async def around(self) -> AsyncIterator[None]:
-        yield
-
-    async def write(self, slot: Slot, data: bytes, facts: Facts) -> Version:
-        async with self.around():
-            return await super().write(slot, data, facts)
-
-    async def create(self, slot: Slot, data: bytes, facts: Facts) -> bool:
-        async with self.around():
-            return await super().create(slot, data, facts)
-
-    async def receive(self, slot: Slot, chunks: AsyncIterable[Bytes], size: int | None, facts: Facts) -> Version:
-        async with self.around():
-            return await super().receive(slot, chunks, size, facts)
-
-    async def get(self, bucket: str, key: str) -> bytes | None:
-        async with self.around():
-            return await super().get(bucket, key)
-
-    async def delete(self, bucket: str, key: str) -> bool:
-        async with self.around():
-            return await super().delete(bucket, key)
-
-    async def exists(self, bucket: str, key: str) -> bool:
-        async with self.around():
-            return await super().exists(bucket, key)
-
-    async def metadata(self, bucket: str, key: str) -> ObjectMetadata | None:
-        async with self.around():
-            return await super().metadata(bucket, key)
-
-    async def set_ttl(self, bucket: str, key: str, ttl_s: float) -> bool:
-        async with self.around():
-            return await super().set_ttl(bucket, key, ttl_s)
-
-    async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        async with self.around():
-            pieces = self.pieces(self.need(self.slot(bucket, key, "get_stream")))
-        for piece in pieces:
-            yield piece
-
-    async def create_bucket(self, bucket: str) -> bool:
-        async with self.around():
-            return await super().create_bucket(bucket)
-
-    async def delete_bucket(self, bucket: str, *, force: bool = False) -> bool:
-        async with self.around():
-            return await super().delete_bucket(bucket, force=force)
-
-    async def bucket_exists(self, bucket: str) -> bool:
-        async with self.around():
-            return await super().bucket_exists(bucket)
-
-
-class Slow(_Around):
-    """Each call takes ten seconds of the place's clock; its effect is in the middle."""
-
-    @asynccontextmanager
-    async def around(self) -> AsyncIterator[None]:
-        await self.store.clock.sleep(5)
-        yield
-        await self.store.clock.sleep(5)
-
-
-class Suspending(_Around):
-    """Lets others run many times, before and after."""
-
-    @asynccontextmanager
-    async def around(self) -> AsyncIterator[None]:
-        for _ in range(5):
-            await step()
-        yield
-        for _ in range(5):
-            await step()
-
-
-class Threaded(_Around):
-    """Hops to the executor, as a synchronous client library does."""
-
-    @asynccontextmanager
-    async def around(self) -> AsyncIterator[None]:
-        await asyncio.get_running_loop().run_in_executor(None, bool)
-        yield
-
-
 class MappingProxy(Mapping[str, str]):
     """A read-only mapping of a class of its own."""
 
@@ -381,9 +290,6 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("short-names", ShortNames),
     backend("small-objects", SmallObjects),
     backend("any-size", AnySize),
-    backend("slow", Slow),
-    backend("suspending", Suspending),
-    backend("threaded", Threaded),
     backend("mappings-of-its-own", MappingsOfItsOwn),
     backend("real-clock", Objects, clock="real"),
 )
