@@ -25,6 +25,7 @@ __all__ = [
     "mode",
     "pattern_of",
     "pieces",
+    "resend",
     "sent_messages",
     "take",
     "taken",
@@ -58,6 +59,16 @@ def sent_messages(case: Case) -> list[Sent]:
             headers = entry.kwargs.get("headers", entry.args[place] if len(entry.args) > place else None)
             found.append(Sent(bytes(given["payload"]), dict(headers or {}), entry.call))
     return found
+
+
+async def resend(claims: Bound[ClaimCheck], case: Case, number: int) -> None:
+    """Let a message that was sent come again, as a broker may that promises at least once; nothing if none was sent."""
+    messages = sent_messages(case)
+    if messages:
+        message = messages[number % len(messages)]
+        queue = await claims.look("queue")
+        send = {"queue": "enqueue", "stream": "append", "pubsub": "publish_persistent"}[pattern_of(claims)]
+        await getattr(queue, send)(TOPIC, message.payload, headers=dict(message.headers))
 
 
 def has_acks(claims: Bound[ClaimCheck]) -> bool:
