@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -96,13 +97,16 @@ async def _write(
             opener = getattr(driver, "open", None)
             if opener is not None:
                 await opener()
-            wanted, results = referred_to(steps), dict[int, Any]()
+            wanted, results, entered = referred_to(steps), dict[int, Any](), _Entered()
             for number, (what, arguments) in enumerate(steps):
                 fuse.before(number)
-                result = await _call(driver, what, filled_in(arguments, results))
+                given = filled_in(arguments, results)
+                result = await (entered.call(what, *given) if "." in what else _call(driver, what, given, entered))
                 if number in wanted:
                     results[number] = result
                 _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
+            what = "leaving what was entered"
+            await entered.leave()
             what = "leaving connect"
     except Exception as error:
         _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
@@ -113,11 +117,39 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def _call(driver: Any, method: str, arguments: tuple[Any, ...]) -> Any:
+class _Entered:
+    """Contexts that steps entered, by what was entered; they stay so until a step leaves them, or all steps are made."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[int, tuple[Any, Any]] = {}
+
+    async def enter(self, manager: Any) -> Any:
+        inner = await manager.__aenter__()
+        self._contexts[id(inner)] = inner, manager
+        return inner
+
+    async def call(self, what: str, inner: Any, *arguments: Any) -> Any:
+        """Make a call of what was entered, or leave it; lists are given item by item, a dict at the end as keywords."""
+        method = what.rpartition(".")[2]
+        if method == "exit":
+            return await self._contexts.pop(id(inner))[1].__aexit__(None, None, None)
+        keywords = arguments[-1] if arguments and isinstance(arguments[-1], dict) else {}
+        places = arguments[: len(arguments) - bool(keywords)]
+        spread = [each for place in places for each in (place if isinstance(place, list) else [place])]
+        return await getattr(inner, method)(*spread, **keywords)
+
+    async def leave(self) -> None:
+        while self._contexts:
+            _, (_, manager) = self._contexts.popitem()
+            await manager.__aexit__(None, None, None)
+
+
+async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _Entered) -> Any:
     if method != "transaction":
         function = getattr(driver, method)
         places, keywords = _split(function, arguments)
-        return await function(*places, **keywords)
+        made = function(*places, **keywords)
+        return await (entered.enter(made) if isinstance(made, AbstractAsyncContextManager) else made)
     for tried in range(_TRIES):
         try:
             async with driver.transaction() as transaction:

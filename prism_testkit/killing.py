@@ -30,7 +30,9 @@ Step = tuple[str, tuple[Any, ...]]
 """A method of the driver and its arguments; the writer makes the calls one after another.
 
 A dict behind the arguments that the method takes by position holds keyword arguments; ``chunks`` of a stream are a list.
-A `returned.Returned` stands for what an earlier step returned: a lease, say, that is to be acked."""
+A `returned.Returned` stands for what an earlier step returned: a lease, say, that is to be acked.
+A method that gives a context (``subscribe_durable``) enters it, and it stays entered; ``subscribe_durable.receive`` is then a
+method of what was entered, which is its first argument, and ``subscribe_durable.exit`` leaves it."""
 Target = Literal["writer", "server"]
 
 _RETURNED = re.compile(rb"(\d+) (\d+)\n")
