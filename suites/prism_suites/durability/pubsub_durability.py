@@ -171,6 +171,9 @@ async def the_dead_hand_over(pubsub: Noticing, case: Case, kills: list[int]) -> 
 @gauntlet(lambda limits: [{"kills": [100]}])
 async def the_dead_hand_over_on_a_server(pubsub: Served, case: Case, kills: list[int]) -> None:
     """The same where a server lives on that need not be durable (PS-24)."""
+    if case.traits.durability != "none":
+        case.note("the_dead_hand_over judges the same of what is durable")
+        return
     await _handed_over(case, kills, "writer")
 
 
