@@ -188,9 +188,11 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         flaky=flaky,
         traceback=trace,
     )
+    saved = _witness(run, record, promise, identifier, settings)
     if flaky:
-        return failure.model_copy(update={"command": _whole_check(run, identifier, settings)})
-    return failure.model_copy(update=_witness(run, record, promise, identifier, settings))
+        # The case alone need not fail again; it is kept for a waiver, whose `tries` are for this.
+        saved["command"] = _whole_check(run, identifier, settings)
+    return failure.model_copy(update=saved)
 
 
 def _passes_alone(run: _Run, record: CaseRecord) -> bool:

@@ -144,6 +144,8 @@ BACKENDS = [Good, prism.Backend(name="bad", connect=connect, drivers=[Bad])]
     failure = next(r["failure"] for r in folder.report()["results"] if r["outcome"] == "failed")
     assert "changes its answer" in failure["flaky"]
     assert failure["steps"]
+    assert (folder.path / failure["witness"]).is_file()  # for a waiver, which tries it more than once
+    assert "--prism-seed=" in failure["command"]
     assert _good_passed(folder)
 
 
