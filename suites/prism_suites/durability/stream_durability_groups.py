@@ -41,12 +41,10 @@ async def _groups(case: Case, target: Target, count: int, repeats: int) -> None:
     if pending and pending[0] == "create":
         await _may_be(slot, pending[1], pending[2])
     offsets = {stream: [record.offset for record in await read(slot, stream)] for stream in left.records}
-    await asyncio.gather(
-        *(
-            _group(case, slot, stream, group, state, left, offsets[stream], pending)
-            for (stream, group), state in left.groups.items()
-        )
-    )
+    calls = [
+        _group(case, slot, stream, group, state, left, offsets[stream], pending) for (stream, group), state in left.groups.items()
+    ]
+    await together(*calls)  # at once, so that the death of members is waited for once
     if survivors.finished:
         case.inconclusive("the writer had finished before it was killed")
 
