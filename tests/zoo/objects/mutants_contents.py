@@ -162,15 +162,6 @@ class StreamOfMissingBlamesBucket(Objects):
             raise BucketNotFound(str(error)) from error
 
 
-@mutant("2", "too soon")
-class StreamOfMissingRaisesAtTheCall(Objects):
-    """What should come with the first step comes when the iterator is made."""
-
-    def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        self.need(self.slot(bucket, key, "get_stream"))
-        return super().get_stream(bucket, key)
-
-
 @mutant("2", "side effect", also="4 8 9")
 class SetTtlCreates(Objects):
     async def set_ttl(self, bucket: str, key: str, ttl_s: float) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterable
-from contextlib import suppress
 from dataclasses import replace
 
 from prism_testkit.interfaces import Bytes
@@ -10,8 +9,9 @@ from prism_testkit.traits import Traits
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Objects, Sweeping, step
-from .stores import Changes, Facts, Slot, Store, Version
+from .reference import Objects, step
+from .stores import Facts, Slot, Store, Version
+from .sweeping import Sweeping
 
 __all__ = ["MUTANTS"]
 
@@ -158,51 +158,3 @@ class SweeperFollowsItsList(Sweeping):
             del noted[slot]
             if slot[0] in self.buckets():
                 self.apply({slot: None})
-
-
-@mutant("10", "empty claim", trap="storage some time after a deadline")
-class NeverReclaims(Sweeping):
-    async def sweep(self) -> None:
-        return
-
-
-@mutant("10", "missing step", trap="storage some time after a deadline")
-class ReclaimsRowsNotFiles(Sweeping):
-    async def sweep(self) -> None:
-        self.store.replaying = True  # type: ignore[attr-defined]
-        with suppress(KeyError):
-            await super().sweep()
-        self.store.replaying = False  # type: ignore[attr-defined]
-
-
-@mutant("10", "late", trap="storage ten seconds after a deadline")
-class ReclaimsAfterAnHour(Sweeping):
-    def expired(self) -> list[tuple[Slot, Version]]:
-        return [(slot, row) for slot, row in super().expired() if self.now_ms() > (row.deadline_ms or 0) + 3_600_000]
-
-
-@mutant("10", "cap", trap="storage after a deadline of several objects")
-class ReclaimsOneInAWhile(Sweeping):
-    """One object a minute, so as not to disturb."""
-
-    async def sweep(self) -> None:
-        if self.expired() and self.now_ms() > self.store.notes.get("swept", 0) + 60_000:
-            self.store.notes["swept"] = self.now_ms()
-            changes: Changes = {self.expired()[0][0]: None}
-            self.apply(changes)
-
-
-@mutant("10", "crash", trap="storage, where a bucket went with something expired in it")
-class SweeperStopsAtTheFirstSurprise(Sweeping):
-    """It remembers slots, and dies of the first that is gone."""
-
-    async def sweep(self) -> None:
-        noted: set[Slot] = self.store.notes.setdefault("noted", set())
-        for slot in list(noted):
-            self.apply({slot: None})
-            noted.discard(slot)
-        noted.update(slot for slot, _ in self.expired())
-
-    async def sweep_for_ever(self) -> None:
-        with suppress(KeyError):
-            await super().sweep_for_ever()

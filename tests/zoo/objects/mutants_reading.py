@@ -237,15 +237,16 @@ class ReadsAheadWithoutBound(FileObjects):
         self.check_end(spool.size, size)
 
 
-@mutant("18", "leak", trap="get_stream of an object much larger than a few chunks, followed to its end")
-class RemembersWhatItStreamed(FileObjects):
-    """A cache without a bound."""
+@mutant("18", "cache", trap="get_stream of an object much larger than a few chunks, followed to its end")
+class GathersWhatItStreamsForTheNext(FileObjects):
+    """A read-through cache without a bound."""
 
     def pieces(self, version: Version) -> Iterator[bytes]:
-        cache = self.store.notes.setdefault("pieces", [])
+        gathered = bytearray()
         for piece in super().pieces(version):
-            cache.append(piece)
+            gathered += piece
             yield piece
+        self.store.notes[version.blob.held] = bytes(gathered)
 
 
 # 2 and 7 in one: the race of a first step

@@ -234,14 +234,3 @@ class SetTtlRevives(_SeesExpired):
             return False
         self.limit_life(slot, version, seconds)
         return True
-
-
-@mutant("9", "stale", trap="a deadline that passes during a listing", also="8")
-class ListingKnowsTheDeadlinesOfItsStart(Objects):
-    def matching(self, bucket: str, prefix: str) -> list[str]:
-        keys = super().matching(bucket, prefix)
-        self.store.notes["snapshot"] = {(bucket, key): self.find((bucket, key)) for key in keys}
-        return keys
-
-    def listed(self, slot: Slot) -> Version | None:
-        return self.store.notes.get("snapshot", {}).get(slot) or super().listed(slot)

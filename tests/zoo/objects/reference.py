@@ -6,7 +6,6 @@ No call suspends, but for the source of a stream and the one who reads one, so e
 import asyncio
 import math
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +25,7 @@ from prism_testkit.traits import NO_LIMIT, Limits, Traits
 
 from .stores import Blob, Changes, Connect, Facts, FileStore, Rows, Slot, Spool, Store, Version, clean, connector
 
-__all__ = ["PIECE", "FileObjects", "Objects", "Sweeping", "backend", "step"]
+__all__ = ["PIECE", "FileObjects", "Objects", "backend", "step"]
 
 PIECE = 64 * 1024
 """The bytes of a chunk that `get_stream` gives."""
@@ -353,39 +352,6 @@ class FileObjects(Objects):
 
     traits: Traits = Traits(durability="process")
     limits: Limits = Limits(max_payload=NO_LIMIT)
-
-
-class Sweeping(FileObjects):
-    """A task frees the storage of what has expired; it runs from ``open()`` to ``close()``."""
-
-    traits: Traits = Traits(durability="process", ttl_reclaim_s=10.0)
-
-    def __init__(self, store: Store, namespace: str) -> None:
-        super().__init__(store, namespace)
-        self.task: asyncio.Task[None] | None = None
-
-    async def open(self) -> None:
-        self.task = asyncio.create_task(self.sweep_for_ever())
-
-    async def close(self) -> None:
-        task, self.task = self.task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def sweep_for_ever(self) -> None:
-        while True:
-            await self.store.clock.sleep(5)
-            await self.sweep()
-
-    def expired(self) -> list[tuple[Slot, Version]]:
-        buckets = self.buckets().items()
-        return [((name, key), row) for name, rows in buckets for key, row in rows.items() if not self.alive(row)]
-
-    async def sweep(self) -> None:
-        for slot, _ in self.expired():
-            self.apply({slot: None})
 
 
 def backend(name: str, driver: type[Objects] = Objects, connect: Connect | None = None, **more: Any) -> Backend[Store]:

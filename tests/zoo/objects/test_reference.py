@@ -16,8 +16,9 @@ from prism_testkit.registry import Registry
 from prism_testkit.schedules import VirtualLoop
 
 from .catalogue import MUTANTS, UNUSUAL, WITHOUT_MUTANTS, prism_register_backends
-from .reference import FileObjects, Objects, Sweeping, backend
+from .reference import FileObjects, Objects, backend
 from .stores import FileStore, Store
+from .sweeping import Sweeping
 
 NAMESPACE = "prism00000000000" + "00000001"
 Walk = Callable[[Any, Place], Awaitable[None]]

@@ -10,8 +10,9 @@ from prism_testkit.backend import Backend
 from prism_testkit.interfaces import Bytes, Closed, Conflict, InvalidName, ObjectInfo, ObjectMetadata, ObjectNotFound
 from prism_testkit.traits import NO_LIMIT, Limits, Traits
 
-from .reference import FileObjects, Objects, Sweeping, backend, step
+from .reference import FileObjects, Objects, backend, step
 from .stores import Blob, Facts, Rows, Slot, Spool, Version
+from .sweeping import Sweeping
 
 __all__ = ["UNUSUAL"]
 
