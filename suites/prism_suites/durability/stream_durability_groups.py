@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
+from prism_suites._racing import together
 from prism_suites._stream_durable import HEADERS, GroupLeft, Left, lives
 from prism_suites._stream_shared import read
 from prism_testkit.case import Case
