@@ -6,11 +6,42 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import unusual
+from . import (
+    mutants_cancelled,
+    mutants_contents,
+    mutants_durable_acks,
+    mutants_durable_contents,
+    mutants_durable_members,
+    mutants_durable_names,
+    mutants_durable_stale,
+    mutants_durable_waiting,
+    mutants_fan_out,
+    mutants_killed,
+    mutants_listeners,
+    mutants_names,
+    mutants_refusals,
+    mutants_waiting,
+    unusual,
+)
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
-MUTANTS: tuple[Mutant, ...] = ()
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_contents.MUTANTS,
+    *mutants_fan_out.MUTANTS,
+    *mutants_listeners.MUTANTS,
+    *mutants_names.MUTANTS,
+    *mutants_refusals.MUTANTS,
+    *mutants_waiting.MUTANTS,
+    *mutants_cancelled.MUTANTS,
+    *mutants_durable_contents.MUTANTS,
+    *mutants_durable_acks.MUTANTS,
+    *mutants_durable_stale.MUTANTS,
+    *mutants_durable_members.MUTANTS,
+    *mutants_durable_names.MUTANTS,
+    *mutants_durable_waiting.MUTANTS,
+    *mutants_killed.MUTANTS,
+)
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL,)
 
