@@ -184,9 +184,10 @@ class Durables:
             if member is not None:
                 await self._leave(member)
         last = await self._join(self.slots[-1])
-        seen = {event.record for event in self.events if isinstance(event, Received)}
-        while await self._receive(last, 5, quiet(self.case) if seen >= set(self.sents) else patience(self.case)):
-            seen |= {delivery.message.id for _, delivery in last.held}
+        records = {event.token: event.record for event in self.events if isinstance(event, Received)}
+        acked = {records[event.token] for event in self.events if isinstance(event, Settled) and event.delay_s is None}
+        while await self._receive(last, 5, quiet(self.case) if acked >= set(self.sents) else patience(self.case)):
+            acked |= {delivery.message.id for _, delivery in last.held}
             while last.held:
                 await self._settle(last, None)
         await self._leave(last)

@@ -114,7 +114,9 @@ async def members_that_wait_are_given_what_comes(
     managers = [slot.subscribe_durable("t", "s") for slot in slots]
     members = [await manager.__aenter__() for manager in managers]
     case.overlap()
-    wait_s = 0.8 if case.clock.virtual else (0.2 if waiters > messages else 5.0)
+    more = waiters > messages
+    wait_s = (0.8 if more else 200.0) if case.clock.virtual else (0.2 if more else 5.0)
+    began_s = case.clock.now_s()
 
     async def come() -> list[Sent]:
         await case.clock.sleep(0.1 if case.clock.virtual else 0.005)
@@ -122,9 +124,10 @@ async def members_that_wait_are_given_what_comes(
 
     *told, sents = await together(*(received(case, member, 1, wait_s) for member in members), come())
     given = [delivery.message.id for got in told for delivery in got]
-    if len(set(given)) < len(given):
+    quick = case.clock.now_s() - began_s < HELD_S
+    if len(set(given)) < len(given) and quick:
         broken("pubsub_persistent.7", "two members are given one message", expected=len(set(given)), got=given)
-    if len(given) < min(waiters, messages):
+    if len(given) < min(waiters, messages) and (quick or not more):
         broken("pubsub_persistent.9", "members that wait are not given what comes", expected=min(waiters, messages), got=len(given))
     for manager in managers:
         await manager.__aexit__(None, None, None)
