@@ -9,19 +9,23 @@ from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._judging import broken
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
+from prism_testkit.histories import Outcome
 from prism_testkit.interfaces import interface_model
 
 __all__ = [
+    "ACKS",
     "FIELD",
     "TOPIC",
     "Sent",
     "T",
+    "befall",
     "beside",
     "chunked",
     "claims_there",
     "digest",
     "entries_there",
     "has_acks",
+    "judge_markers",
     "mode",
     "pattern_of",
     "pieces",
@@ -33,6 +37,12 @@ __all__ = [
 
 TOPIC = "images"
 FIELD = "prism-claim-check"
+ACKS = {
+    "pubsub_persistent": "queue.subscribe_durable.ack",
+    "stream_consumer_groups": "queue.join.ack",
+    "queue_visibility": "queue.ack",
+}
+"""The broker's ack, by the interface of the slot."""
 T = 64
 """The threshold of most checks, in bytes."""
 _PUBLISHES = {"queue.publish", "queue.publish_persistent", "queue.enqueue", "queue.append"}
@@ -76,9 +86,30 @@ def has_acks(claims: Bound[ClaimCheck]) -> bool:
     return claims.interfaces["queue"] not in ("pubsub_basic", "stream_basic")
 
 
-def mode(claims: Bound[ClaimCheck], *consumers: str) -> dict[str, Any]:
+def mode(claims: Bound[ClaimCheck] | None, *consumers: str) -> dict[str, Any]:
     """Return the part of a configuration that cleans up on ack, for one consumer."""
     return {"cleanup": "on_ack", "consumers": consumers}
+
+
+def befall(claims: Bound[ClaimCheck], what: str, *operations: str, actor: int = 0) -> None:
+    """Plan a fault for the next call of each of these operations by an incarnation."""
+    for operation in operations:
+        number = sum(address[:2] == (actor, operation) for address in claims.faults.passed)
+        claims.faults.plan[actor, operation, number] = what
+
+
+def judge_markers(case: Case) -> None:
+    """Judge every call so far: a marker is put only after the broker took an ack of that claim's message."""
+    confirmed: list[tuple[int, str]] = []
+    for entry in case.history.entries:
+        if entry.op in ACKS.values() and entry.ret is not None and entry.outcome is Outcome.OK:
+            confirmed.append((entry.ret, repr(entry.args)))
+    for entry in case.history.entries:
+        claim, marker, _ = str(entry.args[1] if len(entry.args) > 1 else "").rpartition("/")[0].partition(".acks")
+        if marker and entry.op.startswith("store.put") and entry.client >= 0:
+            name = claim.rpartition("/")[2]
+            if not any(ret < entry.call and name in message for ret, message in confirmed):
+                broken("CC4", "a consumer's marker was put before the broker had taken its ack", got=entry.args[1])
 
 
 def beside(case: Case, claims: Bound[ClaimCheck], *, acks: bool = False, names: bool = False, time: bool = False) -> bool:

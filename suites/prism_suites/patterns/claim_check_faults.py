@@ -3,7 +3,7 @@
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
-from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, sent_messages
+from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, judge_markers, sent_messages
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -117,6 +117,7 @@ async def _life(claims: Bound[ClaimCheck], case: Case, cleanup: str) -> None:
             continue
     claims.heal()
     claims.struck()
+    judge_markers(case)
     if not live:
         await _drain(claims, case, ledger, config)
     if case.clock.virtual:
