@@ -87,6 +87,10 @@ class Faults:
         """From now on nothing goes wrong any more, and no call is counted."""
         self.healed = True
 
+    def cut(self, actor: int, seconds: float) -> None:
+        """From now on, and for ``seconds``, let no call of an actor through."""
+        self._cut[actor] = self._clock.now_s() + seconds
+
     async def before(self, actor: int, operation: str, incarnation: Incarnation | None) -> str:
         """Count one call, let happen to it what happens before its effect, and return what is planned for it."""
         if self.healed:
@@ -101,7 +105,7 @@ class Faults:
         if what == "delay":
             await self._clock.sleep(float(rest))
         if what == "cut":
-            self._cut[actor] = self._clock.now_s() + float(rest)
+            self.cut(actor, float(rest))
         if self._cut.get(actor, 0) > self._clock.now_s():
             raise BackendUnavailable(f"{operation}: injected: the connection is cut")
         if planned == "error before":

@@ -5,9 +5,10 @@ Standard library only. `INTERFACES` maps each id (``keyvalue_ttl``) to its Proto
 
 import re
 
-from prism_testkit.interfaces import errors, keyvalue, object_storage, pubsub, queue, stream
+from prism_testkit.interfaces import errors, keyvalue, lifecycle, object_storage, pubsub, queue, stream
 from prism_testkit.interfaces.errors import *  # noqa: F403  re-exported whole; errors.__all__ is the list
 from prism_testkit.interfaces.keyvalue import *  # noqa: F403  re-exported whole; keyvalue.__all__ is the list
+from prism_testkit.interfaces.lifecycle import *  # noqa: F403  likewise
 from prism_testkit.interfaces.object_storage import *  # noqa: F403  likewise
 from prism_testkit.interfaces.pubsub import *  # noqa: F403  likewise
 from prism_testkit.interfaces.queue import *  # noqa: F403  likewise
@@ -16,10 +17,12 @@ from prism_testkit.interfaces.stream import *  # noqa: F403  likewise
 __all__ = [
     *errors.__all__,
     *keyvalue.__all__,
+    *lifecycle.__all__,
     *object_storage.__all__,
     *pubsub.__all__,
     *queue.__all__,
     *stream.__all__,
+    "BESIDE",
     "INTERFACES",
     "interface_id",
     "interface_model",
@@ -71,3 +74,6 @@ INTERFACES: dict[str, type] = {
         object_storage.ObjectStorageConditional,
     )
 }
+
+BESIDE: dict[str, type] = {"lifecycle": lifecycle.Lifecycle}
+"""Protocols with promises that are no data model of their own: patterns have them."""

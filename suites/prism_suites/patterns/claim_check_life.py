@@ -1,0 +1,94 @@
+"""Claim check: opened, asked how it is, drained, closed, and opened again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from prism_patterns.claim_check import ClaimCheck
+from prism_suites._claims import TOPIC, T, beside, take
+from prism_suites._judging import refused, same
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces.errors import Closed
+
+BIG = b"x" * (T + 1)
+
+
+@check("lifecycle.2")
+async def closed_it_stays_closed(claims: Bound[ClaimCheck], case: Case) -> None:
+    """A second close does nothing, and what is called after the first raises Closed (G-8)."""
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await check_in.publish(TOPIC, BIG)
+        await check_in.close()
+        await check_in.close()
+        await refused("lifecycle.2", check_in.publish(TOPIC, b"x"), Closed, "a publish after close is not refused with Closed")
+        await refused("lifecycle.2", check_in.sweep(), Closed, "a sweep after close is not refused with Closed")
+        await refused("lifecycle.2", consumer.receive(0), Closed, "a receive after close is not refused with Closed")
+        await check_in.health()
+
+
+@check("lifecycle.1")
+@gauntlet(lambda limits: [{"steps": steps} for steps in range(12)])
+async def opening_may_be_cancelled(claims: Bound[ClaimCheck], case: Case, steps: int) -> None:
+    """Cancelled anywhere inside its opening it leaves nothing running, and opens the next time (G-9)."""
+    case.overlap()
+    before = asyncio.all_tasks()
+    opening = claims.opened(threshold=T)
+    task = asyncio.create_task(opening.__aenter__())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+        await opening.__aexit__(None, None, None)
+    left = [each for each in asyncio.all_tasks() - before if not each.done()]
+    same("lifecycle.1", left, [], "a cancelled opening left tasks running")
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await check_in.publish(TOPIC, BIG)
+        same("CC1", await consumer.read(await take(consumer)), BIG, "after a cancelled opening a payload does not come back")
+
+
+@check("lifecycle.3")
+@gauntlet(lambda limits: [{"fast": fast, "stuck": stuck} for fast, stuck in ((0, 0), (1, 0), (0, 1), (2, 3))])
+async def a_drain_counts_what_it_finished(claims: Bound[ClaimCheck], case: Case, fast: int, stuck: int) -> None:
+    """Drained with work in hand it finishes what can be finished, cancels the rest, and tells both (PR1, G-9)."""
+    opened = asyncio.Event()
+
+    async def source(released: asyncio.Event) -> AsyncIterator[bytes]:
+        yield BIG
+        await released.wait()
+        yield BIG
+
+    never = asyncio.Event()
+    async with claims.opened(threshold=T) as check_in:
+        calls = [check_in.publish(TOPIC, source(opened)) for _ in range(fast)]
+        calls += [check_in.publish(TOPIC, source(never)) for _ in range(stuck)]
+        tasks = [asyncio.create_task(call) for call in calls]
+        await case.clock.sleep(0.01)
+        draining = asyncio.create_task(check_in.drain(5.0 if case.clock.virtual else 0.2))
+        await asyncio.sleep(0)
+        await refused("lifecycle.3", check_in.publish(TOPIC, BIG), Closed, "a publish during a drain is not refused with Closed")
+        opened.set()
+        drained = await draining
+        same("lifecycle.3", (drained.completed, drained.aborted), (fast, stuck), "a drain counts otherwise than it finished")
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        cancelled = sum(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+        same("lifecycle.3", cancelled, stuck, "other publishes were cancelled than those that could not be finished")
+        again = await check_in.drain(0)
+        same("lifecycle.3", (again.completed, again.aborted), (0, 0), "a second drain finds work in hand")
+
+
+@check("lifecycle.4")
+async def it_says_how_it_is(claims: Bound[ClaimCheck], case: Case) -> None:
+    """Healthy while all is well; degraded, in words, while its sweeps fail; healthy again afterwards."""
+    async with claims.opened(threshold=T, cleanup="sweep", max_age_s=100.0, grace_period_s=10.0) as check_in:
+        same("lifecycle.4", (await check_in.health()).status, "healthy", "it says it is not healthy")
+        if beside(case, claims, time=True):
+            return
+        claims.faults.cut(0, 1000.0)
+        await case.advance(600.0)
+        health = await check_in.health()
+        same("lifecycle.4", (health.status, bool(health.detail)), ("degraded", True), "it does not say that its sweeps fail")
+        await case.advance(1000.0)
+        same("lifecycle.4", (await check_in.health()).status, "healthy", "it is not healthy again although its sweeps succeed")
