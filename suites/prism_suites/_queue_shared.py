@@ -15,10 +15,12 @@ from prism_testkit.traits import Limits
 
 __all__ = [
     "BAD_HEADERS",
+    "all_are_apart",
     "chunks",
     "contents_come_out",
     "headers_come_out",
     "headers_gauntlet",
+    "is_second",
     "look_alikes_are_empty",
     "names_are_apart",
     "nothing_shared_by_reference",
@@ -119,6 +121,32 @@ async def names_are_apart(slot: Any, names: Sequence[str], laws: Laws) -> None:
                 if got is None or got.payload != put.payload:
                     broken(laws.alias, f"queue {name[:40]!a} gives what was put into another", expected=put, got=got)
                 is_message(laws.content, got, put, "a message is not given as it was enqueued")
+
+
+async def is_second(slot: Any, case: Case) -> bool:
+    """Tell whether the driver has plain takes besides: their checks judge there what both have in common, at length."""
+    return not offers(slot, QueueBasic) and offers(await case.whole(), QueueBasic)
+
+
+async def all_are_apart(slot: Any, groups: Sequence[Sequence[str]], every: int, laws: Laws) -> None:
+    """All names of all groups in one namespace: while only the first of each group was used the others are empty; then each is
+    a queue of its own. ``every``: of those others only each so-manieth."""
+    firsts = list(dict.fromkeys(group[0] for group in groups))
+    others = [name for name in dict.fromkeys(name for group in groups for name in group) if name not in set(firsts)][::every]
+    with law(laws.alias):
+        before = [(name, (await fill(slot, name, [name.encode()]))[0]) for name in firsts]
+        for other in others:
+            got = await take(slot, other)
+            if got is not None:
+                broken(
+                    laws.alias, f"a queue that was never used, {other[:40]!a}, gives a message of another", expected=None, got=got
+                )
+        behind = [(name, (await fill(slot, name, [name.encode()]))[0]) for name in others]
+        for name, put in reversed([*before, *behind]):
+            got = await take(slot, name)
+            if got is None or got.payload != put.payload:
+                broken(laws.alias, f"queue {name[:40]!a} gives what was put into another", expected=put, got=got)
+            is_message(laws.content, got, put, "a message is not given as it was enqueued")
 
 
 async def look_alikes_are_empty(slot: Any, names: Sequence[str], laws: Laws) -> None:

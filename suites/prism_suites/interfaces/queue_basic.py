@@ -60,7 +60,7 @@ async def equal_payloads_are_messages_of_their_own(queue: QueueBasic, case: Case
 
 
 @check("queue_basic.3", "queue_basic.2")
-@gauntlet(lambda limits: [{"count": count} for count in counts(130) if count])
+@gauntlet(lambda limits: [{"count": count} for count in (*counts(20)[1:], 31, 32, 33, 64, 100, 101, 128)])
 async def so_many_come_out_in_order(queue: QueueBasic, case: Case, count: int) -> None:
     """Whatever their number, messages are given in the order in which they were enqueued, and none is missing (Q-08)."""
     if case.server and count not in (1, 2, 9, 10, 11, 100, 101):
@@ -71,7 +71,7 @@ async def so_many_come_out_in_order(queue: QueueBasic, case: Case, count: int) -
 @check("queue_basic.3", "queue_basic.2")
 async def a_long_queue_keeps_its_order(queue: QueueBasic, case: Case) -> None:
     """No page, cap or number of digits ends a queue: over a thousand messages are given in order (Q-08, Q-31)."""
-    await drains(queue, "q", await fill(queue, "q", numbered(300 if case.server else 1100)), BASIC, "a long queue")
+    await drains(queue, "q", await fill(queue, "q", numbered(300 if case.server else 1030)), BASIC, "a long queue")
 
 
 @check("queue_basic.1", "queue_basic.2")

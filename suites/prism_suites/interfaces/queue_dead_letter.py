@@ -117,7 +117,12 @@ async def the_dead_are_listed_as_they_died(queue: VisibilityAndDeadLetter, case:
 
 
 @check("queue_dead_letter.5", "queue_dead_letter.3")
-@gauntlet(lambda limits: [{"count": count, "order": order} for count in (1, 2, 3, 9, 10, 11, 26, 101) for order in ("same", "odd")])
+@gauntlet(
+    lambda limits: [
+        *({"count": count, "order": "same"} for count in (1, 3, 10, 101)),
+        *({"count": count, "order": "odd"} for count in (2, 3, 9, 11, 26)),
+    ]
+)
 async def redrive_brings_all_back(queue: VisibilityAndDeadLetter, case: Case, count: int, order: str) -> None:
     """What died goes to the tail of its queue, behind what is there, in the order of death, with attempts from 0 (Q-16)."""
     if case.server and count > 11 and order == "odd":
