@@ -6,11 +6,17 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import unusual
+from . import mutants_contents, mutants_groups, mutants_members, mutants_offsets, mutants_reading, unusual
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
-MUTANTS: tuple[Mutant, ...] = ()
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_contents.MUTANTS,
+    *mutants_reading.MUTANTS,
+    *mutants_offsets.MUTANTS,
+    *mutants_groups.MUTANTS,
+    *mutants_members.MUTANTS,
+)
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
 

@@ -332,14 +332,15 @@ class DeadForSeconds(FileStore):
         group.pending = {offset: replace(held, due=max(held.due, now + 4.0)) for offset, held in group.pending.items()}
 
 
-def _with(member: type[Member], driver: type[Streams] = Streams) -> type[Streams]:
-    return type(driver.__name__, (driver,), {"member_type": member, "__module__": __name__})
+def _with(member: type[Member] = Member, driver: type[Streams] = Streams, **claims: Any) -> type[Streams]:
+    """A driver's own ``traits`` and ``limits`` replace those of its backend, so they are set here."""
+    return type(driver.__name__, (driver,), {"member_type": member, "__module__": __name__, **claims})
 
 
 UNUSUAL: tuple[Backend[Any], ...] = (
     backend("plain", Streams),
     backend("file", FileStreams),
-    backend("claims-least", Streams, traits=Traits()),
+    backend("claims-least", _with(traits=Traits())),
     backend("sparse-offsets", SparseOffsets),
     backend("huge-offsets", HugeOffsets),
     backend("one-offset-for-all", OneOffsetForAll),
@@ -348,9 +349,9 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("reads-in-pages", ReadsInPages),
     backend("one-record-per-receive", _with(OneRecordPerReceive)),
     backend("fresh-first", _with(FreshFirst)),
-    backend("partitions", _with(Partitions), traits=Traits(delivery_count="exact")),
-    backend("counts-more", _with(CountsMore), traits=Traits(group_parallelism="record")),
-    backend("undoes-cancelled-receives", _with(UndoesCancelledReceives), traits=Traits(group_parallelism="record")),
+    backend("partitions", _with(Partitions, traits=Traits(delivery_count="exact"))),
+    backend("counts-more", _with(CountsMore, traits=Traits(group_parallelism="record"))),
+    backend("undoes-cancelled-receives", _with(UndoesCancelledReceives, traits=Traits(group_parallelism="record"))),
     backend("coarse", _with(CoarseMember, Coarse)),
     backend("bytes-subclass", BytesSubclass),
     backend("short-names", ShortNames),
@@ -361,7 +362,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("slow", Slow),
     backend("suspending", Suspending),
     backend("threaded", Threaded),
-    backend("polling", _with(Polling), limits=Limits(clock_resolution_s=0.25)),
+    backend("polling", _with(Polling, limits=Limits(clock_resolution_s=0.25))),
     backend("dead-for-seconds", FileStreams, connector(DeadForSeconds)),
     backend("real-clock", Streams, clock="real"),
 )
