@@ -6,7 +6,7 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_contents, mutants_groups, mutants_members, mutants_offsets, mutants_reading, unusual
+from . import mutants_contents, mutants_durable, mutants_groups, mutants_members, mutants_offsets, mutants_reading, unusual
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
@@ -16,6 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_offsets.MUTANTS,
     *mutants_groups.MUTANTS,
     *mutants_members.MUTANTS,
+    *mutants_durable.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
