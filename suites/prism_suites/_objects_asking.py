@@ -1,5 +1,6 @@
 """Object storage as checks use it: ways to write, ways to look, and what must be seen of an object that is there or is not."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -33,6 +34,7 @@ BUCKET = "bucket"
 MOST = 4 << 20
 """Bytes: no check writes objects over this, but for the one that asks how long a chunk may be."""
 LONGEST_CHUNK = 8 << 20
+_OFTEN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +100,16 @@ async def streamed(slot: Any, key: str, bucket: str = BUCKET) -> bytes:
 
 
 async def infos(slot: Any, prefix: str = "", bucket: str = BUCKET) -> list[ObjectInfo]:
-    """Return the lines of a listing, each of the right type."""
-    lines: list[ObjectInfo] = await drained(slot.list_objects(bucket, prefix))
-    for line in lines:
+    """Return the lines of a listing, each of the right type; one that repeats itself without an end is left."""
+    lines: list[ObjectInfo] = []
+    times: Counter[str] = Counter()
+    async for line in slot.list_objects(bucket, prefix):
         if not isinstance(line, ObjectInfo):
             broken("object_storage.8", "list_objects gives something that is no ObjectInfo", expected="ObjectInfo", got=line)
+        lines.append(line)
+        times[line.key] += 1
+        if times[line.key] > _OFTEN:
+            broken("object_storage.8", f"list_objects gives an object {_OFTEN} times and more", expected="each once", got=line.key)
     return lines
 
 

@@ -139,3 +139,7 @@ async def _goes_on(promise: str, store: Any, act: Act) -> None:
     await act.prepare(store)
     with contextlib.suppress(Conflict, BucketNotFound, ObjectNotFound):
         await act.call(store)
+        state = await look(store)
+        if state != act.after:
+            sentence = "the same call, made again after a cancelled one, has no effect, or another"
+            broken(promise, sentence, expected=_short(act.after), got=_short(state))

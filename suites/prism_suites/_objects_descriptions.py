@@ -12,6 +12,8 @@ __all__ = ["METADATA_BYTES", "METADATA_NAME_BYTES", "TEXTS", "descriptions", "in
 
 METADATA_BYTES = 1024
 METADATA_NAME_BYTES = 512
+_LONG_TEXT = 600
+"""Characters of a content type: a name of 127 for type and subtype each (RFC 6838, 4.2), and parameters."""
 
 TEXTS = (
     *("", " ", "a", " padded ", "\ttab\t", "Mixed CASE", "application/octet-stream", "binary/octet-stream", "null"),
@@ -53,7 +55,7 @@ def descriptions(limits: Limits) -> Iterator[Given]:
     own = ("size", "etag", "content-type", "content_type", "Content-Type", "content_encoding", "last_modified_ms", "expires_at_ms")
     more = ("x-amz-meta-a", "X-Amz-Meta-A", "user_metadata", "metadata", "key", "data", "_", "$a", "a.b", "ttl", "version", "id")
     yield Given("a/b", "gzip", {name: f"own {number}" for number, name in enumerate((*own, *more))})
-    yield Given("t" * 200, "e" * 200, {f"{number:03}": "v" for number in range(256)})
+    yield Given("t" * _LONG_TEXT, "e" * _LONG_TEXT, {f"{number:03}": "v" for number in range(256)})
     yield Given(None, None, {"n" * METADATA_NAME_BYTES: "v" * (METADATA_BYTES - METADATA_NAME_BYTES)})
     yield Given(None, None, {"n": "v" * (METADATA_BYTES - 1)})
     yield Given(None, None, {"é" * (METADATA_NAME_BYTES // 2): "🍣" * ((METADATA_BYTES - METADATA_NAME_BYTES) // 4)})

@@ -46,7 +46,9 @@ def plan(limits: Limits, creates: bool, acknowledged: int, seed: int) -> list[St
     """Return steps of every kind over one set of names, the large ones just behind ``acknowledged``."""
     random = Random(seed)
     names = _names(limits)
-    kinds = ["put", "put", "put", "put_stream", "put_stream", "delete", "set_ttl", "passing"] + ["put_if_absent"] * creates
+    kinds = ["put", "put", "put", "put_stream", "put_stream", "delete", "set_ttl", "make", "make", "remove"] + [
+        "put_if_absent"
+    ] * creates
     steps: list[Step] = []
     for number in range(acknowledged + AHEAD):
         large = number == acknowledged - _LIKE or 2 <= number - acknowledged < _LARGE_STEPS
@@ -68,8 +70,10 @@ def _step(kind: str, bucket: str, key: str, data: bytes, mark: str) -> Step:
             return "delete", (bucket, key)
         case "set_ttl":
             return "set_ttl", (bucket, key, _LIFE_S)
-        case "passing":
-            return ("create_bucket", (_PASSING,)) if len(data) % 2 else ("delete_bucket", (_PASSING, {"force": True}))
+        case "make":
+            return "create_bucket", (_PASSING,)
+        case "remove":
+            return "delete_bucket", (_PASSING, {"force": True})
     return kind, (bucket, key, data, keywords)
 
 

@@ -83,6 +83,10 @@ async def an_illegal_name_is_refused(store: ObjectStorage, case: Case, call: str
     await refused("object_storage.12", _CALLS[call](store, *arguments), InvalidName, sentence)
     await _untouched(store, case.limits, sentence)
     same("object_storage.12", await store.bucket_exists("a" * case.limits.max_name), False, f"{sentence} made a bucket")
+    if place == "key":
+        await store.create_bucket("empty")
+        await refused("object_storage.12", _CALLS[call](store, "empty", name), InvalidName, f"{sentence}, in an empty bucket")
+        same("object_storage.12", sorted(await listed(store, "", "empty")), [], f"{sentence} made an object")
 
 
 @check("object_storage.12", "object_storage.8")

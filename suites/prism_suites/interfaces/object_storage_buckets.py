@@ -115,6 +115,11 @@ async def only_an_empty_bucket_is_deleted_without_force(store: ObjectStorage, ca
     truth("object_storage.11", await store.bucket_exists(BUCKET), False, "bucket_exists of a deleted bucket")
 
 
+def _varied(number: int) -> str:
+    """Return the name of an object: plain, or below folders, hidden ones and the parent among them."""
+    return f"{('', 'a/', '', 'a/b/c/', '.hidden/', '', '../', 'a//', '')[number % 9]}k{number}"
+
+
 @check("object_storage.11")
 @gauntlet(lambda limits: [{"keys": keys} for keys in (0, 1, 2, 99, 100, 101, 257, 1001)])
 async def force_removes_everything_in_a_bucket(store: ObjectStorage, case: Case, keys: int) -> None:
@@ -123,16 +128,16 @@ async def force_removes_everything_in_a_bucket(store: ObjectStorage, case: Case,
     await store.create_bucket("beside")
     await store.put("beside", "k0", b"beside")
     for number in range(keys):
-        await store.put(BUCKET, f"k{number}", b"%d" % number, **(signed("old").keywords if number < 3 else {}))
+        await store.put(BUCKET, _varied(number), b"%d" % number, **(signed("old").keywords if number < 3 else {}))
     for number in range(min(keys, 3)):
-        await store.set_ttl(BUCKET, f"k{number}", 50)
+        await store.set_ttl(BUCKET, _varied(number), 50)
     truth("object_storage.11", await store.delete_bucket(BUCKET, force=True), True, f"delete_bucket by force, with {keys} in it")
     truth("object_storage.11", await store.bucket_exists(BUCKET), False, "bucket_exists of a deleted bucket")
     value("object_storage.15", await store.get("beside", "k0"), b"beside", "delete_bucket removed an object of another bucket")
     truth("object_storage.11", await store.create_bucket(BUCKET), True, "create_bucket of a deleted bucket")
     same("object_storage.11", sorted(await listed(store)), [], "a bucket that was deleted and made again is not empty")
     for number in {0, keys // 2, max(0, keys - 1)}:
-        await expect_missing("object_storage.11", store, f"k{number}", "an object of a deleted bucket")
+        await expect_missing("object_storage.11", store, _varied(number), "an object of a deleted bucket")
     await store.put(BUCKET, "k0", b"new")
     if case.clock.virtual:
         await case.advance(1000)

@@ -1,16 +1,17 @@
 """object_storage: all clients of a namespace see one set of buckets at once; namespaces never see each other."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import product
 from typing import Any
 
 from hypothesis import given
 
 from prism_suites._judging import same, truth, value
-from prism_suites._objects_asking import BUCKET, PUTS, expect_missing, expect_object, listed, made, signed
+from prism_suites._objects_asking import BUCKET, PUTS, expect_missing, expect_object, listed, made, signed, source, streamed
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import BucketNotFound, ObjectStorage
+from prism_testkit.interfaces import BucketNotFound, ObjectNotFound, ObjectStorage
 from prism_testkit.strategies import universes
 from prism_testkit.traits import Limits
 
@@ -19,6 +20,15 @@ def _sizes(limits: Limits) -> Iterator[dict[str, Any]]:
     for size, way in product((0, 10, 70_000, 1 << 20), PUTS):
         if size <= limits.max_payload:
             yield {"size": size, "way": way}
+
+
+async def _asked(client: Any) -> None:
+    """Ask for the object in every way, whatever the answers."""
+    for method in (client.get, client.exists, client.metadata):
+        await method(BUCKET, "k")
+    await listed(client)
+    with contextlib.suppress(ObjectNotFound):
+        await streamed(client, "k")
 
 
 @check("object_storage.14")
@@ -31,8 +41,7 @@ async def every_client_sees_what_was_written(store: ObjectStorage, case: Case, s
     for number in range(3):
         writer, *readers = ((store, other, third), (other, third, store), (third, store, other))[number]
         for client in readers:  # what they know now is old in a moment
-            await client.get(BUCKET, "k")
-            await client.metadata(BUCKET, "k")
+            await _asked(client)
         data, said = made(size, number), signed(number)
         known = await PUTS[way](writer, "k", data, said)
         for client in (*readers, writer):
@@ -101,6 +110,36 @@ async def namespaces_are_apart(store: ObjectStorage, case: Case, way: str, end: 
     same("object_storage.15", sorted(await listed(store)), ["k"], f"what is listed after {end} in another namespace")
 
 
+_CALLS: dict[str, Callable[[Any], Awaitable[Any]]] = {
+    "put": lambda store: store.put("first", "k", b"changed", content_type="x/y"),
+    "put_stream": lambda store: store.put_stream("first", "k", source([b"cha", b"nged"]), user_metadata={"a": "b"}),
+    "delete": lambda store: store.delete("first", "k"),
+    "set_ttl": lambda store: store.set_ttl("first", "k", 1e6),
+    "set_ttl of 0": lambda store: store.set_ttl("first", "k", 0),
+    "create_bucket": lambda store: store.create_bucket("first"),
+    "delete_bucket": lambda store: store.delete_bucket("first", force=True),
+}
+
+
+@check("object_storage.15")
+@gauntlet(lambda limits: [{"call": call, "alike": alike, "way": way} for call in _CALLS for alike in (False, True) for way in PUTS])
+async def what_happens_in_a_bucket_stays_there(store: ObjectStorage, case: Case, call: str, alike: bool, way: str) -> None:
+    """A call on an object of one bucket leaves those of the same key in others, also if their data are the same."""
+    buckets = ("first", "second", "first/k", "firs")
+    said = {bucket: signed("all" if alike else bucket) for bucket in buckets}
+    data = {bucket: b"data" if alike else bucket.encode() for bucket in buckets}
+    for bucket in buckets:
+        await store.create_bucket(bucket)
+        await PUTS[way](store, "k", data[bucket], said[bucket], bucket)
+    await _CALLS[call](store)
+    if case.clock.virtual:
+        await case.advance(2e6)
+    for bucket in buckets[1:]:
+        sentence = f"{call} in another bucket"
+        await expect_object("object_storage.15", store, "k", data[bucket], sentence, said[bucket], bucket)
+        same("object_storage.15", sorted(await listed(store, "", bucket)), ["k"], f"{sentence}: what is listed")
+
+
 async def _expect_clean(cleaned: Any) -> None:
     """Judge a namespace that was cleaned, where the backend can."""
     if cleaned is None:
@@ -122,7 +161,7 @@ def _own(got: bytes | None, expected: bytes, sentence: str) -> None:
 async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
     """Whatever buckets and keys are called, nothing crosses from one namespace to another, or from one bucket to another."""
     sibling = await case.sibling()
-    for client, mark in ((store, b"here"), (sibling, b"there")):
+    for client, mark in ((store, b"here"), (sibling, b"away")):
         for bucket in names:
             await client.create_bucket(bucket)
             for key in names:
@@ -134,6 +173,6 @@ async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case,
             expected = b"here " + bucket.encode() + b" " + key.encode()
             _own(await store.get(bucket, key), expected, "an object beside another namespace's")
             if number % 2:
-                expected = b"there " + bucket.encode() + b" " + key.encode()
+                expected = b"away " + bucket.encode() + b" " + key.encode()
                 _own(await sibling.get(bucket, key), expected, "an object of the other namespace")
         same("object_storage.15", sorted(await listed(store, "", bucket)), sorted(names), "what is listed beside another namespace")

@@ -6,10 +6,10 @@ from typing import Any
 
 from hypothesis import given
 
-from prism_suites._judging import refused, same, truth, value
+from prism_suites._judging import broken, refused, same, truth, value
 from prism_suites._keyvalue_confusables import confusable_names
 from prism_suites._keyvalue_deadlines import Times
-from prism_suites._objects_asking import BUCKET, MOST, PUTS, Given, expect_missing, expect_object, listed, made, signed
+from prism_suites._objects_asking import BUCKET, MOST, NOTHING, PUTS, Given, expect_missing, expect_object, listed, made, signed
 from prism_suites._objects_descriptions import METADATA_BYTES, METADATA_NAME_BYTES, descriptions, instant_window, now_ms
 from prism_suites._objects_times import expect_deadline
 from prism_testkit.case import Case
@@ -73,7 +73,7 @@ async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case
     await expect_object(_ONE, store, "k", data, "created, then asked for again", said)
 
 
-_PRESENT = ("put", "put_stream", "put_stream with size", "put_if_absent", "overwritten", "empty", "with a deadline")
+_PRESENT = ("put", "put_stream", "put_stream with size", "put_if_absent", "overwritten", "empty", "bare", "with a deadline")
 
 
 @check(_ONE)
@@ -91,7 +91,7 @@ async def what_is_present_is_left_as_it_is(
     clock = Times(case)
     await store.create_bucket(BUCKET)
     held = b"" if state == "empty" else b"held"
-    said = signed("old")
+    said = NOTHING if state == "bare" else signed("old")
     if state == "put_if_absent":
         await store.put_if_absent(BUCKET, "k", held, **said.keywords)
     else:
@@ -150,6 +150,24 @@ async def data_are_those_of_a_put(store: ObjectStorageConditional, size: int) ->
     truth(_ONE, await store.put_if_absent(BUCKET, "k", memoryview(buffer)), True, "put_if_absent of a new object")
     buffer[:] = bytes(size)
     await expect_object(_THREE, store, "k", made(size), f"created with {size} bytes")
+
+
+@check(_THREE)
+@gauntlet(lambda limits: [{"size": size, "first": first} for size in (1, 70_000) for first in ("put", "put_if_absent")])
+async def other_content_has_another_etag_when_created(store: ObjectStorageConditional, case: Case, size: int, first: str) -> None:
+    """Versions of one key that are created in turn, each after the end of the one before, have etags of their own (OS-35)."""
+    await store.create_bucket(BUCKET)
+    seen: dict[str, int] = {}
+    for number in range(6):
+        data = made(min(size, case.limits.max_payload), number)
+        if first == "put" and number % 2:
+            await store.put(BUCKET, "k", data)
+        else:
+            truth(_ONE, await store.put_if_absent(BUCKET, "k", data), True, "put_if_absent of a deleted object")
+        known = await store.metadata(BUCKET, "k")
+        if known is None or seen.setdefault(known.etag, number) != number:
+            broken(_THREE, "two versions with different content have one etag", expected="another", got=known and known.etag)
+        await store.delete(BUCKET, "k")
 
 
 @check(_ONE, _THREE)

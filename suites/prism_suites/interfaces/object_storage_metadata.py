@@ -1,5 +1,9 @@
 """object_storage: what is told of an object is what was said of it, by every way to write, and a put replaces all of it."""
 
+import base64
+import gzip
+import quopri
+import zlib
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
@@ -56,6 +60,62 @@ async def metadata_are_told_as_they_were_given(
     value("object_storage.1", await store.get(BUCKET, "k"), b"data", "metadata changed the data")
     told(with_law, await store.put(BUCKET, "k", b"data"), b"data", NOTHING, "a put without metadata, over one with")
     told(with_law, await store.metadata(BUCKET, "k"), b"data", NOTHING, "metadata after a put without any")
+
+
+def _encodings() -> Iterator[tuple[str | None, str | None, bytes]]:
+    """Yield (content type, content encoding, data), where the data are what the text says, and where they are not."""
+    text = "caf\u00e9,\r\nline;\t\x00\r\n".encode() * 20
+    deflate = zlib.compressobj(wbits=-15)
+    encoded: dict[str, bytes] = {
+        "gzip": gzip.compress(text, mtime=0),
+        "deflate": zlib.compress(text),
+        "compress": deflate.compress(text) + deflate.flush(),
+        "base64": base64.encodebytes(text),
+        "quoted-printable": quopri.encodestring(text),
+        "aws-chunked": b"3;chunk-signature=0\r\nabc\r\n0;chunk-signature=0\r\n\r\n",
+        "chunked": b"3\r\nabc\r\n0\r\n\r\n",
+        "identity": text,
+        "br": text,
+    }
+    for encoding, data in encoded.items():
+        for said in (encoding, encoding.upper(), f"x-{encoding}"):
+            yield None, said, data
+        yield "text/plain", encoding, b"not so encoded"
+        yield f"application/{encoding}", None, data
+    yield from ((kind, None, data) for kind, data in _TYPED)
+
+
+_TYPED: tuple[tuple[str, bytes], ...] = (
+    ("text/plain; charset=utf-16", "\ufeffcaf\u00e9".encode("utf-16")),
+    ("text/plain; charset=latin-1", b"caf\xe9\r\n"),
+    ("text/plain", b"\xef\xbb\xbfbom\r\nand\rlines\n"),
+    ("application/json", b' {"b": 1, "a": 1.0}\n'),
+    ("application/xml", b"<a  b='1'></a>\r\n"),
+    ("text/html", b"&amp;<p>\xff"),
+    ("application/x-www-form-urlencoded", b"a=%41&b=+"),
+    ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--\r\n"),
+    ("application/x-directory", b"data all the same"),
+    ("application/octet-stream", b"\x00\xff"),
+)
+
+
+@check("object_storage.1", "object_storage.5")
+@gauntlet(
+    lambda limits: [
+        {"content_type": content_type, "content_encoding": encoding, "data": data, "way": list(PUTS)[number % 3]}
+        for number, (content_type, encoding, data) in enumerate(_encodings())
+        if len(data) <= limits.max_payload
+    ]
+)
+async def what_is_said_of_data_does_not_change_them(
+    store: ObjectStorage, content_type: str | None, content_encoding: str | None, data: bytes, way: str
+) -> None:
+    """A type and an encoding are told, never acted upon: data that are compressed, encoded or text come back as they were."""
+    said = Given(content_type, content_encoding)
+    await store.create_bucket(BUCKET)
+    known = await PUTS[way](store, "k", data, said)
+    sentence = f"{way} of data called {content_type} and {content_encoding}"
+    await expect_object("object_storage.1", store, "k", data, sentence, said, known=known)
 
 
 _STATES: dict[str, Given] = {

@@ -196,9 +196,19 @@ async def a_key_is_no_bucket_and_no_folder(store: ObjectStorage, case: Case, nam
         value(
             "object_storage.3", await store.get(name, key), b"itself" if key == name else b"deeper", "a key and what begins with it"
         )
-    truth("object_storage.4", await store.delete(name, name), True, "delete of a key that others begin with")
-    same("object_storage.4", sorted(await listed(store, "", name)), sorted(deeper), "deleting a key removed what begins with it")
+    await _goes_alone(store, name, [name, f"{name}/", *deeper])
     value("object_storage.15", await store.get(BUCKET, name), b"key" if name != BUCKET else None, "another bucket's object")
+
+
+async def _goes_alone(store: Any, bucket: str, keys: list[str]) -> None:
+    """Delete keys that begin with each other, from the shortest and from the longest: each goes without the others."""
+    for order in (sorted(keys, key=len), sorted(keys, key=len, reverse=True)):
+        for key in order:
+            await store.put(bucket, key, b"")
+        for number, key in enumerate(order, start=1):
+            sentence = f"{key[:40]!a} deleted, beside keys that begin with it or that it begins with"
+            truth("object_storage.4", await store.delete(bucket, key), True, sentence)
+            same("object_storage.4", sorted(await listed(store, "", bucket)), sorted(order[number:]), sentence)
 
 
 def _bookkeeping(limits: Limits) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from itertools import combinations_with_replacement, product
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -25,7 +25,7 @@ _ON = ((0, 0), (0, 1))
 def _pairs(limits: Limits) -> Iterator[dict[str, Any]]:
     """Each pair of calls, the second beginning up to three turns later, with a look after each."""
     writing, reading = (
-        [*combinations_with_replacement(_WRITES, 2)],
+        [*product(_WRITES, repeat=2)],
         [*product(_WRITES[:3], _READS), *product(_READS[:3], _WRITES[:3])],
     )
     cases = [*product(writing, (True, False), (0, 1, 3)), *product(reading, (True,), (0, 1, 3))]
