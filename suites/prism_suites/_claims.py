@@ -15,6 +15,7 @@ from prism_testkit.interfaces import interface_model
 __all__ = [
     "ACKS",
     "FIELD",
+    "SENDS",
     "TOPIC",
     "Sent",
     "T",
@@ -45,7 +46,7 @@ ACKS = {
 """The broker's ack, by the interface of the slot."""
 T = 64
 """The threshold of most checks, in bytes."""
-_PUBLISHES = {"queue.publish", "queue.publish_persistent", "queue.enqueue", "queue.append"}
+SENDS = {"queue.publish", "queue.publish_persistent", "queue.enqueue", "queue.append"}
 _WAIT_S = 30.0
 """How long a message that must come is waited for: no longer than it takes."""
 
@@ -63,7 +64,7 @@ def sent_messages(case: Case) -> list[Sent]:
     """Return every message that the implementation handed to its queue, in order."""
     found = []
     for entry in case.history.entries:
-        if entry.op in _PUBLISHES and entry.client >= 0:
+        if entry.op in SENDS and entry.client >= 0:
             given = dict(zip(("topic", "payload"), entry.args, strict=False)) | dict(entry.kwargs)
             place = 3 if entry.op == "queue.append" else 2
             headers = entry.kwargs.get("headers", entry.args[place] if len(entry.args) > place else None)

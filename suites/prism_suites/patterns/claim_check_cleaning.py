@@ -63,8 +63,10 @@ async def what_is_retained_is_never_removed(claims: Bound[ClaimCheck], case: Cas
         await _ack_one(consumer)
         if case.clock.virtual:
             await case.advance(1000.0)
+        before = await entries_there(claims)
         await check_in.sweep()
     same("CC4", len(await claims_there(claims)), 1, "a claim was removed although cleanup is retain")
+    same("CC7", await entries_there(claims), before, "something was removed although cleanup is retain")
 
 
 @check("CC4")
@@ -134,13 +136,19 @@ async def a_message_that_was_held_too_long_finds_its_payload(claims: Bound[Claim
             same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")
 
 
+def _alike(limits: Limits) -> list[tuple[str, str]]:
+    """Return pairs of names that somebody may take for one: long ones, hashes, folders."""
+    stem = "n" * (min(limits.max_name, 500) - 1)
+    return [(f"{stem}1", f"{stem}2"), (f"1{stem}", f"2{stem}"), ("a", "A"), ("a/b", "a"), ("#", "##"), ("x", "x ")]
+
+
 @check("CC4")
-@gauntlet(lambda limits: [{"order": order} for order in (("a", "b"), ("b", "a"))])
+@gauntlet(lambda limits: [{"order": order} for order in (("a", "b"), ("b", "a"), *_alike(limits))])
 async def every_named_consumer_must_ack(claims: Bound[ClaimCheck], case: Case, order: tuple[str, str]) -> None:
     """A claim waits for all that are named, and its retention begins with the last of them (CC-5)."""
     if beside(case, claims, acks=True, names=True, time=True):
         return
-    config: dict[str, Any] = {"threshold": T, **mode(claims, "a", "b"), "retention_after_ack_s": 10.0}
+    config: dict[str, Any] = {"threshold": T, **mode(claims, *sorted(order)), "retention_after_ack_s": 10.0}
     step = _step_s(case.limits)
     async with (
         claims.opened(**config) as check_in,
@@ -239,6 +247,8 @@ STRANGERS = (
     "claims/_mine",
     "claims/sub/_config",
     "claims.acks/c",
+    "claims/My-Own.acks/c",
+    "claims/a/b.acks/c",
 )
 
 
@@ -282,6 +292,20 @@ async def the_old_go_and_the_young_stay(claims: Bound[ClaimCheck], case: Case) -
         same("CC7", await claims_there(claims), set(keys[3:]), "a sweep left or removed claims of the wrong age")
         await case.advance(25.0)
         same("CC7", (await check_in.sweep()).expired, 1, "a sweep counts otherwise than it removes")
+
+
+@check("CC4", "CC7")
+async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case) -> None:
+    """One sweep is enough, however much there is: what is due is removed by the next one."""
+    if beside(case, claims, time=True):
+        return
+    async with claims.opened(**AGE, cleanup="sweep") as check_in:
+        for _ in range(150):
+            await check_in.publish(TOPIC, BIG)
+    await case.advance(121.0)
+    async with claims.opened(**AGE, cleanup="sweep") as check_in:
+        swept = await check_in.sweep()
+    same("CC7", (swept.expired, len(await claims_there(claims))), (150, 0), "a sweep removed a part of what is due")
 
 
 @check("CC7")

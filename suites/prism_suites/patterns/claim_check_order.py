@@ -69,6 +69,38 @@ async def an_illegal_topic_leaves_nothing(claims: Bound[ClaimCheck], case: Case,
         same("CC3", await claims_there(claims), set(), "a refused publish left an object")
 
 
+ILLEGAL: tuple[tuple[dict[str, str], type[Exception]], ...] = (
+    ({"": "x"}, errors.InvalidName),
+    ({"n" * 513: "x"}, errors.InvalidName),
+    ({"\ud800": "x"}, errors.InvalidName),
+    ({"x": "\ud800"}, ValueError),
+    ({"x": "v" * 9000}, errors.PayloadTooLarge),
+)
+
+
+@check("CC3")
+@gauntlet(lambda limits: [{"headers": headers, "error": error} for headers, error in ILLEGAL])
+async def illegal_headers_leave_nothing(
+    claims: Bound[ClaimCheck], case: Case, headers: dict[str, str], error: type[Exception]
+) -> None:
+    """Headers that nobody may send are refused with the queue's own error, and no object is left, Python's errors included."""
+    async with claims.opened(threshold=T) as check_in:
+        await refused("CC3", check_in.publish(TOPIC, BIG, headers), error, "illegal headers are not refused as they should")
+        same("CC3", await claims_there(claims), set(), "a refused publish left an object")
+
+
+@check("CC3")
+@gauntlet(lambda limits: [{"what": what} for what in ("error before", "error after", "refuse AccessDenied")])
+async def a_refusal_is_told_though_its_object_stays(claims: Bound[ClaimCheck], case: Case, what: str) -> None:
+    """Whoever published is told of the refusal, not of the trouble to clean up after it."""
+    send = _SENDS[claims.interfaces["queue"]]
+    claims.faulty([(0, send, 0, "refuse QuotaExceeded"), (0, "store.delete", 0, what)])
+    async with claims.opened(threshold=T) as check_in:
+        await refused(
+            "CC3", check_in.publish(TOPIC, BIG), errors.QuotaExceeded, "the refusal of a publish does not reach its caller"
+        )
+
+
 @check("CC3", "CC4")
 @gauntlet(lambda limits: [{"what": what} for what in ("error before", "error after")])
 async def after_an_unknown_outcome_the_object_stays(claims: Bound[ClaimCheck], case: Case, what: str) -> None:

@@ -32,16 +32,24 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @check("CC5")
-@gauntlet(lambda limits: [{"damage": d, "compression": c} for c in ("none", "gzip", "zstd") for d in DAMAGES])
-async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, compression: str) -> None:
+@gauntlet(
+    lambda limits: [
+        {"damage": damage, "compression": compression, "read_before": number % 2 == 1}
+        for compression in ("none", "gzip", "zstd")
+        for number, damage in enumerate(DAMAGES)
+    ]
+)
+async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, compression: str, read_before: bool) -> None:
     """A changed, truncated or prolonged object raises CorruptPayload, from read and from chunks, and can be given back (CC-7)."""
     async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
         receipt = await check_in.publish(TOPIC, BIG)
         assert receipt.claim is not None
         store = await claims.look("store")
         whole = await store.get(receipt.claim.bucket, receipt.claim.key)
-        await store.put(receipt.claim.bucket, receipt.claim.key, DAMAGES[damage](whole))
         delivery = await take(consumer)
+        if read_before:
+            same("CC5", await consumer.read(delivery), BIG, "a payload does not come back")
+        await store.put(receipt.claim.bucket, receipt.claim.key, DAMAGES[damage](whole))
         await refused(
             "CC5", consumer.read(delivery), CorruptPayload, f"an object that was damaged ({damage}) is read as if nothing were"
         )
@@ -143,6 +151,34 @@ async def those_who_disagree_are_refused(
         broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
     async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="elsewhere", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
+
+
+@check("CC7", "CC8")
+async def an_agreement_does_not_grow_old(claims: Bound[ClaimCheck], case: Case) -> None:
+    """Those who disagree are refused after any time, and any number of sweeps (CC-8)."""
+    if beside(case, claims, time=True):
+        return
+    config: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 10.0, "cleanup": "sweep"}
+    async with claims.opened(**config) as check_in:
+        await check_in.publish(TOPIC, BIG)
+        await case.advance(10_000.0)
+        await check_in.sweep()
+    try:
+        async with claims.opened(**{**config, "max_age_s": 200.0}):
+            broken("CC8", "one who disagrees was let in after a time", expected="ConfigError", got="open")
+    except ConfigError:
+        pass  # as it must
+
+
+@check("CC8")
+@gauntlet(lambda limits: [{"cleanup": c, "number": n} for c in ("sweep", "retain") for n in range(3)])
+async def nobody_is_asked_for_acks_who_needs_none(claims: Bound[ClaimCheck], case: Case, cleanup: str, number: int) -> None:
+    """Without on_ack every queue will do, whoever is named."""
+    try:
+        async with claims.opened(threshold=T, cleanup=cleanup, consumers=("a", "b")[:number]):
+            pass
+    except ConfigError as error:
+        broken("CC8", f"{cleanup} with {number} named consumers is refused", expected="open", got=error)
 
 
 @check("CC8")
