@@ -179,7 +179,10 @@ class AwaitsAfterTheLease(Queue):
 
 
 @mutant(
-    "visibility.12", "partial effect", trap="an ack cancelled between its steps", also="visibility.1 visibility.4 visibility.11"
+    "visibility.12",
+    "partial effect",
+    trap="an ack cancelled between its steps",
+    also="visibility.5 visibility.8 visibility.1 visibility.4 visibility.11",
 )
 class CancelledAckLeavesAStump(Queue):
     """The contents are deleted first, then the row."""

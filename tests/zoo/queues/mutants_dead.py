@@ -137,7 +137,7 @@ class DeadGetADeathHeader(_Corpse):
         return replace(row, headers={**row.headers, "x-death": row.origin})
 
 
-@mutant("dead_letter.2", "identity", trap="the id of a dead message")
+@mutant("dead_letter.2", "identity", trap="the id of a dead message", also="dead_letter.4")
 class DeadGetAnotherId(_Corpse):
     def change(self, row: Row) -> Row:
         return replace(row, id=self.new_id(row.queue))

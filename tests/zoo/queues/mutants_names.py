@@ -296,7 +296,9 @@ class DequeueRaisesValueError(Queue):
             raise ValueError(str(error)) from error
 
 
-@mutant("basic.7", "order of steps", trap="dequeue with an illegal timeout and a message there", also="basic.4")
+@mutant(
+    "basic.7", "order of steps", trap="dequeue with an illegal timeout and a message there", also="basic.1 basic.2 basic.3 basic.4"
+)
 class ChecksTimeoutAfterTheTake(Queue):
     """The timeout is looked at when there is something to wait for, after a first take that is thrown away with the error."""
 

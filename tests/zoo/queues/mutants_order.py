@@ -255,7 +255,12 @@ class WakesOneOfAll(Queue):
         self.wake([waiter for waiter in self.store.waiting if not waiter.done()][:1])
 
 
-@mutant("basic.4", "missing wake-up", trap="a take waits and a message is enqueued by enqueue_with_priority or enqueue_delayed")
+@mutant(
+    "basic.4",
+    "missing wake-up",
+    trap="a take waits and a message is enqueued by enqueue_with_priority or enqueue_delayed",
+    also="priority.4 delayed.5",
+)
 class OnlyPlainEnqueueWakes(Queue):
     def insert(self, row: Row) -> str:
         if row.priority or row.due:

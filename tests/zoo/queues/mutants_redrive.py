@@ -49,7 +49,7 @@ class RedriveKeepsAttempts(_Revives):
         return replace(row, attempts=self.store.notes[self.namespace, row.id] - 1)
 
 
-@mutant("dead_letter.5", "missing step", trap="a message received from the target, released and redriven")
+@mutant("dead_letter.5", "missing step", trap="a message received from the target, released and redriven", also="dead_letter.1")
 class RedriveKeepsAttemptsInTheTarget(_Revives):
     def change(self, row: Row, was: Row) -> Row:
         return replace(row, attempts=was.attempts)
@@ -213,7 +213,12 @@ class LastAckConflicts(Queue):
         await super().ack(lease)
 
 
-@mutant("dead_letter.7", "stale copy", trap="the last attempt is extended, then acked", also="dead_letter.3 visibility.6")
+@mutant(
+    "dead_letter.7",
+    "stale copy",
+    trap="the last attempt is extended, then acked",
+    also="dead_letter.4 dead_letter.1 dead_letter.3 visibility.6",
+)
 class LastExtendIsADeath(Queue):
     """A lease that is extended when there are no attempts left is given up."""
 
@@ -291,7 +296,12 @@ class CancelledRedriveHoldsTheLock(Queue):
 # dead_letter.10: as in QueueBasic
 
 
-@mutant("dead_letter.10", "case", trap="a target that differs from another queue in case", also="dead_letter.2 dead_letter.4")
+@mutant(
+    "dead_letter.10",
+    "case",
+    trap="a target that differs from another queue in case",
+    also="visibility.11 dead_letter.2 dead_letter.4",
+)
 class TargetFoldsCase(Queue):
     def config(self, queue: str) -> Config | None:
         found = super().config(queue)

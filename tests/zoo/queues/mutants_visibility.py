@@ -166,7 +166,9 @@ class AcksInTwoSteps(Queue):
         self.remove(row)
 
 
-@mutant("visibility.8", "write back", trap="an ack and an extend at once", also="visibility.4 visibility.5 visibility.6")
+@mutant(
+    "visibility.8", "write back", trap="an ack and an extend at once", also="visibility.11 visibility.4 visibility.5 visibility.6"
+)
 class ExtendWritesBack(Queue):
     """The row is read before an await, and written whole after it."""
 
@@ -177,7 +179,9 @@ class ExtendWritesBack(Queue):
         self.put(replace(row, until=self.after(wanted)))
 
 
-@mutant("visibility.8", "write back", trap="an ack and a release at once", also="visibility.4 visibility.5 visibility.7 visibility.2")
+@mutant(
+    "visibility.8", "write back", trap="an ack and a release at once", also="visibility.4 visibility.5 visibility.7 visibility.2"
+)
 class ReleaseWritesBack(Queue):
     async def release(self, lease: Lease) -> None:
         row = self.held(lease, "release")

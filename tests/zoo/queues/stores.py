@@ -68,8 +68,6 @@ class Space:
                 self.queues.get(queue, {}).pop(name, None)
             else:
                 self.queues.setdefault(queue, {})[name] = thing
-                token = int(thing.token) if thing.token.isdecimal() else 0
-                self.serial = max(self.serial, thing.place, thing.death, thing.ended[1], token)
 
 
 class Store:
@@ -139,7 +137,12 @@ class FileStore(Store):
                 self.replay(namespace, changes)
 
     def replay(self, namespace: str, changes: Changes) -> None:
-        self.spaces.setdefault(namespace, Space()).apply(changes)
+        space = self.spaces.setdefault(namespace, Space())
+        space.apply(changes)
+        for row in changes.values():
+            if isinstance(row, Row):
+                token = int(row.token) if row.token.isdecimal() else 0
+                space.serial = max(space.serial, row.place, row.death, row.ended[1], token)
 
 
 Connect: TypeAlias = Callable[[Place], AbstractAsyncContextManager[Store]]

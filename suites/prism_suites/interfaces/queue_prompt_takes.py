@@ -1,0 +1,139 @@
+"""A take that waits is given what comes when it comes, not when its time is over: by whichever event, and beside other takes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prism_suites._judging import broken
+from prism_suites._queue_leases import one_leased
+from prism_suites._queue_taking import drained, take
+from prism_suites._queue_times import Times
+from prism_suites.interfaces.queue_delayed import Delayed
+from prism_suites.interfaces.queue_priority import Prioritised
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import QueueBasic, QueueVisibility
+
+_PATIENCE_S = 20_000.0
+"""So long every take would wait, in virtual time; every lease here is shorter, or far longer."""
+
+_BESIDE = (0, 1, 9)
+"""Takes that wait for other queues, and were there first: what is for this one must not be spent on them."""
+
+
+async def _promptly(
+    slot: Any, case: Case, promise: str, story: str, happen: Callable[[], Awaitable[Any]], beside: int = 0, takers: int = 1
+) -> None:
+    """Let takes wait, let something happen, and judge that each was given a message in the first half of its time.
+
+    How soon is not promised beyond "as soon as there is one": a driver may look now and then, and calls may be slow.
+    """
+    other = await case.client()
+    strangers = [asyncio.ensure_future(take(other, f"other {number}", _PATIENCE_S * 2)) for number in range(beside)]
+    await case.clock.sleep(1.0)
+    began_s = case.clock.now_s()
+    waiting = [asyncio.ensure_future(take(other, "q", _PATIENCE_S)) for _ in range(takers)]
+    try:
+        await case.clock.sleep(1.0)
+        await happen()
+        await asyncio.wait([*waiting])
+        passed_s = case.clock.now_s() - began_s
+    finally:
+        for stranger in strangers:
+            stranger.cancel()
+        await asyncio.gather(*strangers, return_exceptions=True)
+    got = [task.result() for task in waiting]
+    if None in got:
+        broken(promise, f"a take that waits is not given what comes ({story})", expected="a message", got=got)
+    if passed_s > _PATIENCE_S / 2:
+        broken(
+            promise,
+            f"a take that waits is given what came only when its time is nearly over ({story})",
+            expected="as soon as there is a message",
+            got=f"after {passed_s:g} of {_PATIENCE_S:g} s",
+        )
+
+
+@check("queue_basic.4")
+@gauntlet(lambda limits: [{"beside": beside} for beside in _BESIDE])
+async def what_is_enqueued_ends_the_wait(queue: QueueBasic, case: Case, beside: int) -> None:
+    """An enqueue of any client is noticed by a take that waits, whoever else waits (Q-11)."""
+    if case.clock.virtual:
+        await _promptly(queue, case, "queue_basic.4", "an enqueue", lambda: queue.enqueue("q", b"x"), beside)
+
+
+@check("queue_priority.4")
+@gauntlet(lambda limits: [{"beside": beside, "priority": priority} for beside in _BESIDE for priority in (0, 1, 9)])
+async def what_has_a_priority_ends_the_wait(queue: Prioritised, case: Case, beside: int, priority: int) -> None:
+    """So is an enqueue with a priority (Q-11, Q-19)."""
+    if case.clock.virtual:
+        call = lambda: queue.enqueue_with_priority("q", b"x", priority=priority)  # noqa: E731
+        await _promptly(queue, case, "queue_priority.4", f"priority {priority}", call, beside)
+
+
+@check("queue_delayed.5")
+@gauntlet(
+    lambda limits: [
+        {"before": before, "during": during, "takers": takers}
+        for takers in (1, 3)
+        for before, during in (((50.0,), ()), ((), (50.0,)), ((90_000.0,), (50.0,)), ((90_000.0, 50.0), (7.0,)), ((), (0.0,)))
+    ]
+)
+async def the_end_of_a_delay_ends_the_wait(
+    queue: Delayed, case: Case, before: tuple[float, ...], during: tuple[float, ...], takers: int
+) -> None:
+    """So is the end of a delay, be it the only one, or shorter than those that were known when the wait began (Q-11, Q-14)."""
+    if not case.clock.virtual:
+        return
+    for delay_s in before * takers:
+        await queue.enqueue_delayed("q", b"before", delay_s=delay_s)
+
+    async def happen() -> None:
+        for delay_s in during * takers:
+            await queue.enqueue_delayed("q", b"during", delay_s=delay_s)
+
+    await _promptly(queue, case, "queue_delayed.5", f"delays {before}, then {during}", happen, takers=takers)
+
+
+@check("queue_visibility.9")
+@gauntlet(
+    lambda limits: [
+        {"event": event, "beside": beside} for event in ("enqueue", "release", "deadline", "shortened") for beside in _BESIDE
+    ]
+)
+async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Case, event: str, beside: int) -> None:
+    """So are a release, a deadline, and one that an extend brought nearer (Q-11)."""
+    if not case.clock.virtual:
+        return
+    seconds = {"deadline": 100.0}.get(event, 43_200.0)
+    held = await one_leased(Times(case), queue, "other" if event == "enqueue" else "q", seconds)
+
+    async def happen() -> None:
+        if event == "enqueue":
+            await queue.enqueue("q", b"x")
+        elif event == "release":
+            await queue.release(held.lease)
+        elif event == "shortened":
+            await queue.extend(held.lease, 100.0)
+
+    await _promptly(queue, case, "queue_visibility.9", event, happen, beside)
+
+
+@check("queue_basic.4", "queue_basic.2", "queue_basic.11")
+@gauntlet(
+    lambda limits: [{"timeout_s": timeout_s, "later_s": later_s} for timeout_s in (0.5, 20.0) for later_s in (0.0, 0.25, 5.0)]
+)
+async def a_take_whose_time_is_over_takes_nothing(queue: QueueBasic, case: Case, timeout_s: float, later_s: float) -> None:
+    """A take that returned None is given nothing that comes afterwards, however soon (Q-11, Q-29)."""
+    if not case.clock.virtual:
+        return
+    other = await case.client()
+    for number in range(3):
+        if (got := await other.dequeue("q", timeout_s)) is not None:
+            broken("queue_basic.2", "a take gives a message that nobody enqueued", expected=None, got=got)
+        await case.clock.sleep(later_s)
+        await queue.enqueue("q", b"%d" % number)
+        await case.clock.sleep(1.0)
+        found = [message.payload for message in await drained(queue, "q", 3)]
+        if found != [b"%d" % number]:
+            broken("queue_basic.11", "what came after a take had timed out is lost", expected=b"%d" % number, got=found)
