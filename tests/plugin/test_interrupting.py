@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,8 @@ def _nothing_is_left(running: Running) -> None:
 def test_ctrl_c(odd: Any, start: Callable[..., Running], workers: tuple[str, ...]) -> None:
     running = start("--prism-backend=mine,valkey", "-k", "mine", *workers, "test_checks.py")
     assert running.servers
+    # Under xdist another worker may reach the second check before the first one has come back.
+    _wait_for(lambda: re.search(r"^(test_checks.py )?\.", running.output, re.MULTILINE) is not None, "no result comes")
     assert running.end(signal.SIGINT, group=True) == pytest.ExitCode.INTERRUPTED, running.output
     _nothing_is_left(running)
     report = odd.report()
