@@ -12,9 +12,10 @@ from . import (
     mutants_removal,
     mutants_sweeps,
     mutants_trust,
+    unusual,
 )
 
-__all__ = ["MUTANTS", "prism_register_backends"]
+__all__ = ["MUTANTS", "UNUSUAL", "prism_register_backends"]
 
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_payloads.MUTANTS,
@@ -24,6 +25,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_sweeps.MUTANTS,
     *mutants_config.MUTANTS,
 )
+
+UNUSUAL = unusual.UNUSUAL
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from prism_testkit.pattern import offers
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .ours import Ours
+from .ours import Ours, OursOnQueues
 from .strangers import StrangeClaimCheck
 
 __all__ = ["MUTANTS"]
@@ -67,7 +67,7 @@ class AcceptsAShorterAge(StrangeClaimCheck):
 
 
 @mutant("CC8", "leak", trap="two that use one bucket under different prefixes")
-class AgreesForTheWholeBucket(Ours):
+class AgreesForTheWholeBucket(OursOnQueues):
     async def __aenter__(self) -> Self:
         self._layout.agreement = "_config"
         return await super().__aenter__()
@@ -150,7 +150,7 @@ class LetsTwoConsumersShareAQueue(StrangeClaimCheck):
 
 
 @mutant("CC8", "wrong condition", trap="on_ack over QueueVisibility or StreamConsumerGroups, nobody named", also="CC4")
-class WantsNamesEverywhere(Ours):
+class WantsNamesEverywhere(OursOnQueues):
     def _check_slots(self) -> None:
         super()._check_slots()
         if self._config.cleanup == "on_ack" and not self._config.consumers:

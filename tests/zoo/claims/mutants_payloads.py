@@ -11,7 +11,7 @@ from prism_testkit.interfaces.object_storage import ObjectMetadata
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .ours import OurConsumer, Ours
+from .ours import OurConsumer, OursOnQueues
 from .stranger_consumer import StrangeConsumer
 from .strangers import StrangeClaimCheck, sliced
 
@@ -48,7 +48,7 @@ class LosesAHeaderOfOurName(StrangeClaimCheck):
 
 
 @mutant("CC1", "aliasing", trap="a user's header of the escaped name beside one of ours", also="CC5")
-class EscapesIntoANameThatMayBeTaken(Ours):
+class EscapesIntoANameThatMayBeTaken(OursOnQueues):
     """One quote is added to our name, and none to a name that has one."""
 
     async def _publish_inline(self, topic: str, data: bytes, headers: dict[str, str]) -> Receipt:
@@ -64,13 +64,13 @@ class EscapesIntoANameThatMayBeTaken(Ours):
 
 
 @mutant("CC1", "one path", trap="a user's header of the name of ours, and a payload that travels inline", also="CC5")
-class EscapesClaimsOnly(Ours):
+class EscapesClaimsOnly(OursOnQueues):
     async def _publish_inline(self, topic: str, data: bytes, headers: dict[str, str]) -> Receipt:
         return Receipt(await self._channel.publish(topic, data, headers), None)
 
 
 @mutant("CC1", "wrong inverse", trap="a user's header of the name of ours with quotes behind it")
-class UnescapesAllQuotesAtOnce(Ours):
+class UnescapesAllQuotesAtOnce(OursOnQueues):
     class _Unescaping(OurConsumer):
         async def receive(self, timeout_s: float = 0) -> Any:
             delivery = await super().receive(timeout_s)
@@ -138,7 +138,7 @@ class KeepsTheBuffersOfAStream(StrangeClaimCheck):
 
 
 @mutant("CC1", "falsy", trap="a stream with an empty chunk in it")
-class EndsAStreamAtAnEmptyChunk(Ours):
+class EndsAStreamAtAnEmptyChunk(OursOnQueues):
     async def publish(self, topic: str, payload: Bytes | AsyncIterable[Bytes], headers: Mapping[str, str] | None = None) -> Receipt:
         if isinstance(payload, bytes | bytearray | memoryview):
             return await super().publish(topic, payload, headers)
@@ -183,7 +183,7 @@ class RefersToEveryBlock(StrangeClaimCheck):
 
 
 @mutant("CC2", "unbounded", trap="a stream larger than memory")
-class GathersAStreamBeforeTheUpload(Ours):
+class GathersAStreamBeforeTheUpload(OursOnQueues):
     async def _stored(self, key: str, payload: bytes | AsyncIterator[Bytes], seal: Any) -> ObjectMetadata:
         if not isinstance(payload, bytes):
             payload = b"".join([bytes(chunk) async for chunk in payload])
@@ -203,7 +203,7 @@ class ReadsAheadOfTheStore(StrangeClaimCheck):
 
 
 @mutant("CC2", "unbounded", trap="chunks of a large claim")
-class FetchesWholeBeforeTheFirstChunk(Ours):
+class FetchesWholeBeforeTheFirstChunk(OursOnQueues):
     class _Whole(Consumer):
         def chunks(self, delivery: Any) -> AsyncIterator[bytes]:
             return self._chunks(delivery, whole=True)
@@ -233,5 +233,7 @@ class InflatesWithoutBound(StrangeClaimCheck):
             decompressor = zlib.decompressobj(31)
             async for piece in self.claims.store.get_stream(claim.bucket, claim.key):
                 yield decompressor.decompress(piece)
+            if not decompressor.eof or decompressor.unused_data:
+                raise zlib.error("it ends elsewhere")
 
     consumer_type = _Inflating

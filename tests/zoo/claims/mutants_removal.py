@@ -8,7 +8,7 @@ from prism_testkit.interfaces import ObjectInfo, PrismError
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .ours import OurConsumer, Ours, OurSweep
+from .ours import OurConsumer, OursOnQueues, OursOnTopics, OurSweep
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 from .strangers import StrangeClaimCheck
@@ -22,13 +22,13 @@ mutant = declaring(MUTANTS)
 
 
 @mutant("CC4", "wrong condition", trap="two consumers, one of which acked")
-class RemovesAtTheFirstAckOfTwo(Ours):
+class RemovesAtTheFirstAckOfTwo(OursOnTopics):
     def sweeping(self) -> ClaimCheckConfig:
         return self._config.model_copy(update={"consumers": ()})
 
 
 @mutant("CC4", "wrong condition", trap="an ack by somebody who is not named")
-class CountsAcksInsteadOfNames(Ours):
+class CountsAcksInsteadOfNames(OursOnTopics):
     class _Counting(OurSweep):
         def awaited(self, markers: dict[str, int]) -> list[int]:
             return list(markers.values()) if len(markers) >= len(self.config.consumers) else []
@@ -42,7 +42,7 @@ class CountsAcksInsteadOfNames(Ours):
 
 
 @mutant("CC4", "origin", trap="two acks, longer apart than the retention")
-class CountsRetentionFromTheFirstAck(Ours):
+class CountsRetentionFromTheFirstAck(OursOnTopics):
     class _First(OurSweep):
         def counted_from(self, instants: list[int]) -> int:
             return min(instants)
@@ -51,7 +51,7 @@ class CountsRetentionFromTheFirstAck(Ours):
 
 
 @mutant("CC4", "aliasing", trap="two consumers with long names that begin alike")
-class CutsNamesOfConsumers(Ours):
+class CutsNamesOfConsumers(OursOnTopics):
     class _Cutting(OurSweep):
         def name_of(self, consumer: str) -> str:
             return consumer[:100]
@@ -118,7 +118,7 @@ class RemovesAtOnceWhenAcked(StrangeClaimCheck):
 
 
 @mutant("CC4", "wrong actor", trap="an ack under `sweep`, or within the retention", also="CC6 CC7")
-class RemovesTheClaimInTheAck(Ours):
+class RemovesTheClaimInTheAck(OursOnQueues):
     class _Removing(OurConsumer):
         async def mark(self, delivery: ClaimDelivery) -> None:
             await super().mark(delivery)
@@ -179,7 +179,7 @@ class TakesANackForAnAck(StrangeClaimCheck):
 
 
 @mutant("CC4", "order of steps", trap="the broker's ack fails, or a crash before it")
-class MarksBeforeTheBrokersAck(Ours):
+class MarksBeforeTheBrokersAck(OursOnQueues):
     class _Hasty(OurConsumer):
         async def confirm(self, delivery: ClaimDelivery) -> None:
             await self.mark(delivery)
@@ -248,7 +248,7 @@ class ForgetsTheMarkerInARepeat(StrangeClaimCheck):
 
 
 @mutant("CC4", "missing term", trap="a claim in its grace", also="CC7")
-class SweepsByMaxAgeOnly(Ours):
+class SweepsByMaxAgeOnly(OursOnQueues):
     def sweeping(self) -> ClaimCheckConfig:
         return self._config.model_copy(update={"grace_period_s": 0.0})
 
@@ -291,7 +291,7 @@ class CountsAgeFromTheAck(StrangeClaimCheck):
 
 
 @mutant("CC4", "missing step", trap="a claim under on_ack that nobody acks", also="CC7")
-class WaitsForAcksForEver(Ours):
+class WaitsForAcksForEver(OursOnQueues):
     class _Patient(OurSweep):
         def is_old(self, identifier: str) -> bool:
             return self.config.cleanup != "on_ack" and super().is_old(identifier)

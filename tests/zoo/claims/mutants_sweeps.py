@@ -5,7 +5,7 @@ from prism_testkit.interfaces import NotFound, ObjectInfo, PrismError
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .ours import Ours
+from .ours import OursOnQueues, OursOnTopics
 from .stranger_sweep import Sweep
 from .strangers import StrangeClaimCheck
 
@@ -83,7 +83,7 @@ class SweepsTheAgreement(StrangeClaimCheck):
 
 
 @mutant("CC7", "wrong condition", trap="a marker of a claim that still waits for another", also="CC4")
-class SweepsOldMarkersOfLiveClaims(Ours):
+class SweepsOldMarkersOfLiveClaims(OursOnTopics):
     async def swept(self) -> Swept:
         swept, config = await super().swept(), self._config
         if config.cleanup == "on_ack":
@@ -106,17 +106,8 @@ class RemovesMarkersBeforeTheirClaim(StrangeClaimCheck):
     sweep_type = _Backwards
 
 
-@mutant("CC7", "race", trap="a claim that is published and acked while a listing runs", also="CC4")
-class TrustsAListingOfMarkers(StrangeClaimCheck):
-    class _Trusting(Sweep):
-        async def is_gone(self, identifier: str) -> bool:
-            return identifier not in self.stored or await super().is_gone(identifier)
-
-    sweep_type = _Trusting
-
-
 @mutant("CC7", "wrong condition", trap="`retain`", also="CC4")
-class RetainsNothing(Ours):
+class RetainsNothing(OursOnQueues):
     def sweeping(self) -> ClaimCheckConfig:
         if self._config.cleanup == "retain":
             return self._config.model_copy(update={"cleanup": "sweep"})
@@ -124,15 +115,15 @@ class RetainsNothing(Ours):
 
 
 @mutant("CC7", "wrong condition", trap="markers under `retain`", also="CC4")
-class RetainsClaimsWithoutTheirMarkers(Ours):
-    async def swept(self) -> Swept:
-        config, markers = self._config, 0
-        if config.cleanup == "retain":
-            now_ms = await self.now_ms()
-            async for found in self._store.list_objects(config.bucket, f"{config.prefix}/"):
-                if ".acks/" in found.key and now_ms - found.last_modified_ms > config.retention_after_ack_s * 1000:
-                    markers += await self._store.delete(config.bucket, found.key)
-        return Swept(markers=markers) if markers else await super().swept()
+class RetainsClaimsWithoutTheirMarkers(StrangeClaimCheck):
+    async def sweep(self) -> Swept:
+        config, markers = self.config, 0
+        if config.cleanup != "retain":
+            return await super().sweep()
+        async for found in self.store.list_objects(config.bucket, f"{config.prefix}/"):
+            if ".acks/" in found.key:
+                markers += await self.store.delete(config.bucket, found.key)
+        return Swept(markers=markers)
 
 
 # CC7: what it leaves
@@ -157,7 +148,7 @@ class LeavesMarkersOfAnInterruptedSweep(StrangeClaimCheck):
 
 
 @mutant("CC7", "missing step", trap="a claim that is removed by its age, with the ack of one of two")
-class LeavesMarkersOfTheExpired(Ours):
+class LeavesMarkersOfTheExpired(OursOnTopics):
     class _ByAge(Sweep):
         async def decide(self, identifier: str) -> None:
             if identifier in self.stored and not self.is_acked(identifier):
@@ -171,7 +162,7 @@ class LeavesMarkersOfTheExpired(Ours):
     sweep_type = _ByAge
 
 
-@mutant("CC7", "aliasing", trap="a consumer whose name holds a slash")
+@mutant("CC7", "aliasing", trap="a consumer whose name holds a slash", also="CC4")
 class LeavesMarkersWithASlash(StrangeClaimCheck):
     class _Flat(Sweep):
         def note(self, found: ObjectInfo) -> None:

@@ -10,7 +10,7 @@ from prism_testkit.interfaces import BucketNotFound, CorruptPayload, ObjectNotFo
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .ours import OurConsumer, Ours
+from .ours import OurConsumer, OursOnQueues
 from .stranger_codec import Check
 from .stranger_consumer import StrangeConsumer
 from .strangers import StrangeClaimCheck
@@ -91,7 +91,7 @@ class ComparesTheSizeOnly(StrangeClaimCheck):
 
 
 @mutant("CC5", "wrong error", trap="a compressed object that is changed")
-class LeaksAnErrorOfZlib(Ours):
+class LeaksAnErrorOfZlib(OursOnQueues):
     class _Leaking(OurConsumer):
         async def _chunks(self, delivery: ClaimDelivery, *, whole: bool) -> AsyncIterator[bytes]:
             try:
@@ -138,7 +138,7 @@ class VerifiesReadsAndNotChunks(StrangeClaimCheck):
 
 
 @mutant("CC5", "one path", trap="read of an object that was changed")
-class VerifiesChunksAndNotReads(Ours):
+class VerifiesChunksAndNotReads(OursOnQueues):
     class _Trusting(OurConsumer):
         async def read(self, delivery: ClaimDelivery) -> bytes:
             chunks = []
@@ -301,7 +301,7 @@ class TakesAnAbsentClaimForACorruptOne(StrangeClaimCheck):
 
 
 @mutant("CC6", "swallowed error", trap="an absent claim", also="CC5 CC1")
-class ReturnsNothingForAnAbsentClaim(Ours):
+class ReturnsNothingForAnAbsentClaim(OursOnQueues):
     class _Quiet(OurConsumer):
         async def read(self, delivery: ClaimDelivery) -> bytes:
             try:
@@ -313,7 +313,7 @@ class ReturnsNothingForAnAbsentClaim(Ours):
 
 
 @mutant("CC6", "message", trap="an absent claim that has to be found in a log")
-class DoesNotNameTheClaim(Ours):
+class DoesNotNameTheClaim(OursOnQueues):
     class _Vague(OurConsumer):
         async def _absent(self, claim: Claim, what: str) -> ClaimExpired | ClaimNotFound:
             return await super()._absent(claim, "claim check: the claim")
@@ -322,7 +322,7 @@ class DoesNotNameTheClaim(Ours):
 
 
 @mutant("CC6", "partial effect", trap="an absent claim whose message is to be nacked")
-class AcksTheMessageOfAnAbsentClaim(Ours):
+class AcksTheMessageOfAnAbsentClaim(OursOnQueues):
     class _Tidy(OurConsumer):
         async def read(self, delivery: ClaimDelivery) -> bytes:
             try:

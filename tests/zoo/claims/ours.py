@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from prism_patterns.claim_check import ClaimCheckConfig, ClaimConsumer, ClaimDelivery, PrismClaimCheck, Swept
 from prism_patterns.claim_check.consuming import Consumer
 from prism_patterns.claim_check.sweeping import marker_name
-from prism_testkit.interfaces import PrismError
+from prism_testkit.clock import Clock
+from prism_testkit.interfaces import ObjectStorage, PrismError, PubSubPersistent, QueueVisibility
 
 from .stranger_sweep import Sweep
 
-__all__ = ["OurConsumer", "OurSweep", "Ours"]
+__all__ = ["OurConsumer", "OurSweep", "Ours", "OursOnQueues", "OursOnTopics"]
 
 
 class OurConsumer(Consumer):
@@ -76,3 +77,17 @@ class Ours(PrismClaimCheck):
                 self._trouble = str(error)
             else:
                 self._trouble = ""
+
+
+class OursOnQueues(Ours):
+    """Over queues alone: what goes wrong everywhere is seen on one binding as well as on ten."""
+
+    def __init__(self, *, queue: QueueVisibility, store: ObjectStorage, config: ClaimCheckConfig, clock: Clock) -> None:
+        super().__init__(queue=queue, store=store, config=config, clock=clock)
+
+
+class OursOnTopics(Ours):
+    """Over durable subscriptions alone, where a message has several consumers."""
+
+    def __init__(self, *, queue: PubSubPersistent, store: ObjectStorage, config: ClaimCheckConfig, clock: Clock) -> None:
+        super().__init__(queue=queue, store=store, config=config, clock=clock)
