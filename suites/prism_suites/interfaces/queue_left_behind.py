@@ -10,7 +10,7 @@ from prism_suites._queue_taking import HELD_S, drained, fill, numbered
 from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import QueueBasic
+from prism_testkit.interfaces import QueueBasic, QueueVisibility
 from prism_testkit.outcomes import law
 
 
@@ -97,3 +97,17 @@ async def _fail(times: Times, queue: Any, put: Any, most: int) -> None:
     for attempt in range(2, most + 1):
         held = await lease(times, queue, "q", put, attempt=attempt, promise="queue_dead_letter.1")
         await queue.release(held.lease)
+
+
+@check("queue_visibility.2", "queue_visibility.3", "queue_visibility.5")
+@gauntlet(lambda limits: [{"leases": leases} for leases in (1, 3, 40)])
+async def leases_outlive_their_client(queue: QueueVisibility, case: Case, leases: int) -> None:
+    """A client that dies or is closed releases nothing: what it held is leased until the deadline, and others may ack it (Q-20)."""
+    times, other = Times(case), await case.client()
+    puts = await fill(queue, "q", numbered(leases))
+    held = [await lease(times, other, "q", put) for put in puts]
+    await case.crash(other)
+    same("queue_visibility.2", await queue.receive("q", HELD_S), None, "what a client held is given to another when it is gone")
+    with law("queue_visibility.4"):
+        for item in held:
+            await queue.ack(item.lease)

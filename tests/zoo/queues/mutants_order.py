@@ -151,8 +151,8 @@ class OrdersByClientsCounter(Queue):
 class LargeMessagesComeLater(Queue):
     """Large ones go through a slower path: ten places later."""
 
-    def insert(self, row: Row) -> str:
-        return super().insert(replace(row, place=row.place + (10 if len(row.payload) > 8192 else 0)))
+    def order(self, row: Row) -> Any:
+        return -row.priority, row.place + (10 if len(row.payload) > 8192 else 0)
 
 
 @mutant("basic.3", "wrap", trap="more than 128 messages", also="basic.5 basic.10 visibility.1")
