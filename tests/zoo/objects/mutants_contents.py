@@ -122,9 +122,11 @@ class OverwritesInPlace(Objects):
         return await super().write(slot, data + (self.whole(old)[len(data) :] if old else b""), facts)
 
 
-@mutant("1", "size", trap="an object of more than 5 MiB", limits=Limits(max_payload=NO_LIMIT))
+@mutant("1", "size", trap="an object of more than 5 MiB")
 class SecondPartLost(Objects):
     """Beyond 5 MiB an object is two parts, and only the first is told to the store."""
+
+    limits = Limits(max_payload=NO_LIMIT)
 
     def blob(self, data: bytes) -> Blob:
         return super().blob(data[: 5 << 20])
