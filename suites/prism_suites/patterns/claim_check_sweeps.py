@@ -44,7 +44,7 @@ async def _laid_out(claims: Bound[ClaimCheck], case: Case) -> set[str]:
     return {young.key}
 
 
-@check("CC4", "CC7")
+@check("CC7", "CC4")
 @explored
 async def an_interrupted_sweep_is_finished_by_the_next(claims: Bound[ClaimCheck], case: Case, faults: Plan) -> None:
     """With an error or a crash at every call of a sweep: what returns has removed all that is due, claims and markers."""
