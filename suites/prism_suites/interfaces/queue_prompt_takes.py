@@ -26,22 +26,24 @@ async def _promptly(
 ) -> None:
     """Let takes wait, let something happen, and judge that each was given a message in the first half of its time.
 
+    Before them others wait for the same queue, which are cancelled: whatever they watched for all must be watched on.
     How soon is not promised beyond "as soon as there is one": a driver may look now and then, and calls may be slow.
     """
     other = await case.client()
     strangers = [asyncio.ensure_future(take(other, f"other {number}", _PATIENCE_S * 2)) for number in range(beside)]
     await case.clock.sleep(1.0)
+    gone = [asyncio.ensure_future(take(client, "q", _PATIENCE_S)) for client in (slot, other)]
+    await case.clock.sleep(1.0)
     began_s = case.clock.now_s()
     waiting = [asyncio.ensure_future(take(other, "q", _PATIENCE_S)) for _ in range(takers)]
     try:
         await case.clock.sleep(1.0)
+        await _cancel(gone)
         await happen()
         await asyncio.wait([*waiting])
         passed_s = case.clock.now_s() - began_s
     finally:
-        for stranger in strangers:
-            stranger.cancel()
-        await asyncio.gather(*strangers, return_exceptions=True)
+        await _cancel([*gone, *strangers])
     got = [task.result() for task in waiting]
     if None in got:
         broken(promise, f"a take that waits is not given what comes ({story})", expected="a message", got=got)
@@ -52,6 +54,12 @@ async def _promptly(
             expected="as soon as there is a message",
             got=f"after {passed_s:g} of {_PATIENCE_S:g} s",
         )
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @check("queue_basic.4")

@@ -332,7 +332,7 @@ class GivesUpWhenNothingIsDue(Queue):
         return await super().take(queue, 0 if any(map(self.delayed, self.rows(queue))) else timeout_s, how)
 
 
-@mutant("delayed.5", "lost wake-up", trap="several takes wait for several delays that end at one instant", also="basic.4")
+@mutant("delayed.5", "lost wake-up", trap="several takes wait, and the first of them is cancelled", also="basic.4")
 class OneTimerForAll(Queue):
     """One take at a time watches the schedule; those that wait beside it are not told."""
 
