@@ -22,6 +22,7 @@ from . import (
     mutants_refusals,
     mutants_waiting,
     unusual,
+    unusual_timing,
 )
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
@@ -43,7 +44,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_killed.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL,)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
