@@ -201,8 +201,8 @@ class Actor:
                 last = op == "ack" and item.queue in self.model.configured
                 promise = "queue_dead_letter.7" if last and self._last(item) else _CONFLICTS[op]
                 broken(promise, f"{op} of a valid lease raises Conflict", expected=f"{op} succeeds", got="Conflict")
-            if not delivery.ended:
-                self.model.fail(item, "deadline")
+            # For its holder it has ended; within the slack the message may come to others now, or later.
+            delivery.ended = delivery.ended or "deadline"
             return
         now = Window(start, self.times.now_ns())
         if delivery.ended or self.model.held(item, now) == "no":
