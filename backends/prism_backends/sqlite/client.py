@@ -30,6 +30,9 @@ Work = Callable[[sqlite3.Connection, float], T]
 BUSY_S = 10.0
 """How long a write waits for the writer of another connection."""
 
+_BETWEEN = "namespace >= :lower AND namespace < :upper"
+_USED = "SELECT " + ", ".join(f"EXISTS (SELECT 1 FROM {table} WHERE {_BETWEEN})" for table in TABLES)
+
 _ERRORS: dict[int, type[PrismError]] = {
     sqlite3.SQLITE_FULL: QuotaExceeded,
     sqlite3.SQLITE_PERM: AccessDenied,
@@ -156,8 +159,11 @@ async def clean(client: SqliteClient, prefix: str) -> None:
     row = {"lower": lower, "upper": above(lower)}
 
     def work(connection: sqlite3.Connection, now_s: float) -> None:
-        for table in TABLES:
-            connection.execute(f"DELETE FROM {table} WHERE namespace >= :lower AND namespace < :upper", row)
+        # Most tables have nothing to remove, and to ask all at once takes a fifth of the time of as many statements.
+        (used,) = connection.execute(_USED, row)
+        for table, is_used in zip(TABLES, used, strict=True):
+            if is_used:
+                connection.execute(f"DELETE FROM {table} WHERE {_BETWEEN}", row)
 
     await client.write(f"clean {prefix!a}", work)
 
