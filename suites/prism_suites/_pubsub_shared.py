@@ -13,6 +13,7 @@ from prism_testkit.outcomes import law
 __all__ = [
     "COMMANDS",
     "NO_NAMES",
+    "NO_NUMBERS",
     "NO_PAYLOADS",
     "contents_come_out",
     "headers_come_out",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 NO_NAMES: tuple[Any, ...] = (b"a", None, 1, 0, 1.5, True, ("a",), ["a"])
+NO_NUMBERS: tuple[Any, ...] = ("1", None, b"1", [1], {})
 NO_PAYLOADS: tuple[Any, ...] = ("text", "", None, 5, 0, 1.5, True, [97], (97, 98), {"a": 1})
 COMMANDS = (
     *(

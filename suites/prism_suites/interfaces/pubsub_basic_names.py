@@ -8,6 +8,7 @@ from prism_suites._judging import refused
 from prism_suites._pubsub_shared import (
     COMMANDS,
     NO_NAMES,
+    NO_NUMBERS,
     NO_PAYLOADS,
     names_are_apart,
     nothing_shared_by_reference,
@@ -146,3 +147,14 @@ async def what_is_received_is_a_copy(pubsub: PubSubBasic, case: Case) -> None:
 async def namespaces_are_apart(pubsub: PubSubBasic, case: Case) -> None:
     """Nothing published in one namespace is received in another."""
     await siblings_are_apart(case, pubsub, BASIC)
+
+
+@check("pubsub_basic.9")
+@gauntlet(lambda limits: [{"timeout_s": bad} for bad in NO_NUMBERS])
+async def a_timeout_of_the_wrong_type_is_refused(pubsub: PubSubBasic, case: Case, timeout_s: Any) -> None:
+    """What is no number raises ``TypeError``, whether a message is there or not, and takes nothing."""
+    async with listening(case, pubsub, "t", BASIC) as ear:
+        await refused("pubsub_basic.9", ear.inner.receive(timeout_s), TypeError, f"a timeout of {timeout_s!r} is not refused")
+        sents = await send(pubsub, "t", [b"1", b"2"], BASIC)
+        await refused("pubsub_basic.9", ear.inner.receive(timeout_s), TypeError, f"a timeout of {timeout_s!r} is not refused")
+        await hears(ear, sents, "after a refused receive")

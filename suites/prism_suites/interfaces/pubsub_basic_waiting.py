@@ -95,6 +95,27 @@ async def who_waits_is_woken(pubsub: PubSubBasic, case: Case, waiters: int, how:
                 broken("pubsub_basic.9", sentence, expected="at once", got=f"after {passed_s:g} s")
 
 
+@check("pubsub_basic.9", "pubsub_basic.5", "pubsub_basic.8")
+async def what_comes_elsewhere_ends_no_wait(pubsub: PubSubBasic, case: Case) -> None:
+    """A receive that waits is ended neither by messages of other topics nor by those of other namespaces."""
+    sibling = await case.sibling()
+    wait_s = 50.0 if case.clock.virtual else 0.1
+    async with pubsub.subscribe("t") as inner, pubsub.subscribe("t2"):
+        began_s = case.clock.now_s()
+
+        async def come() -> None:
+            await case.clock.sleep(_short(case))
+            for slot, topic in ((pubsub, "t2"), (sibling, "t"), (pubsub, "T")):
+                await send(slot, topic, [b"elsewhere"], BASIC)
+
+        got, _ = await together(inner.receive(wait_s), come())
+        passed_s = case.clock.now_s() - began_s
+        same("pubsub_basic.5", got, None, "a subscription is given what was published elsewhere")
+        if passed_s < wait_s * 0.8:
+            sentence = "a receive of nothing returned before its timeout, as a message came elsewhere"
+            broken("pubsub_basic.9", sentence, expected=f"{wait_s:g} s", got=f"{passed_s:g} s")
+
+
 @check("pubsub_basic.9", "pubsub_basic.2", "pubsub_basic.1")
 @gauntlet(lambda limits: [{"waiters": waiters, "messages": messages} for waiters, messages in ((2, 2), (2, 4), (3, 1), (5, 5))])
 async def receives_on_one_subscription_share(pubsub: PubSubBasic, case: Case, waiters: int, messages: int) -> None:
@@ -106,7 +127,10 @@ async def receives_on_one_subscription_share(pubsub: PubSubBasic, case: Case, wa
             await case.clock.sleep(_short(case))
             return await send(pubsub, "t", numbered(messages), BASIC)
 
+        began_s = case.clock.now_s()
         *got, sents = await together(*(ear.inner.receive(wait_s) for _ in range(waiters)), come())
+        if None in got and case.clock.now_s() - began_s < wait_s * 0.8:
+            broken("pubsub_basic.9", "a receive goes away empty before its timeout, as another is given a message", got=got)
         given = [message.id for message in got if message is not None]
         expected = [sent.id for sent in sents[:waiters]]
         if len(set(given)) < len(given):

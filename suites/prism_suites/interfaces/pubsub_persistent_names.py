@@ -11,6 +11,7 @@ from prism_suites._pubsub_members import comes_again, gets, nothing, received
 from prism_suites._pubsub_shared import (
     COMMANDS,
     NO_NAMES,
+    NO_NUMBERS,
     NO_PAYLOADS,
     names_are_apart,
     nothing_shared_by_reference,
@@ -216,3 +217,23 @@ async def namespaces_are_apart(pubsub: PubSubPersistent, case: Case) -> None:
         await nothing(case, member, "pubsub_persistent.12", "a message is received in another namespace")
         await send(other, "only here", [b"y"], PERSISTENT)
     same("pubsub_persistent.12", await pubsub.last_message_id("only here"), sents[0].id, "another namespace changed the last id")
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.8", "pubsub_persistent.5")
+@gauntlet(lambda limits: [{"bad": bad} for bad in NO_NUMBERS])
+async def arguments_of_the_wrong_type_are_refused(pubsub: PubSubPersistent, case: Case, bad: Any) -> None:
+    """What is no number, or no delivery, raises ``TypeError``; nothing is taken, acked or given back."""
+    sents = await send(pubsub, "t", numbered(2), PERSISTENT)
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        held = (await gets(case, member, sents[:1]))[0]
+        why = "an argument of the wrong type is not refused"
+        await refused("pubsub_persistent.9", member.receive(1, bad), TypeError, f"receive: {why}")
+        await refused("pubsub_persistent.9", member.receive(bad), TypeError, f"receive: {why}")
+        await refused("pubsub_persistent.8", member.nack(held, delay_s=bad), TypeError, f"nack: {why}")
+        await refused("pubsub_persistent.5", member.ack(bad), TypeError, f"ack: {why}")
+        await refused("pubsub_persistent.8", member.nack(bad), TypeError, f"nack: {why}")
+        await gets(case, member, sents[1:], story="after refused calls")
+        await member.ack(held)
+    async with pubsub.subscribe_durable("t", "s") as member:
+        left = {sent.id: 1 for sent in sents[1:]}
+        await comes_again(case, member, sents[1:], left, story="after refused calls")

@@ -124,6 +124,42 @@ async def who_waits_is_woken(pubsub: PubSubPersistent, case: Case, waiters: int,
         await manager.__aexit__(None, None, None)
 
 
+@check("pubsub_persistent.9", "pubsub_persistent.11", "pubsub_persistent.6")
+@gauntlet(lambda limits: [{"elsewhere": where} for where in ("another topic", "another name", "a sibling", "taken by another")])
+async def what_comes_elsewhere_ends_no_wait(pubsub: PubSubPersistent, case: Case, elsewhere: str) -> None:
+    """A receive that waits is ended neither by what comes to others nor by what another member was quicker to take."""
+    other, sibling = await case.client(), await case.sibling()
+    wait_s = 0.9 if case.clock.virtual else 0.1
+    async with pubsub.subscribe_durable("t", "s") as member, other.subscribe_durable("t", "s") as second:
+
+        async def wait(each: Any) -> tuple[list[Delivery], float]:
+            began_s = case.clock.now_s()
+            got = await received(case, each, 3, wait_s)
+            return got, case.clock.now_s() - began_s
+
+        async def come() -> None:
+            await case.clock.sleep(_short(case, 0.1))
+            if elsewhere == "another name":
+                async with other.subscribe_durable("t", "s2") as third:
+                    await received(case, third, 1, 0)
+            elif elsewhere == "taken by another":
+                await send(other, "t", [b"for one"], PERSISTENT)
+            else:
+                await send(
+                    sibling if elsewhere == "a sibling" else other, "t" if elsewhere == "a sibling" else "t2", [b"x"], PERSISTENT
+                )
+
+        *told, _ = await together(wait(member), wait(second), come())
+        given = [delivery for got, _ in told for delivery in got]
+        most = 1 if elsewhere == "taken by another" else 0
+        if len(given) > most:
+            broken("pubsub_persistent.6", "a member is given what came elsewhere, or twice", expected=most, got=given)
+        for got, passed_s in told:
+            if not got and passed_s < wait_s * (0.8 if not case.clock.virtual else 0.999):
+                sentence = f"a receive of nothing returned before its timeout, as a message came ({elsewhere})"
+                broken("pubsub_persistent.9", sentence, expected=f"{wait_s:g} s", got=f"{passed_s:g} s")
+
+
 @check("pubsub_persistent.9", "pubsub_persistent.4", "pubsub_persistent.7")
 @gauntlet(lambda limits: [{"how": how} for how in ("nacked", "nacked with a delay", "left", "published")])
 async def what_comes_back_wakes_who_waits(pubsub: PubSubPersistent, case: Case, how: str) -> None:

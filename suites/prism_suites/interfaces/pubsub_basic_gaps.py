@@ -1,0 +1,49 @@
+"""pubsub_basic: ``gaps`` says what was missed, keeps saying it, and says nothing else."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from prism_suites._judging import broken, same
+from prism_suites._pubsub_taking import BASIC, hears, listening, numbered, send
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PubSubBasic
+
+
+@check("pubsub_basic.12", "pubsub_basic.11")
+@gauntlet(lambda limits: [{"how": how} for how in ("receive", "iteration", "publish", "timeout")])
+async def giving_up_is_no_gap(pubsub: PubSubBasic, case: Case, how: str) -> None:
+    """Calls that are cancelled or time out miss nothing, so ``gaps`` stays 0, on this and on other subscriptions."""
+    async with listening(case, pubsub, "t", BASIC) as ear, listening(case, await case.client(), "t", BASIC) as second:
+        for number in range(4):
+            calls: dict[str, Callable[[], Any]] = {
+                "receive": lambda: ear.inner.receive(3600.0),
+                "iteration": lambda: ear.inner.__anext__(),
+                "publish": lambda: pubsub.publish("elsewhere", b"x"),
+                "timeout": lambda: ear.inner.receive(0.01),
+            }
+            task = asyncio.ensure_future(calls[how]())
+            for _ in range(number):
+                await asyncio.sleep(0)
+            if how != "timeout":
+                task.cancel()
+            await asyncio.wait([task])
+            await hears(ear, await send(pubsub, "t", [b"%d" % number], BASIC), "after a call that gave up", more=True)
+            same("pubsub_basic.12", (ear.inner.gaps, second.inner.gaps), (0, 0), f"gaps counts a {how} that gave up")
+
+
+@check("pubsub_basic.12", "pubsub_basic.1", "pubsub_basic.3")
+@gauntlet(lambda limits: [{"count": count} for count in (20, 150, 1100)])
+async def gaps_are_not_forgotten(pubsub: PubSubBasic, case: Case, count: int) -> None:
+    """Where a buffer overflowed ``gaps`` is above 0 when all that is left was received, and it never falls."""
+    async with listening(case, pubsub, "t", BASIC) as ear:
+        sents = await send(pubsub, "t", numbered(count), BASIC)
+        came, highest = 0, ear.inner.gaps
+        while (await ear.next(5.0 if case.clock.virtual and came < count else 0.1)) is not None:
+            came += 1
+            if ear.inner.gaps < highest:
+                broken("pubsub_basic.12", "gaps falls, as if nothing had been missed", expected=highest, got=ear.inner.gaps)
+            highest = ear.inner.gaps
+        if came < len(sents) and not highest:
+            broken("pubsub_basic.12", "messages are missed, and gaps does not say so", expected=len(sents), got=came)
