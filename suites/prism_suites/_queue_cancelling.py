@@ -9,7 +9,7 @@ from prism_testkit.traits import Limits
 
 __all__ = ["POINTS", "cancelled", "points"]
 
-POINTS = (*range(1, 15), 17, 20, 24, 30)
+POINTS = (*range(1, 10), 11, 14, 20)
 """After how many turns of the event loop to cancel; a call that ended before is judged as one that was not cancelled."""
 _FEW = (1, 2, 3, 5, 9)
 

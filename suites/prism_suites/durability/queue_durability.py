@@ -38,9 +38,16 @@ async def _goes_on(slot: Any, promise: str) -> None:
 
 
 @check("queue_basic.12")
-@gauntlet(lambda limits: [{"kills": [300, 61, 40]}])
+@gauntlet(lambda limits: [{"kills": [200, 43]}])
 async def messages_survive_the_writer(queue: Basic, case: Case, kills: list[int]) -> None:
     """Acknowledged enqueues are there after SIGKILL of the writer, once each and in order, and what was taken is gone (Q-21)."""
+    await _lines(case, kills, "writer")
+
+
+@check("queue_basic.12", level="thorough")
+@gauntlet(lambda limits: [{"kills": [300, 61, 40, 123, 95]}])
+async def messages_survive_the_writer_often(queue: Basic, case: Case, kills: list[int]) -> None:
+    """The same of more kills in one place, at other points of a call."""
     await _lines(case, kills, "writer")
 
 
@@ -65,9 +72,16 @@ async def _lines(case: Case, kills: list[int], target: Target) -> None:
 
 
 @check("queue_visibility.13")
-@gauntlet(lambda limits: [{"kills": [150, 92, 83]}])
+@gauntlet(lambda limits: [{"kills": [150, 83]}])
 async def leases_survive_the_writer(queue: Visibility, case: Case, kills: list[int]) -> None:
     """What was not removed is there after SIGKILL of whoever held it; acks, leases and attempts as claimed (Q-20, Q-21)."""
+    await _leases(case, kills, "writer")
+
+
+@check("queue_visibility.13", level="thorough")
+@gauntlet(lambda limits: [{"kills": [150, 92, 83, 127, 64]}])
+async def leases_survive_the_writer_often(queue: Visibility, case: Case, kills: list[int]) -> None:
+    """The same of more kills in one place, at other points of a call."""
     await _leases(case, kills, "writer")
 
 

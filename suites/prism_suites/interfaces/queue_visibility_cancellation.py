@@ -168,7 +168,7 @@ _DEAD = ("configure_dead_letter", "dead_letters", "redrive", "receive")
 
 
 @check("queue_dead_letter.9", "queue_dead_letter.3")
-@gauntlet(lambda limits: [{"kind": kind, "point": point} for kind in _DEAD for point in POINTS[:14]])
+@gauntlet(lambda limits: [{"kind": kind, "point": point} for kind in _DEAD for point in POINTS[:9]])
 async def a_cancelled_call_leaves_the_dead_in_one_queue(queue: VisibilityAndDeadLetter, case: Case, kind: str, point: int) -> None:
     """A look, a redrive or a configuration that is cancelled at any point leaves every message in one of both queues (Q-16)."""
     times = Times(case)

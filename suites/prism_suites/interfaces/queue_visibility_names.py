@@ -44,7 +44,7 @@ async def payloads_come_out_as_they_went_in(queue: QueueVisibility, case: Case, 
 
 
 @check("queue_visibility.1", "queue_visibility.15")
-@gauntlet(headers_gauntlet)
+@gauntlet(lambda limits: [*headers_gauntlet(limits)][::2])
 @given(
     headers=st.dictionaries(st.text("aAé :=\x00\n🍣", min_size=1, max_size=6), st.text("aAé \x00\r\n🍣", max_size=6), max_size=6)
 )
@@ -118,7 +118,6 @@ async def every_name_is_a_queue_of_its_own(queue: QueueVisibility, case: Case, n
 
 @check("queue_visibility.15")
 @gauntlet(lambda limits: [{"names": names} for names in name_groups(limits.max_name)[1::16]])
-@given(names=universes())
 async def a_look_alike_is_empty(queue: QueueVisibility, case: Case, names: tuple[str, ...]) -> None:
     """A queue that was never used is empty, whatever is in those with similar names (Q-27)."""
     await look_alikes_are_empty(queue, some_names(case, names, 12), VISIBILITY)

@@ -84,9 +84,9 @@ _PAIRS = (
 @gauntlet(
     lambda limits: [
         {"pair": pair, "turns": turns, "on": on, "times": times}
-        for pair in _PAIRS
+        for number, pair in enumerate(_PAIRS)
         for turns in range(-4, 5)
-        for on in ("one", "two")
+        for on in (("one", "two") if turns == 0 else (("one", "two")[(number + turns) % 2],))
         for times in ((1, 3) if turns == 0 else (1,))
     ]
 )
