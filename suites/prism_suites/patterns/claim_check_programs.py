@@ -135,9 +135,9 @@ class _Run:
         same("CC7", lost, [], "a sweep removed the marker of a claim that is there")
         gone = set(before) - set(after)
         markers = sum(".acks/" in key for key in gone)
-        same(
-            "CC7", (swept.expired + swept.acked, swept.markers), (len(gone) - markers, markers), "a sweep miscounts what it removed"
-        )
+        # The background worker may have removed the rest of it, at the same time.
+        if swept.expired + swept.acked > len(gone) - markers or swept.markers > markers:
+            broken("CC7", "a sweep counts more than was removed", expected=(len(gone) - markers, markers), got=swept)
 
     async def step(self, check_in: ClaimCheck, consumers: list[ClaimConsumer], what: str, value: Any) -> None:
         who = value % len(consumers) if isinstance(value, int) else 0

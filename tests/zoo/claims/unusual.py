@@ -8,7 +8,7 @@ from typing import Any
 from prism_patterns.claim_check import Claim, ClaimDelivery
 from prism_testkit.pattern import Pattern
 
-from .ours import Ours
+from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 from .strangers import StrangeClaimCheck
@@ -96,7 +96,8 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
     Pattern(kind="claim-check", name=name, implementation=implementation)
     for name, implementation in (
         ("stranger", StrangeClaimCheck),
-        ("ours-in-steps", Ours),
+        ("ours-on-queues", OursOnQueues),
+        ("ours-on-topics", OursOnTopics),
         ("short-leases", ShortLeases),
         ("other-ids", OtherIds),
         ("marks-what-waits-only", MarksWhatWaitsOnly),
