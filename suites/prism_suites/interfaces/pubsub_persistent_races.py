@@ -74,6 +74,8 @@ async def publishes_at_once_lose_nothing(pubsub: PubSubPersistent, case: Case, p
         if last not in {batch[-1].id for batch in batches}:
             broken("pubsub_persistent.10", "the last id is not one of the last publishes", expected=len(sents), got=last)
         same("pubsub_persistent.10", await slots[-1].last_message_id("t"), last, "two clients disagree on the last id")
+        async with slots[-1].subscribe_durable("t", "made later", "earliest") as late:
+            await comes_again(case, late, sents, {}, promise="pubsub_persistent.13", batch=7, story="its subscription came later")
 
 
 @check("pubsub_persistent.1", "pubsub_persistent.7")
