@@ -18,6 +18,7 @@ AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 HEADERS = {"a": "b", "é\x00": "\r\n"}
 _LARGE = 60_000
+_FAR = 2**53
 _WAIT_S = 20.0
 
 Mark = tuple[Any, ...]
@@ -91,19 +92,25 @@ class Story:
 
 
 def logs(limits: Limits, length: int, seed: int) -> Story:
-    """Return appends to a few streams, of short, odd and large payloads, and now and then a trim of one of them."""
+    """Return appends to a few streams, of short, odd and large payloads, and now and then a trim of one of them.
+
+    Two of the streams are trimmed, one to its last record and the other to nothing. Large payloads come in threes: one of them
+    is the last before a kill after two less than a multiple of 40.
+    """
     story = Story()
     odd = list(gauntlet_payloads(min(300, limits.max_payload)))
     offsets: dict[str, list[int]] = {}
     for number in range(length + AHEAD):
-        stream = ("log", "log", "trimmed", "Log", "log:1")[(number * 7 + seed) % 5]
+        stream = ("log", "emptied", "trimmed", "Log", "log:1", "log", "log")[(number * 5 + seed) % 7]
         token = b"%d.%d;" % (seed, number)
         payload = token + odd[(number * 7 + seed) % len(odd)]
-        if number % 40 == 39:
+        if number % 40 in (39, 0, 1):
             payload = token + patterned(min(_LARGE, limits.max_payload) - len(token), seed=number)
         known = offsets.setdefault(stream, [])
         if stream == "trimmed" and len(known) % 5 == 4:
             story.tell(("trim", (stream, Returned(known[-1]))), "trim", stream, len(known) - 1)
+        if stream == "emptied" and len(known) % 4 == 3:
+            story.tell(("trim", (stream, _FAR)), "trim", stream, len(known))
         known.append(story.append(stream, payload[: limits.max_payload], f"k{number % 3}" if number % 2 else None))
     return story
 

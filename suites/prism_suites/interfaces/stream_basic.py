@@ -79,7 +79,7 @@ async def equal_records_are_records_of_their_own(stream: StreamBasic, payload: b
 async def so_many_records_are_read_in_order(stream: StreamBasic, case: Case, count: int) -> None:
     """Whatever their number, records are read in order, none missing, none twice, from any of them on (ST-01, ST-04)."""
     if case.server and count not in (1, 2, 9, 10, 11, 100, 101):
-        count = 3
+        return  # each record is a round trip
     puts = await fill(stream, "s", numbered(count))
     await reads(stream, "s", puts, story=f"{count} records")
     middle = count // 2

@@ -17,6 +17,10 @@ _FAR = (2, 1000, 2**31, 2**53)
 
 async def _judge(slot: Any, state: Trimmed, story: str) -> None:
     await reads(slot, "s", state.kept, story=story, loss="stream_basic.7")
+    offsets = [put.offset for put in state.kept]
+    for start in {1, max(1, state.gone), *(offset + step for offset in offsets[len(offsets) // 2 :][:1] for step in (-1, 0, 1))}:
+        behind = [put for put in state.kept if put.offset >= start]
+        await reads(slot, "s", behind, story=f"{story}, from {start}", start=max(0, start), loss="stream_basic.5")
     same("stream_basic.6", await slot.latest_offset("s"), state.last, "trim changed latest_offset")
 
 
@@ -34,7 +38,7 @@ def _before(state: Trimmed, where: int) -> int:
     return ladder[where % len(ladder)]
 
 
-@check("stream_basic.7", "stream_basic.6", "stream_basic.3")
+@check("stream_basic.7", "stream_basic.6", "stream_basic.3", "stream_basic.5")
 @gauntlet(lambda limits: [{"count": count, "where": where} for count in (0, 1, 2, 5) for where in range(2 * count + 7)])
 async def a_trim_removes_what_is_below(stream: StreamBasic, case: Case, count: int, where: int) -> None:
     """At every bound exactly the records below it go, for every client; a repeat removes nothing; appends go on (ST-23)."""
@@ -56,7 +60,7 @@ async def a_trim_removes_what_is_below(stream: StreamBasic, case: Case, count: i
     await reads(stream, "t", beside, story="beside a trimmed stream", loss="stream_basic.7")
 
 
-@check("stream_basic.7", "stream_basic.3", "stream_basic.6", "stream_basic.4")
+@check("stream_basic.7", "stream_basic.3", "stream_basic.6", "stream_basic.4", "stream_basic.5")
 @gauntlet(lambda limits: [{"steps": [8, 2, 9, 1, 8, 3, 0, 8, 5, 9, 8, 7]}, {"steps": [7, 7, 8, 9, 7, 9, 9, 7]}])
 @given(steps=st.lists(st.integers(0, 12), min_size=1, max_size=16))
 async def trims_among_appends_keep_the_rest(stream: StreamBasic, case: Case, steps: list[int]) -> None:

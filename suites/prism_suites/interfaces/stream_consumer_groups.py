@@ -25,11 +25,12 @@ _LIVES_S = (0.001, 1.0, 10.0, 31.0, 61.0, 301.0, 3600.0, 86_401.0)
 @given(payloads=payload_pools(min_size=1, max_size=8))
 async def payloads_come_as_they_were_appended(stream: StreamConsumerGroups, case: Case, payloads: tuple[bytes, ...]) -> None:
     """Every payload, the empty one too, comes byte for byte, in order, with its offset, and is not changed by it (ST-02)."""
-    puts = await fill(stream, "s", payloads, laws=GROUPS)
+    puts = await fill(stream, "s", payloads[:: 4 if case.server and len(payloads) > 8 else 1], laws=GROUPS)
     await stream.create_group("s", "g")
     async with stream.join("s", "g", "c") as member:
-        for delivery in await gets(case, member, puts):
-            await member.ack(delivery)
+        got = await gets(case, member, puts)
+        await member.ack(*got[:3])
+        await member.ack(*got[3:])
         await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack")
 
 
@@ -61,8 +62,8 @@ async def headers_and_keys_come_as_they_were_appended(stream: StreamConsumerGrou
 @gauntlet(lambda limits: [{"count": count, "most": most} for count in (*counts(20), 99, 100, 101) for most in (1, 3, 100) if count])
 async def so_many_records_come_in_order(stream: StreamConsumerGroups, case: Case, count: int, most: int) -> None:
     """Whatever their number and that of each receive, the records come in order, none missing, none twice (ST-09)."""
-    if case.server and count not in (1, 2, 9, 10, 100):
-        count = 4
+    if case.server and (count not in (1, 2, 10, 100) or (most == 1 and count == 100)):
+        return  # each record is a round trip
     await stream.create_group("s", "g")
     puts = await fill(stream, "s", numbered(count), laws=GROUPS)
     async with stream.join("s", "g", "c") as member:
@@ -97,13 +98,16 @@ async def a_long_stream_comes_whole(stream: StreamConsumerGroups, case: Case) ->
 async def a_receive_gives_at_most_what_was_asked(stream: StreamConsumerGroups, case: Case, most: int) -> None:
     """A receive gives one record at least while there are any, and never more than ``max_records``; the default is one."""
     puts = await fill(stream, "s", numbered(7), laws=GROUPS)
-    for group in ("given", "default"):
+    for group in ("given", "default", "again", "late"):
         await stream.create_group("s", group)
+        if group in ("again", "late"):  # what comes again is bounded as well
+            async with stream.join("s", group, "before") as before:
+                await take(case, before, len(puts) if group == "again" else 3)
         async with stream.join("s", group, "c") as member:
             left = len(puts)
             while left:
-                got = await (receive(member, most) if group == "given" else member.receive())
-                if not got or len(got) > (most if group == "given" else 1):
+                got = await (member.receive() if group == "default" else member.receive(most, patience_s(case)))
+                if not got or len(got) > (1 if group == "default" else most):
                     broken("stream_consumer_groups.10", "receive gives too many or none", expected=f"1 to {most}", got=len(got))
                 left -= len(got)
             same("stream_consumer_groups.10", left, 0, "receive gives more than there is")
@@ -169,7 +173,11 @@ async def a_waiting_receive_is_given_what_comes(stream: StreamConsumerGroups, ca
         if puts:
             holding = await stay.__aenter__()
             held = await take(case, holding, 1)
-        got, _ = await together(waiter.receive(1, patience_s(case)), give())
+        began_s, wait_s = case.clock.now_s(), patience_s(case) * (10 if case.clock.virtual else 1)
+        got, _ = await together(waiter.receive(5, wait_s), give())
+        if case.clock.virtual and case.clock.now_s() - began_s > patience_s(case):
+            sentence = f"a waiting receive does not return as soon as there is something ({how})"
+            broken("stream_consumer_groups.10", sentence, expected=f"long before {wait_s:g} s", got=got)
         if not got:
             broken("stream_consumer_groups.10", f"a waiting receive is not given what comes ({how})", expected="one", got=got)
         if how == "nack":

@@ -64,17 +64,19 @@ async def a_cancelled_receive_takes_nothing(stream: StreamConsumerGroups, case: 
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.10")
-@gauntlet(lambda limits: [{"how": how, "point": point} for how in ("cancel", "timeout") for point in (0, 1, 2, 5)])
+@gauntlet(lambda limits: [{"how": how, "point": point} for how in ("cancel", "timeout", "its own") for point in (0, 1, 2, 5)])
 async def a_receive_that_gave_up_waiting_takes_nothing(stream: StreamConsumerGroups, case: Case, how: str, point: int) -> None:
     """A receive that waits and is cancelled, or whose time is up, is given nothing that comes later (ST-36)."""
     await stream.create_group("s", "g")
     pause_s = 7.0 if case.clock.virtual else 0.02
     async with stream.join("s", "g", "c") as member:
-        waiting = asyncio.ensure_future(member.receive(5, 3600.0))
+        waiting = asyncio.ensure_future(member.receive(5, pause_s if how == "its own" else 3600.0))
         await case.clock.sleep(pause_s)
         if how == "cancel":
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
+        elif how == "its own":
+            same("stream_consumer_groups.10", await waiting, [], "a receive of nothing gives something")
         else:
             try:
                 async with asyncio.timeout(pause_s):

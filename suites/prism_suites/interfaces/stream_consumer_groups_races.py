@@ -150,7 +150,7 @@ async def a_position_passes_no_record(
             await race.append(slot, b"%d.%d" % (number, place))
 
     actors = [write(slot, number) for number, slot in enumerate(slots[readers:])]
-    await together(*(race.perform(slot, 9, "rKrK-rK-rKrKrK") for slot in slots[:readers]), *actors)
+    await together(*(race.perform(slot, 9, "rKRK-RK-rKRKRKRKRK") for slot in slots[:readers]), *actors)
     case.unschedule()
     await race.end(slots[0])
 
