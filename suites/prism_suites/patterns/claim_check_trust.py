@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
@@ -107,9 +108,9 @@ async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Ca
             await case.advance(age_s)
         delivery = await take(consumer)
         wanted: type[Exception] = ClaimExpired if age_s > 100 else ClaimNotFound
-        for attempt in (consumer.read(delivery), taken(consumer, delivery)):
+        for fetch in (consumer.read, partial(taken, consumer)):
             try:
-                await attempt
+                await fetch(delivery)
             except wanted as error:
                 if receipt.claim.key not in str(error):
                     broken("CC6", "the error does not name the claim", expected=receipt.claim.key, got=str(error))

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
 
 from prism_patterns.claim_check import Claim, ClaimDelivery
 from prism_testkit.pattern import Pattern
@@ -86,10 +85,9 @@ class LetsOthersRun(StrangeClaimCheck):
 class SweepsBeforeItBegins(StrangeClaimCheck):
     """Entering it sweeps once."""
 
-    async def __aenter__(self) -> Any:
-        entered = await super().__aenter__()
+    async def agree(self) -> None:
+        await super().agree()
         await self.sweep()
-        return entered
 
 
 UNUSUAL: tuple[Pattern, ...] = tuple(
