@@ -95,22 +95,22 @@ def logs(limits: Limits, length: int, seed: int) -> Story:
     """Return appends to a few streams, of short, odd and large payloads, and now and then a trim of one of them.
 
     Two of the streams are trimmed, one to its last record and the other to nothing. Large payloads come in threes: one of them
-    is the last before a kill after two less than a multiple of 40.
+    is acknowledged last in a kill after two steps less than a multiple of 40.
     """
     story = Story()
     odd = list(gauntlet_payloads(min(300, limits.max_payload)))
     offsets: dict[str, list[int]] = {}
     for number in range(length + AHEAD):
         stream = ("log", "emptied", "trimmed", "Log", "log:1", "log", "log")[(number * 5 + seed) % 7]
-        token = b"%d.%d;" % (seed, number)
-        payload = token + odd[(number * 7 + seed) % len(odd)]
-        if number % 40 in (39, 0, 1):
-            payload = token + patterned(min(_LARGE, limits.max_payload) - len(token), seed=number)
         known = offsets.setdefault(stream, [])
         if stream == "trimmed" and len(known) % 5 == 4:
             story.tell(("trim", (stream, Returned(known[-1]))), "trim", stream, len(known) - 1)
-        if stream == "emptied" and len(known) % 4 == 3:
+        elif stream == "emptied" and len(known) % 4 == 3:
             story.tell(("trim", (stream, _FAR)), "trim", stream, len(known))
+        token = b"%d.%d;" % (seed, number)
+        payload = token + odd[(number * 7 + seed) % len(odd)]
+        if len(story.steps) % 40 in (39, 0, 1):
+            payload = token + patterned(min(_LARGE, limits.max_payload) - len(token), seed=number)
         known.append(story.append(stream, payload[: limits.max_payload], f"k{number % 3}" if number % 2 else None))
     return story
 

@@ -61,7 +61,7 @@ async def every_name_is_a_stream_of_its_own(stream: StreamBasic, case: Case, nam
 @given(names=universes())
 async def a_look_alike_is_empty(stream: StreamBasic, case: Case, names: tuple[str, ...]) -> None:
     """A stream that was never used is empty, whatever is in those with similar names; trimming it trims none of them."""
-    first, *others = some_names(case, names, 10) if case.server else (names[0], *names[1::2])
+    first, *others = some_names(case, names, 20) if case.server else (names[0], *names[1::2])
     puts = await fill(stream, first, [b"first", b"second"], first)
     for number, other in enumerate(others):
         sentence = f"a stream that was never used, {other[:40]!a}, shows another"
