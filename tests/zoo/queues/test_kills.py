@@ -19,7 +19,7 @@ def _marked(mutant: Mutant) -> Any:
     return pytest.param(mutant, id=mutant.name, marks=marks)
 
 
-@pytest.mark.parametrize("mutant", map(_marked, MUTANTS))
+@pytest.mark.parametrize("mutant", [_marked(mutant) for mutant in MUTANTS])
 def test_a_check_names_the_promise_that_a_mutant_breaks(mutant: Mutant) -> None:
     kill = hunt(mutant, CHECKS)
     assert kill.caught, f"{mutant.name} breaks {mutant.promise} and {kill.how}; trap: {mutant.trap or 'any use'}"
