@@ -94,12 +94,15 @@ class Story:
 def logs(limits: Limits, length: int, seed: int) -> Story:
     """Return appends to a few streams, of short, odd and large payloads, and now and then a trim of one of them.
 
-    Two of the streams are trimmed, one to its last record and the other to nothing. Large payloads come in threes: one of them
+    Of the streams one is trimmed to its last record, one to nothing, and one to nothing for good. Large payloads come in threes: one of them
     is acknowledged last in a kill after two steps less than a multiple of 40.
     """
     story = Story()
     odd = list(gauntlet_payloads(min(300, limits.max_payload)))
     offsets: dict[str, list[int]] = {}
+    for number in range(3):
+        story.append("gone", b"%d gone %d" % (seed, number))
+    story.tell(("trim", ("gone", _FAR)), "trim", "gone", 3)
     for number in range(length + AHEAD):
         stream = ("log", "emptied", "trimmed", "Log", "log:1", "log", "log")[(number * 5 + seed) % 7]
         known = offsets.setdefault(stream, [])

@@ -109,7 +109,7 @@ async def concurrent_appends_lose_and_share_nothing(
 
     def payload(number: int, place: int) -> bytes:
         """Payloads of many sizes, for appends that take different times."""
-        return b"%d.%d" % (number, place) + b"." * (number * 7 + place * 3)
+        return b"%d.%d" % (number, place) + b"." * (number * 7 + place * 5)
 
     async def write(slot: Any, number: int) -> list[int]:
         return [await slot.append("s", payload(number, place)) for place in range(each)]
