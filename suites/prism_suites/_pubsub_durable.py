@@ -15,7 +15,18 @@ AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 HEADERS = {"a": "b", "é\x00": "\r\n"}
 _LARGE = 60_000
-_LIVES = ("acked", "held", "left", "acked and held", "never received", "nacked", "acked and left", "reopened")
+_LIVES = (
+    "acked",
+    "held",
+    "left",
+    "acked and held",
+    "never received",
+    "nacked",
+    "acked and left",
+    "reopened",
+    "second acked",
+    "second acked and left",
+)
 
 
 @dataclass(slots=True)
@@ -117,7 +128,7 @@ def _payloads(limits: Limits, seed: int) -> Iterator[bytes]:
     number = 0
     while True:
         token = b"%d.%d;" % (seed, number)
-        if number % 40 == 39:
+        if number % 8 == 7:
             yield token + patterned(min(_LARGE, limits.max_payload) - len(token), seed=number)
         else:
             yield (token + odd[(number * 7 + seed) % len(odd)])[: limits.max_payload]
@@ -152,6 +163,8 @@ def _live(told: Story, topic: str, payloads: Iterator[bytes], life: str) -> None
     told.publish(topic, first)
     member = told.join(topic, "s", "earliest")
     told.publish(topic, second)
+    if life == "acked":
+        told.join(topic, "beside it", "earliest")
     if life == "never received":
         return
     delivery = told.receive(member, topic, "s", first)
@@ -160,8 +173,10 @@ def _live(told: Story, topic: str, payloads: Iterator[bytes], life: str) -> None
     if life == "nacked":
         told.settle("nack", member, delivery, topic, "s", first)
         return
-    if life in ("acked and held", "acked and left", "held"):
-        told.receive(member, topic, "s", second)
+    if life in ("acked and held", "acked and left", "held") or life.startswith("second"):
+        later = told.receive(member, topic, "s", second)
+        if life.startswith("second"):
+            told.settle("ack", member, later, topic, "s", second)
     if "left" in life or life == "reopened":
         told.leave(member, topic, "s")
     if life == "reopened":

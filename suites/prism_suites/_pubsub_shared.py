@@ -9,6 +9,7 @@ from prism_suites._pubsub_taking import BASIC, Laws, Sent, hears, is_message, li
 from prism_testkit.case import Case
 from prism_testkit.interfaces import PayloadTooLarge
 from prism_testkit.outcomes import law
+from prism_testkit.strategies import name_groups
 
 __all__ = [
     "COMMANDS",
@@ -171,6 +172,9 @@ async def nothing_shared_by_reference(case: Case, slot: Any, laws: Laws) -> None
         grows = bytearray(b"grows")
         sents.append(Sent(await call("t", grows), "t", b"grows"))
         grows.extend(b" and grows")
+        empty: dict[str, str] = {}
+        sents.append(Sent(await call("t", b"no headers", empty), "t", b"no headers"))
+        empty["late"] = "added"
         for each in (ear, second):
             for sent in sents:
                 got = await each.next()
@@ -182,16 +186,23 @@ async def nothing_shared_by_reference(case: Case, slot: Any, laws: Laws) -> None
 
 
 async def siblings_are_apart(case: Case, slot: Any, laws: Laws) -> None:
-    """What is published in one namespace is not received in another, under the same names."""
+    """What is published in one namespace is not received in another, under the same names, be they short, long or odd."""
     other = await case.sibling()
-    with law(laws.namespace):
-        async with listening(case, slot, "t", laws) as here, listening(case, other, "t", laws) as there:
-            ours = await send(slot, "t", [b"ours 1", b"ours 2"], laws)
-            theirs = await send(other, "t", [b"theirs 1"], laws)
-            for ear, sents in ((there, theirs), (here, ours)):
-                for sent in sents:
-                    got = await ear.next()
-                    if got is None or got.payload != sent.payload:
-                        broken(laws.namespace, "a message is received in another namespace, or lost", expected=sent, got=got)
-            for ear in (there, here):
-                await silent(ear, laws.namespace, "a message is received in another namespace")
+    groups = [name for group in name_groups(case.limits.max_name) for name in group]
+    names = ["t", "n" * case.limits.max_name, "a:b", "a/b", "a.b", *groups[:: 90 if case.server else 12]]
+    for name in dict.fromkeys(names):
+        with law(laws.namespace):
+            await _apart(case, slot, other, name, laws)
+
+
+async def _apart(case: Case, slot: Any, other: Any, name: str, laws: Laws) -> None:
+    async with listening(case, slot, name, laws) as here, listening(case, other, name, laws) as there:
+        ours = await send(slot, name, [b"ours 1", b"ours 2"], laws)
+        theirs = await send(other, name, [b"theirs 1"], laws)
+        for ear, sents in ((there, theirs), (here, ours)):
+            for sent in sents:
+                got = await ear.next()
+                if got is None or got.payload != sent.payload:
+                    broken(laws.namespace, "a message is received in another namespace, or lost", expected=sent, got=got)
+        for ear in (there, here):
+            await silent(ear, laws.namespace, "a message is received in another namespace")

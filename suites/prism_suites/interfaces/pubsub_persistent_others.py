@@ -1,6 +1,7 @@
 """pubsub_persistent: what is done to one subscription is nothing to another, wherever it is and whatever it is called."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from prism_suites._judging import broken
@@ -10,19 +11,11 @@ from prism_suites._queue_cancelling import cancelled, points
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubPersistent
-from prism_testkit.strategies import patterned
+from prism_testkit.strategies import joined_pairs, patterned
+from prism_testkit.traits import Limits
 
 _STATES = ("untouched", "held", "acked", "nacked with a delay")
 _USES = ("ack", "nack", "nack with a delay", "leave", "leave what is acked")
-_OTHERS = (
-    ("t", "s2", False),
-    ("t2", "s", False),
-    ("t", "s", True),
-    ("t/s", "s", False),
-    ("t", "s/s", False),
-    ("s", "t", False),
-)
-"""(topic, name, in a sibling) beside (t, s)."""
 
 
 @check("pubsub_persistent.6", "pubsub_persistent.5", "pubsub_persistent.4")
@@ -60,34 +53,38 @@ async def _is_there(case: Case, second: Any, sents: Any, state: str, use: str, s
         await nothing(case, second, "pubsub_persistent.6", sentence, held_since_s=since)
 
 
+def _beside(limits: Limits) -> Iterator[dict[str, Any]]:
+    """Yield a subscription, and one that comes after it and is another: in a sibling, or by its topic or name."""
+    one = ("t", "s")
+    pairs = [(one, ("t", "s2")), (one, ("t2", "s")), (one, ("s", "t")), *joined_pairs("t", "s", "u", limits.max_name)]
+    for first in ("new", "earliest"):
+        yield {"one": one, "other": one, "sibling": True, "first": first}
+        for number, pair in enumerate(pairs):
+            mine, other = pair if number % 2 else reversed(pair)
+            yield {"one": mine, "other": other, "sibling": False, "first": first}
+
+
 @check("pubsub_persistent.1", "pubsub_persistent.11", "pubsub_persistent.12", "pubsub_persistent.6")
-@gauntlet(
-    lambda limits: [
-        {"topic": topic, "name": name, "sibling": sibling, "first": first}
-        for topic, name, sibling in _OTHERS
-        for first in ("new", "earliest")
-    ]
-)
+@gauntlet(_beside)
 async def each_begins_where_it_was_made(
-    pubsub: PubSubPersistent, case: Case, topic: str, name: str, sibling: bool, first: Any
+    pubsub: PubSubPersistent, case: Case, one: tuple[str, str], other: tuple[str, str], sibling: bool, first: Any
 ) -> None:
     """Where a subscription begins is its own affair, though one with nearly the same name was there before."""
     promise = "pubsub_persistent.12" if sibling else "pubsub_persistent.11"
     slot: Any = await case.sibling() if sibling else pubsub
-    async with pubsub.subscribe_durable("t", "s", first):
+    async with pubsub.subscribe_durable(*one, first):
         pass
-    early = await send(slot, topic, numbered(3, "early"), PERSISTENT)
-    mine = early if (topic, sibling) == ("t", False) else []
-    async with slot.subscribe_durable(topic, name, "new") as member:
+    early = await send(slot, other[0], numbered(3, "early"), PERSISTENT)
+    async with slot.subscribe_durable(*other, "new") as member:
         await nothing(case, member, promise, "a subscription begins where another one did")
-        later = await send(slot, topic, numbered(2, "later"), PERSISTENT)
+        later = await send(slot, other[0], numbered(2, "later"), PERSISTENT)
         await gets(case, member, later, story="after its entry", lost=promise)
-    async with slot.subscribe_durable(topic, f"{name}-2", "earliest") as member:
+    async with slot.subscribe_durable(other[0], "a third one", "earliest") as member:
         await gets(case, member, [*early, *later], batch=5, story="from the beginning", lost=promise)
-    async with pubsub.subscribe_durable("t", "s", "new") as member:
-        mine = [*early, *later] if mine else []
+    async with pubsub.subscribe_durable(*one) as member:
+        mine = [] if sibling or one[0] != other[0] else [*early, *later]
         await comes_again(case, member, mine, {}, promise=promise, story="made before")
-        await nothing(case, member, promise, "a subscription gets what is another one's")
+        await nothing(case, member, promise, "a subscription gets what is another one's", held_since_s=case.clock.now_s())
 
 
 @check("pubsub_persistent.14", "pubsub_persistent.10")

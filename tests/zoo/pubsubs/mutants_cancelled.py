@@ -217,7 +217,7 @@ class DropsTheNewest(_Bounded):
     room = 100
 
 
-@mutant("basic.12", "uncounted", trap="more than a thousand unread", also="basic.1 basic.4")
+@mutant("basic.12", "uncounted", trap="more than a thousand unread", also="basic.1 basic.3 basic.4")
 class DropsTheOldestOfAThousand(Listener):
     """The newest stay."""
 

@@ -178,7 +178,7 @@ class TopicIsShownFolded(Listener):
         return replace(super().shown(message), topic=message.topic.casefold())
 
 
-@mutant("basic.1", "expiry", trap="a message that is received half a minute later", also="basic.4")
+@mutant("basic.1", "expiry", trap="a message that is received half a minute later", also="basic.3 basic.4")
 class BuffersFor10Seconds(Listener):
     """What nobody fetched in time is gone."""
 

@@ -200,6 +200,21 @@ class KeepsTheEmptyMapping(_KeepsOriginals):
         return {"headers": self.given[1]} if self.given[1] is not None and not self.given[1] else {}
 
 
+@mutant("basic.7", "sharing", trap="a second publish before the first is received", also="basic.1")
+class PublishesFromOneBuffer(_KeepsOriginals):
+    """The driver copies into a buffer of its own, and uses it again for the next message."""
+
+    listener_type = _ReadsLate
+    own = bytearray(4096)
+
+    def kept(self) -> dict[str, Any]:
+        data = bytes(self.given[0])
+        if len(data) > len(self.own):
+            return {}
+        self.own[: len(data)] = data
+        return {"payload": memoryview(self.own)[: len(data)]}
+
+
 # basic.8: namespaces
 
 
