@@ -33,7 +33,7 @@ from prism_testkit.strategies import name_groups, over, patterned, universes
 @given(names=universes())
 async def every_name_is_a_topic_of_its_own(pubsub: PubSubBasic, case: Case, names: tuple[str, ...]) -> None:
     """Topics that differ in any code point are topics of their own, and none is a pattern for others (PS-05, PS-13)."""
-    await names_are_apart(case, pubsub, some_names(case, names, 3, 9), BASIC)
+    await names_are_apart(case, pubsub, some_names(case, names, 3, 16), BASIC)
 
 
 @check("pubsub_basic.5")
@@ -41,7 +41,7 @@ async def every_name_is_a_topic_of_its_own(pubsub: PubSubBasic, case: Case, name
 @given(names=universes())
 async def a_look_alike_is_not_heard(pubsub: PubSubBasic, case: Case, names: tuple[str, ...]) -> None:
     """Who listens to one topic gets nothing of those with similar names (PS-05)."""
-    first, *others = some_names(case, names, 2, 4)
+    first, *others = some_names(case, names, 2, 6)
     async with listening(case, pubsub, first, BASIC) as ear:
         for number, other in enumerate(others):
             await send(pubsub, other, [b"%d" % number], BASIC)

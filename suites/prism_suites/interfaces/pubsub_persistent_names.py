@@ -37,7 +37,7 @@ from prism_testkit.strategies.transformations import joined_pairs
 @given(names=universes())
 async def every_name_is_a_topic_of_its_own(pubsub: PubSubPersistent, case: Case, names: tuple[str, ...]) -> None:
     """Topics that differ in any code point are topics of their own, and none is a pattern for others (PS-05, PS-13)."""
-    await names_are_apart(case, pubsub, some_names(case, names, 6, 20), PERSISTENT)
+    await names_are_apart(case, pubsub, some_names(case, names, 6, 40), PERSISTENT)
 
 
 @check("pubsub_persistent.10", "pubsub_persistent.11")
@@ -58,7 +58,7 @@ async def a_look_alike_has_no_last_message(pubsub: PubSubPersistent, case: Case,
 @given(names=universes())
 async def every_name_is_a_subscription_of_its_own(pubsub: PubSubPersistent, case: Case, names: tuple[str, ...]) -> None:
     """Subscriptions whose names differ in any code point remember their own acks (PS-06)."""
-    names = some_names(case, names, 6, 20)
+    names = some_names(case, names, 6, 40)
     async with AsyncExitStack() as stack:
         members = [await stack.enter_async_context(pubsub.subscribe_durable("t", name)) for name in names]
         sents = await send(pubsub, "t", [b"x"], PERSISTENT)
@@ -74,7 +74,7 @@ async def every_name_is_a_subscription_of_its_own(pubsub: PubSubPersistent, case
 async def all_names_together_are_apart(pubsub: PubSubPersistent, case: Case) -> None:
     """Names of every group in one namespace: no two of them meet, however they are hashed, cut or encoded."""
     names = list(dict.fromkeys(name for group in name_groups(case.limits.max_name) for name in group))
-    await names_are_apart(case, pubsub, names[:: 60 if case.server else 8], PERSISTENT)
+    await names_are_apart(case, pubsub, names[:: 120 if case.server else 8], PERSISTENT)
 
 
 @check("pubsub_persistent.11", "pubsub_persistent.1")
