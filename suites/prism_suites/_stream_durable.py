@@ -94,8 +94,8 @@ class Story:
 def logs(limits: Limits, length: int, seed: int) -> Story:
     """Return appends to a few streams, of short, odd and large payloads, and now and then a trim of one of them.
 
-    Of the streams one is trimmed to its last record, one to nothing, and one to nothing for good. Large payloads come in threes: one of them
-    is acknowledged last in a kill after two steps less than a multiple of 40.
+    Of the streams one is trimmed to its last record, one to nothing, and one to nothing for good. Large payloads
+    come in threes: one of them is acknowledged last in a kill after two steps less than a multiple of 40.
     """
     story = Story()
     odd = list(gauntlet_payloads(min(300, limits.max_payload)))
