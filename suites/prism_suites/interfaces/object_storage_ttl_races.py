@@ -117,6 +117,34 @@ async def a_put_around_the_deadline_stays(store: ObjectStorage, case: Case, befo
         await times.move(100.0 + (case.traits.ttl_reclaim_s or 0.0))
 
 
+_KEYS = 60
+
+
+@check("object_storage.10")
+@gauntlet(lambda limits: [{"way": way, "alike": alike} for way in PUTS for alike in (False, True)])
+async def what_is_put_again_at_any_moment_is_kept(store: ObjectStorage, case: Case, way: str, alike: bool) -> None:
+    """Many objects expire at one instant and are put again one after the other, with other data or the same: whatever moment a
+    sweeper of the store chooses, between finding what has expired and removing it, it spares the new ones."""
+    if not case.clock.virtual:
+        case.inconclusive("time cannot be moved on this clock")
+    keys = [f"k{number:02}" for number in range(_KEYS)]
+    data = b"old" if alike else _NEW
+    await store.create_bucket(BUCKET)
+    for key in keys:
+        await store.put(BUCKET, key, b"old")
+    for key in keys:
+        await store.set_ttl(BUCKET, key, 50)
+    await case.advance(50 + case.limits.clock_resolution_s + case.traits.ttl_late_s)
+    span_s = case.traits.ttl_reclaim_s or 60.0
+    for key in keys:
+        await PUTS[way](store, key, data, signed(key))
+        await case.advance(span_s / _KEYS)
+    await case.advance(span_s * 2 + 60)
+    for key in keys:
+        sentence = "an expired object that was put again"
+        await expect_object("object_storage.10", store, key, data, sentence, signed(key))
+
+
 @check("object_storage.10", "object_storage.11")
 @gauntlet(lambda limits: [{"waits": waits, "other": bool(number % 2)} for number, waits in enumerate(_OFFSETS)])
 async def deleting_a_bucket_of_expired_objects_spares_a_new_one(

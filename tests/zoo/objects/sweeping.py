@@ -23,6 +23,8 @@ class Sweeping(FileObjects):
         self.sweepers: set[asyncio.Event] = vars(store).setdefault("sweepers", set())
         """One event for each open client, set by every write of any of them."""
         self.task: asyncio.Task[None] | None = None
+        self.swept_ms = 0
+        """Deadlines up to here were swept."""
 
     def apply(self, changes: Changes) -> None:
         super().apply(changes)
@@ -49,16 +51,16 @@ class Sweeping(FileObjects):
                     async with asyncio.timeout(self.pause_s()):
                         await changed.wait()
                 except TimeoutError:
+                    self.swept_ms = self.now_ms()
                     await self.sweep()
         finally:
             self.sweepers.discard(changed)
 
     def pause_s(self) -> float | None:
         """Return how long to wait for the next sweep; None as long as nothing can expire."""
-        now_ms = self.now_ms() - _LATE_S * 1000
         deadlines = [row.deadline_ms for rows in self.buckets().values() for row in rows.values() if row.deadline_ms is not None]
-        coming = [deadline for deadline in deadlines if deadline >= now_ms]
-        return (min(coming) - now_ms + 1) / 1000 if coming else None
+        coming = [deadline for deadline in deadlines if deadline > self.swept_ms]
+        return max(0.0, (min(coming) + _LATE_S * 1000 - self.now_ms()) / 1000) if coming else None
 
     def expired(self) -> list[tuple[Slot, Version]]:
         buckets = self.buckets().items()
