@@ -150,7 +150,7 @@ async def an_old_delivery_touches_nothing(stream: StreamConsumerGroups, case: Ca
             return
         await stay.__aexit__(None, None, None)
         sentence = "an old delivery acked a record that another member held: it is lost"
-        await comes_again(case, first, new.record.offset, sentence)
+        await _comes_again(case, first, new.record.offset, sentence)
         if use == "ack of both":
             await nothing_comes(case, first, "stream_consumer_groups.4", "a record that is held comes again")
     async with other.join("s", "g", "d") as last:
@@ -162,7 +162,7 @@ async def an_old_delivery_touches_nothing(stream: StreamConsumerGroups, case: Ca
             broken(promise, "after an ack of several, of which one is no more valid, the rest is wrong", expected=wanted, got=found)
 
 
-async def comes_again(case: Case, member: Any, offset: int, sentence: str) -> None:
+async def _comes_again(case: Case, member: Any, offset: int, sentence: str) -> None:
     """Judge that a record comes, whichever time it is."""
     got = await receive(member, 1, patience_s(case))
     found = [is_delivery("stream_consumer_groups.5", delivery, sentence).record.offset for delivery in got]

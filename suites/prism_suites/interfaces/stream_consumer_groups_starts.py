@@ -14,7 +14,7 @@ from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupNotFound, St
 _FAR = (5, 1000, 2**31, 2**53)
 
 
-async def info(
+async def _info(
     slot: Any, stream: str, group: str, *, members: int, pending: int, done: Sequence[Put], left: Sequence[Put], story: str = ""
 ) -> None:
     """Judge what `group_info` tells of a quiet group that was given ``done`` and not yet ``left``; offsets may be sparse."""
@@ -63,7 +63,7 @@ async def a_group_begins_where_it_is_told(stream: StreamConsumerGroups, case: Ca
     increase([*puts, *later])
     there = later if least is None else [put for put in [*puts, *later] if put.offset >= least]
     away = [put for put in puts if put not in there]
-    await info(other, "s", "g", members=0, pending=0, done=away, left=there, story=f"from {start}")
+    await _info(other, "s", "g", members=0, pending=0, done=away, left=there, story=f"from {start}")
     async with other.join("s", "g", "c") as member:
         await gets(case, member, there, story=f"from {start}")
         await nothing_comes(case, member, "stream_consumer_groups.1", "a group is given what lies before its start", wait_s=5.0)
@@ -103,7 +103,7 @@ async def a_group_is_made_once(stream: StreamConsumerGroups, case: Case, start: 
         await member.ack(got[0])
         for slot in (stream, other):
             await refused("stream_consumer_groups.2", slot.create_group("s", "g", start), AlreadyExists, "a group is made twice")
-        await info(other, "s", "g", members=1, pending=2, done=puts[:3], left=puts[3:], story="after a refused create_group")
+        await _info(other, "s", "g", members=1, pending=2, done=puts[:3], left=puts[3:], story="after a refused create_group")
         await gets(case, member, puts[3:], promise="stream_consumer_groups.2", story="after a refused create_group")
         await member.ack(*got[1:])
     async with other.join("s", "g", "c") as member:
@@ -163,7 +163,7 @@ async def a_missing_group_is_not_found(stream: StreamConsumerGroups, case: Case,
         await refused(
             "stream_consumer_groups.2", stream.group_info(name, "g"), GroupNotFound, "group_info of a missing group tells something"
         )
-    await info(stream, "t", "g", members=0, pending=0, done=[], left=[], story="beside a missing group")
+    await _info(stream, "t", "g", members=0, pending=0, done=[], left=[], story="beside a missing group")
     with case.law("stream_consumer_groups.2"):
         await stream.create_group(name, "g")
     async with stream.join(name, "g", "c") as member:
@@ -184,12 +184,12 @@ async def groups_are_independent(stream: StreamConsumerGroups, case: Case, group
         await first.ack(*got[:2])
         for number, name in enumerate(names[1:], 1):
             slot = slots[number % 2]
-            await info(slot, "s", name, members=0, pending=0, done=[], left=puts, story="another group was served")
+            await _info(slot, "s", name, members=0, pending=0, done=[], left=puts, story="another group was served")
             async with slot.join("s", name, "c") as member:
                 given = await gets(case, member, puts, promise="stream_consumer_groups.9", story="another group was served")
                 await member.ack(*given[1:])
-            await info(slot, "s", name, members=0, pending=1, done=puts, left=[], story="after its member was left")
-        await info(stream, "s", names[0], members=1, pending=2, done=puts, left=[], story="beside other groups")
+            await _info(slot, "s", name, members=0, pending=1, done=puts, left=[], story="after its member was left")
+        await _info(stream, "s", names[0], members=1, pending=2, done=puts, left=[], story="beside other groups")
     for number, name in enumerate(names):
         async with slots[number % 2].join("s", name, "c") as member:
             back = puts[2:] if number == 0 else puts[:1]
@@ -202,23 +202,23 @@ async def group_info_follows_what_happens(stream: StreamConsumerGroups, case: Ca
     """Members, pending records and the position are told as they are after every call of a quiet group (ST-31)."""
     other = stream if shared else await case.client()
     await stream.create_group("s", "g")
-    await info(other, "s", "g", members=0, pending=0, done=[], left=[], story="of an empty stream")
+    await _info(other, "s", "g", members=0, pending=0, done=[], left=[], story="of an empty stream")
     puts = await fill(stream, "s", numbered(6), laws=GROUPS)
-    await info(other, "s", "g", members=0, pending=0, done=[], left=puts, story="after appends")
+    await _info(other, "s", "g", members=0, pending=0, done=[], left=puts, story="after appends")
     async with stream.join("s", "g", "c") as member:
-        await info(other, "s", "g", members=1, pending=0, done=[], left=puts, story="after a join")
+        await _info(other, "s", "g", members=1, pending=0, done=[], left=puts, story="after a join")
         got = await take(case, member, 4)
-        await info(other, "s", "g", members=1, pending=4, done=puts[:4], left=puts[4:], story="after receives")
+        await _info(other, "s", "g", members=1, pending=4, done=puts[:4], left=puts[4:], story="after receives")
         await member.ack(got[1])
         await member.ack(got[1])
-        await info(other, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after an ack")
+        await _info(other, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after an ack")
         await member.nack(got[2], delay_s=3600)
-        await info(other, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after a nack")
+        await _info(other, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after a nack")
         async with other.join("s", "g", "c"):
-            await info(stream, "s", "g", members=2, pending=3, done=puts[:4], left=puts[4:], story="after a second join")
-        await info(stream, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after one of two was left")
-    await info(other, "s", "g", members=0, pending=3, done=puts[:4], left=puts[4:], story="after both were left")
+            await _info(stream, "s", "g", members=2, pending=3, done=puts[:4], left=puts[4:], story="after a second join")
+        await _info(stream, "s", "g", members=1, pending=3, done=puts[:4], left=puts[4:], story="after one of two was left")
+    await _info(other, "s", "g", members=0, pending=3, done=puts[:4], left=puts[4:], story="after both were left")
     async with other.join("s", "g", "d") as member:
         rest = [delivery for _, delivery in await shared_out(case, [member], [put.offset for put in (puts[0], *puts[3:])])]
         await member.ack(*rest)
-        await info(stream, "s", "g", members=1, pending=1, done=puts, left=[], story="one is to come again")
+        await _info(stream, "s", "g", members=1, pending=1, done=puts, left=[], story="one is to come again")
