@@ -6,7 +6,18 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_contents, mutants_durable, mutants_groups, mutants_members, mutants_offsets, mutants_reading, unusual
+from . import (
+    mutants_clients,
+    mutants_contents,
+    mutants_durable,
+    mutants_groups,
+    mutants_groups_apart,
+    mutants_members,
+    mutants_offsets,
+    mutants_reading,
+    mutants_receives,
+    unusual,
+)
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
@@ -14,8 +25,11 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_contents.MUTANTS,
     *mutants_reading.MUTANTS,
     *mutants_offsets.MUTANTS,
+    *mutants_clients.MUTANTS,
     *mutants_groups.MUTANTS,
+    *mutants_groups_apart.MUTANTS,
     *mutants_members.MUTANTS,
+    *mutants_receives.MUTANTS,
     *mutants_durable.MUTANTS,
 )
 

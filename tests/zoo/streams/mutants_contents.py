@@ -282,7 +282,7 @@ class KeysAreAscii(_Changes):
 # basic.10: copies
 
 
-@mutant("basic.10", "aliasing", trap="a bytearray changed after the append", also="basic.2 basic.4")
+@mutant("basic.10", "aliasing of a buffer", trap="a bytearray changed after the append", also="basic.2 basic.4")
 class KeepsTheBuffer(Streams):
     def data(self, payload: Bytes, operation: str, stream: str) -> bytes:
         super().data(payload, operation, stream)
@@ -292,19 +292,19 @@ class KeepsTheBuffer(Streams):
         return replace(super().shown(record), payload=bytes(record.payload))
 
 
-@mutant("basic.10", "aliasing", trap="a mapping changed after the append", also="basic.2 basic.4")
+@mutant("basic.10", "aliasing of a mapping", trap="a mapping changed after the append", also="basic.2 basic.4")
 class KeepsTheMapping(Streams):
     def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
         return super().labels(headers, operation) if headers is None else (super().labels(headers, operation), headers)[1]
 
 
-@mutant("basic.10", "aliasing", trap="the headers of a record that was read are changed", also="basic.2 basic.4")
+@mutant("basic.10", "aliasing of what is given", trap="the headers of a record that was read are changed", also="basic.2 basic.4")
 class GivesItsOwnHeaders(Streams):
     def shown(self, record: Record) -> Record:
         return record
 
 
-@mutant("basic.10", "aliasing", trap="a memoryview whose buffer changes", also="basic.2 basic.4")
+@mutant("basic.10", "aliasing of a buffer", trap="a memoryview whose buffer changes", also="basic.2 basic.4")
 class KeepsTheView(Streams):
     def data(self, payload: Bytes, operation: str, stream: str) -> bytes:
         super().data(payload, operation, stream)
