@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,9 +134,13 @@ def _tell(*states: State) -> str:
     return " or ".join(f"{show(held)}{' with a time to live' if lives else ''}" for held, lives in states)
 
 
-def points(kinds: Iterable[str], *, few: bool = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
-    """Return the cases of every kind of call, cancelled at every point, or at a few."""
-    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in (_STEEP if few else _LADDER))
+def points(kinds: Iterable[str], *, few: bool | Collection[str] = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    """Return the cases of every kind of call, cancelled at every point, or at a few (all kinds, or those in ``few``)."""
+
+    def of(kind: str) -> tuple[int | float, ...]:
+        return _STEEP if (few if isinstance(few, bool) else kind in few) else _LADDER
+
+    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in of(kind))
 
 
 async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, point: int | float) -> None:

@@ -171,13 +171,13 @@ async def other_content_has_another_etag_when_created(store: ObjectStorageCondit
 
 
 @check(_ONE, _THREE)
-@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits, 8)])
+@gauntlet(lambda limits: [{"names": names} for names in confusable_names(limits, 6)])
 @given(names=universes())
 async def every_name_is_created_once(store: ObjectStorageConditional, names: tuple[str, ...]) -> None:
     """Keys and buckets that look alike are each created once, and by themselves."""
     for bucket in names[:2]:
         await store.create_bucket(bucket)
-        for number, key in enumerate(names):
+        for number, key in enumerate(names := names[:6]):
             truth(
                 _THREE,
                 await store.put_if_absent(bucket, key, b"%d" % number),

@@ -95,6 +95,8 @@ def _pairs(limits: Limits) -> Iterator[dict[str, Any]]:
         create, rival = ("put_if_absent", 0, 0), (other, 0, turns)
         scripts: list[list[Act]] = [[create, ("get", 0, 0)], [rival, ("put_if_absent", 0, 0)]]
         yield {"present": present, "scripts": scripts, "on": ((0, 0), (0, 1))[number % 2]}
+        if turns and number % 2:
+            continue
         scripts = [[("put_if_absent", 0, turns), ("metadata", 0, 0)], [(other, 0, 0)]]
         yield {"present": present, "scripts": scripts, "on": ((0, 1), (0, 0))[number % 2]}
 

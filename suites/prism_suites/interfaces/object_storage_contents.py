@@ -18,7 +18,7 @@ from prism_testkit.traits import Limits
 _BATCH = 48
 _LARGE = tuple(around for power in range(13, 23) for around in ((1 << power) - 1, 1 << power, (1 << power) + 1))
 _EVERY_WAY = 140_000
-"""Bytes: so long an object is written by every way; the longer ones by one way each."""
+"""Bytes: so long an object, if its length is a power of two, is written by every way; the others by one way each."""
 _TELLING = (255_000, 256_000, 1_000_000, 3 * 65536 + 1, 5 * 65536, 3 << 20, (3 << 20) + 1)
 
 
@@ -46,11 +46,26 @@ async def what_was_put_is_read(store: ObjectStorage, texts: list[bytes]) -> None
     same("object_storage.8", found, {f"k{n}": len(data) for n, data in enumerate(texts)}, "listed sizes are not the true ones")
 
 
+@check("object_storage.1", "object_storage.3")
+@gauntlet(lambda limits: [{"size": size} for size in (100, 1100, 5000, 70_000, 300_000) if size <= limits.max_payload])
+async def objects_alike_but_for_one_byte_are_two(store: ObjectStorage, size: int) -> None:
+    """Objects of one size that differ in their first, middle or last byte hold their own data, side by side (OS-01, OS-10)."""
+    first = made(size)
+    datas = [first]
+    for place in (0, size // 2, size - 1):
+        datas.append(first[:place] + bytes([first[place] ^ 1]) + first[place + 1 :])
+    await store.create_bucket(BUCKET)
+    for number, data in enumerate(datas):
+        await list(PUTS.values())[number % len(PUTS)](store, f"k{number}", data)
+    for number, data in enumerate(datas):
+        value("object_storage.1", await store.get(BUCKET, f"k{number}"), data, "an object beside others of its size")
+
+
 def _long(limits: Limits) -> Iterator[dict[str, Any]]:
     limit = min(limits.max_payload, MOST + 1)
     chosen = sorted(size for size in {*_LARGE, *_TELLING, *sizes(limit)} if 4200 < size <= limit)
     for number, size in enumerate(chosen):
-        for way in PUTS if size <= _EVERY_WAY else list(PUTS)[number % 3 :][:1]:
+        for way in PUTS if size <= _EVERY_WAY and size & (size - 1) == 0 else list(PUTS)[number % 3 :][:1]:
             yield {"size": size, "way": way}
 
 

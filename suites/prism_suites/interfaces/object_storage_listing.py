@@ -28,7 +28,7 @@ def _told(got: Any, wanted: Any, sentence: str, promise: str = "object_storage.8
 
 def _traps(limits: Limits) -> Iterator[dict[str, Any]]:
     for names, starts in prefix_traps(limits.max_name):
-        yield {"names": names[:40], "starts": starts[:16]}
+        yield {"names": names[:40], "starts": starts[:12]}
 
 
 _universes = universes()
@@ -73,7 +73,7 @@ async def generated_prefixes_are_taken_literally(
             _told(await listed(store, prefix, bucket), wanted, f"list_objects({bucket!r}, {prefix[:40]!a})")
 
 
-_COUNTS = (0, 1, 2, 10, 11, 99, 100, 101, 129, 257, 501, 1001)
+_COUNTS = (0, 1, 2, 10, 11, 99, 100, 101, 257, 1001)
 _KINDS = ("padded", "plain", "folders", "one beginning", "long")
 
 
@@ -110,7 +110,7 @@ async def all_objects_are_listed_however_many(store: ObjectStorage, case: Case, 
     beginning = keys[0][:1] if keys else "k"
     wanted = [key for key in keys if key.startswith(beginning)]
     _told(await listed(store, beginning), wanted, f"list_objects of {len(wanted)} objects under a prefix, others around them")
-    gone = [key for number, key in enumerate(keys) if number % 10 != 3]
+    gone = [key for number, key in enumerate(keys) if (number % 10 != 3) == (count < 1000)]
     for first in range(0, len(gone), 50):
         await together(*(store.delete(BUCKET, key) for key in gone[first : first + 50]))
     left = {*keys, "!", "~", "\U0010ffff"} - set(gone)
@@ -148,7 +148,9 @@ async def a_listing_may_change_what_it_lists(store: ObjectStorage, case: Case, c
 
 
 @check("object_storage.8")
-@gauntlet(lambda limits: [{"after": after, "count": count} for after, count in product((0, 1, 2, 100, 101), (3, 300))])
+@gauntlet(
+    lambda limits: [{"after": after, "count": count} for after, count in ((0, 3), (1, 3), (2, 3), (2, 300), (100, 3), (101, 300))]
+)
 async def a_listing_that_is_left_changes_nothing(store: ObjectStorage, case: Case, after: int, count: int) -> None:
     """A listing that is left early, many times, leaves the driver usable; two at once do not disturb each other."""
     await store.create_bucket(BUCKET)
@@ -178,7 +180,7 @@ _CHURNS = ("put of others", "delete of others", "both", "overwrite", "overwrite 
 @gauntlet(
     lambda limits: [
         {"churn": churn, "count": count, "other": bool(number % 2)}
-        for number, (churn, count) in enumerate(product(_CHURNS, (7, 210)))
+        for number, (churn, count) in enumerate((*product(_CHURNS, (7,)), *product(_CHURNS[:4], (210,))))
     ]
 )
 async def what_is_there_throughout_is_listed_once(store: ObjectStorage, case: Case, churn: str, count: int, other: bool) -> None:

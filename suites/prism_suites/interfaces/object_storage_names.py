@@ -84,7 +84,7 @@ async def a_missing_key_is_not_taken_for_its_partner(store: ObjectStorage, case:
 
 
 @check("object_storage.4", "object_storage.3")
-@gauntlet(_groups(8, 16))
+@gauntlet(_groups(3, 10))
 @given(names=universes())
 async def deleting_a_key_leaves_its_partners(store: ObjectStorage, case: Case, names: tuple[str, ...]) -> None:
     """Look-alikes are deleted one by one, each once, and those that are left hold what they held (OB-9)."""
