@@ -2,7 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import Any, Protocol
 
 from prism_testkit.interfaces.errors import ConfigError, CorruptPayload
@@ -12,8 +12,8 @@ __all__ = ["CHUNK_BYTES", "Seal", "check_codec", "packed", "unpacked"]
 
 CHUNK_BYTES = 256 * 1024
 """Bytes held at a time, on the way in and out."""
-_ZSTD_SLICE = 4 * 1024
-"""Bytes decompressed at a time: the library does not bound what one call returns, and a block of 3 bytes may stand for 128 KiB."""
+_LONGEST_HEADER = 18
+"""Bytes of the longest header of a zstd frame."""
 
 
 class Seal:
@@ -85,7 +85,9 @@ async def unpacked(chunks: AsyncIterable[bytes], compression: str, size: int, ch
                 if seal.size > size:
                     raise CorruptPayload(f"{what}: it is longer than the {size} bytes that were claimed")
                 yield data
-        unpacker.end()
+        for data in unpacker.end():
+            seal.update(data)
+            yield data
     except (zlib.error, ValueError) as error:
         raise CorruptPayload(f"{what}: it cannot be decompressed: {error}") from error
     if (seal.size, seal.checksum) != (size, checksum):
@@ -93,18 +95,18 @@ async def unpacked(chunks: AsyncIterable[bytes], compression: str, size: int, ch
 
 
 class _Plain:
-    def feed(self, chunk: bytes) -> list[bytes]:
-        return [chunk]
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        yield chunk
 
-    def end(self) -> None:
-        """Whether it is whole is told by its size."""
+    def end(self) -> Iterator[bytes]:
+        return iter(())  # whether it is whole is told by its size
 
 
 class _Gzip:
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(wbits=31)
 
-    def feed(self, chunk: bytes) -> Any:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         data = self._stream.decompress(chunk, CHUNK_BYTES)
         while data:
             yield data
@@ -112,30 +114,61 @@ class _Gzip:
         if self._stream.unused_data:
             raise ValueError("bytes after its end")
 
-    def end(self) -> None:
+    def end(self) -> Iterator[bytes]:
         if not self._stream.eof:
             raise ValueError("it ends before its end")
+        return iter(())
 
 
 class _Zstd:
-    def __init__(self) -> None:
-        self._error = _zstd().ZstdError
-        self._stream = _zstd().ZstdDecompressor().decompressobj()
+    """Feeds the library block by block (RFC 8878, 3.1.1.2): what one call returns is unbounded, what a block holds is 128 KiB."""
 
-    def feed(self, chunk: bytes) -> Any:
-        for start in range(0, len(chunk), _ZSTD_SLICE):
-            if self._stream.eof:
-                raise ValueError("bytes after its end")
-            try:
-                data = self._stream.decompress(chunk[start : start + _ZSTD_SLICE])
-            except self._error as error:
-                raise ValueError(str(error)) from error
-            if data:
-                yield data
+    def __init__(self) -> None:
+        self._library = _zstd()
+        self._stream = self._library.ZstdDecompressor().decompressobj()
+        self._waiting = bytearray()
+        self._begun = False
+        self._last = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        self._waiting += chunk
+        if not self._begun and len(self._waiting) >= _LONGEST_HEADER:
+            yield from self._pass(self._header_size())
+            self._begun = True
+        while self._begun and not self._last and len(self._waiting) >= 3:
+            header = int.from_bytes(self._waiting[:3], "little")
+            repeated = header >> 1 & 3 == 1  # one byte stands for all
+            size = 3 + (1 if repeated else header >> 3)
+            if len(self._waiting) < size:
+                break
+            self._last = bool(header & 1)
+            yield from self._pass(size)
+        if self._last:
+            yield from self._pass(len(self._waiting))
+
+    def _header_size(self) -> int:
+        try:
+            size: int = self._library.frame_header_size(bytes(self._waiting))
+        except self._library.ZstdError as error:
+            raise ValueError(str(error)) from error
+        return size
+
+    def _pass(self, size: int) -> Iterator[bytes]:
+        part = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        if part and self._stream.eof:
+            raise ValueError("bytes after its end")
+        try:
+            data = self._stream.decompress(part) if part else b""
+        except self._library.ZstdError as error:
+            raise ValueError(str(error)) from error
         if self._stream.unused_data:
             raise ValueError("bytes after its end")
+        if data:
+            yield data
 
-    def end(self) -> None:
+    def end(self) -> Iterator[bytes]:
+        yield from self._pass(len(self._waiting))  # an object that is shorter than the longest header
         if not self._stream.eof:
             raise ValueError("it ends before its end")
 
