@@ -239,3 +239,26 @@ class NackedRecordsAreNotLogged(_Selective):
         if isinstance(change.held, Held) and not change.held.member:
             return replace(change, held=Acked())
         return change
+
+
+@mutant("consumer_groups.16", "early acknowledgement", trap="kill after a create_group, before the next", also=_g(2, 5, 1, 6))
+class GroupsAreLoggedWithTheNext(FileStore):
+    """A creation goes out with the one after it."""
+
+    def __init__(self, place: Place) -> None:
+        self.waiting_changes: list[Change] = []
+        super().__init__(place)
+
+    def write(self, namespace: str, changes: Sequence[Change]) -> None:
+        made = [change for change in changes if change.create is not None]
+        if made:
+            changes, self.waiting_changes = self.waiting_changes, made
+        super().write(namespace, changes)
+
+
+@mutant("consumer_groups.16", "boundary", trap="kill of a member that was given records", also=_g(1, 5, 11))
+class ReplayedPositionsAreOneFurther(_Replays):
+    """The offset in the log is that of the last record given, and one is added once too often."""
+
+    def replayed(self, namespace: str, change: Change) -> Change | None:
+        return change if change.position is None else replace(change, position=change.position + 1)
