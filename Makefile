@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help acceptance test lint zoo races soak bench clean
+.PHONY: help acceptance test lint zoo kills races soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ zoo: $(VENV)/.developed ## Print which check catches which wrong backend, and ag
 
 races: $(VENV)/.developed ## Print how soon plans find each racy program
 	$(BIN)/python -m tests.schedules $(ARGS)
+
+kills: $(VENV)/.developed ## Hunt every wrong implementation of every family, of which `make test` hunts a quarter
+	PRISM_ZOO=all $(BIN)/pytest -n 2 tests/zoo $(ARGS)
 
 soak: $(VENV)/.developed ## Run the acceptance suites twenty times and look for false alarms and leftovers
 	$(BIN)/python -m tests.soak $(ARGS)

@@ -1,0 +1,18 @@
+"""Hunts a part of the zoo, a different one for each name, unless all of it is asked for: ``PRISM_ZOO=all``, or ``make kills``."""
+
+import os
+import zlib
+
+import pytest
+
+SHARE = 4
+"""One in so many mutants, and unusual backends, is run."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("PRISM_ZOO") == "all" or any("test_kills" in argument for argument in config.args):
+        return
+    left = [item for item in items if item.path.name == "test_kills.py" and zlib.crc32(item.name.encode()) % SHARE]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
