@@ -18,7 +18,8 @@ AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 HEADERS = {"a": "b", "é\x00": "\r\n"}
 _LARGE = 60_000
-_FAR = 2**53
+_FAR = 2**63 - 1
+"""Beyond every offset, also where an offset is an instant and a number in one."""
 _WAIT_S = 20.0
 
 Mark = tuple[Any, ...]
