@@ -81,6 +81,9 @@ async def _messages_left(case: Case, slot: Any, state: State) -> None:
         same(_LAW, len({message.id for message in found}), len(found), "after the kill two messages have the same id")
         last = found[-1].id if found else None
         same("pubsub_persistent.10", await slot.last_message_id(topic), last, "after the kill the last id is another")
+        new = (await send(slot, topic, [b"behind it"], PERSISTENT))[0]
+        if new.id in {message.id for message in found}:
+            broken(_LAW, "after the kill an id is given a second time", expected="an id of its own", got=new.id)
 
 
 @check("pubsub_persistent.16")

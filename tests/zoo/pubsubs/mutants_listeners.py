@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from prism_testkit.interfaces import Bytes, Message
+from prism_testkit.interfaces import Bytes, Message, OperationTimeout
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -66,12 +66,15 @@ class OneBufferAClient(PubSub):
 
 @mutant("basic.4", "blocking", trap="a subscription that does not receive while fifty are published", also="basic.1 basic.11")
 class SlowOnesBlockPublishers(PubSub):
-    """Back-pressure: a publish waits until every buffer has room."""
+    """Back-pressure: a publish waits until every buffer has room, for half a minute."""
 
     async def publish(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         key = self.topic(topic, "publish")
+        end = self.after(30)
         while any(len(listener.buffer) >= 50 for listener in self.listeners(key)):
-            await self.pause(self.after(1))
+            if self.over(end):
+                raise OperationTimeout("zoo: publish: a subscription is full")
+            await self.pause(end)
         return await super().publish(topic, payload, headers)
 
 
