@@ -6,6 +6,7 @@ backend, once more for each further client, and lives in the loop of its backend
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import weakref
 from collections import Counter
@@ -24,6 +25,7 @@ from prism_testkit.watchdog import Watchdog
 
 __all__ = ["CONNECT_S", "ClockKind", "Endpoint", "Site", "Worker"]
 
+_LOG = logging.getLogger("prism_testkit")
 ClockKind = Literal["virtual", "real"]
 CONNECT_S = 10.0
 """Real seconds that ``connect()`` may take before the backend counts as unavailable."""
@@ -110,6 +112,7 @@ class Worker:
         if runner is None:
             factory = (lambda: VirtualLoop(self.clock)) if kind == "virtual" else None
             runner = self._runners[kind] = asyncio.Runner(loop_factory=factory)
+            runner.get_loop().set_exception_handler(_unasked)
         return runner.get_loop()
 
     def run(self, kind: ClockKind, work: Coroutine[Any, Any, Any], hung: Callable[[], None] | None = None) -> Any:
@@ -244,6 +247,14 @@ class Worker:
         except (Exception, Hung):
             return False
         return True
+
+
+def _unasked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take what the loop would log with a traceback: a failing check leaves calls behind that fail too, and its story is told."""
+    if context.get("message", "").startswith("Task exception was never retrieved"):
+        _LOG.debug("a task ended with an error that nobody asked for: %r", context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def describe_task(task: "asyncio.Task[Any]") -> str:

@@ -43,7 +43,7 @@ def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
             _labelled_block("where", failure.traceback.splitlines()[-_MOST_LINES:]),
             _circumstances(failure, seed),
         ]
-    again = "Repeat exactly this case:" if failure is not None and failure.witness and not failure.flaky else "Run it again:"
+    again = "Repeat exactly this case:" if failure is not None and "--prism-replay=" in failure.command else "Run it again:"
     command = _command(result, seed)
     body = "\n\n".join("\n".join(part) for part in [*parts, [_INDENT + again]] if part)
     story = f"{plain(_title(result))}\n{body}\n{_INDENT * 2}{command}"

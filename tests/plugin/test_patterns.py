@@ -79,7 +79,7 @@ def test_a_wrong_one_is_caught_named_and_repeated(project: Any) -> None:
     failure = found["failure"]
     assert (failure["promise"], found["pattern"]) == ("CC3", "claim-check:leaky")
     assert failure["promise_text"].startswith("The object is there before its message is published.")
-    assert any("claim-check:leaky: store.put_stream(" in step for step in failure["steps"]), failure["steps"]
+    assert any("claim-check:leaky: store.put(" in step for step in failure["steps"]), failure["steps"]
     command = failure["command"].split()[1:]
     assert project.run(*command).ret == pytest.ExitCode.TESTS_FAILED
     assert [r["id"] for r in project.report()["results"]] == [found["id"]]
