@@ -18,7 +18,7 @@ class Clock(Protocol):
         """True if checks move this clock."""
 
     def now_s(self) -> float:
-        """Return seconds since the epoch, with fractions. Never goes back on a virtual clock."""
+        """Return seconds since the epoch, with fractions. Never goes back on a virtual clock, as far as a place is concerned."""
 
     def now_ms(self) -> int:
         """Return whole milliseconds since the epoch, rounded down."""
@@ -66,6 +66,10 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+    def rewind(self) -> None:
+        """Go back to the start. Only where nothing is left that has seen a later time: no loop, no client, no data."""
+        self._now_ns = self.START_S * 1_000_000_000
 
     def jump(self, nanoseconds: int) -> None:
         """Move time without letting anybody run; timers that came due run at the loop's next step."""

@@ -95,6 +95,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
     token = current_limits.set(limits)
     outcome, reason, failure = Outcome.PASSED, "", None
     try:
+        worker.begin()
         for candidate in binding.slots.values():
             worker.connect(worker.site(candidate.backend, binding.kind))
         _search(run, identifier, settings)

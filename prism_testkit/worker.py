@@ -25,6 +25,8 @@ from prism_testkit.watchdog import Watchdog
 
 __all__ = ["CONNECT_S", "ClockKind", "Endpoint", "Site", "Worker"]
 
+_FAR_S = 1e8
+"""Seconds of virtual time after which a check begins anew; there a float is good to 5e-7 s."""
 _LOG = logging.getLogger("prism_testkit")
 ClockKind = Literal["virtual", "real"]
 CONNECT_S = 10.0
@@ -105,6 +107,7 @@ class Worker:
         self._refused: dict[str, str] = {}
         self._seen: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = weakref.WeakKeyDictionary()
         self._places = 0
+        self._problems: list[str] = []
 
     def loop(self, kind: ClockKind) -> asyncio.AbstractEventLoop:
         """Return the loop of a kind, made on first use."""
@@ -144,6 +147,19 @@ class Worker:
         with contextlib.suppress(Hung, Exception), self.watchdog.within(2.0), self.watchdog:
             runner.close()
         asyncio.set_event_loop(None)
+
+    def begin(self) -> None:
+        """Begin a check near the start of virtual time, in fresh places if it was left far behind: far ahead floats are coarse."""
+        if self.clock.now_s() - VirtualClock.START_S < _FAR_S:
+            return
+        for key, site in list(self._sites.items()):
+            if site.kind == "virtual":
+                self._problems += filter(None, [self._close(site)])
+                del self._sites[key]
+        if "virtual" in self._runners:
+            self._problems += self._leaked("virtual")
+            self.discard("virtual")
+        self.clock.rewind()
 
     def new_place(self, url: str, kind: ClockKind, label: str) -> Place:
         """Make a place with a directory of its own."""
@@ -209,7 +225,7 @@ class Worker:
 
     def close(self) -> list[str]:
         """Clean every namespace of this worker, close clients and loops; return what was wrong (errors, leaked tasks)."""
-        problems: list[str] = []
+        problems, self._problems = self._problems, []
         for site in self._sites.values():
             problem = self._close(site)
             if problem:
