@@ -79,10 +79,24 @@ def marker_name(consumer: str) -> str:
     return consumer
 
 
+class _Framed:
+    """Each part a zstd frame of its own behind its length: the library does not bound what a frame becomes, so its writer does."""
+
+    PART = 256 * 1024
+
+    def compress(self, data: bytes) -> bytes:
+        frames = []
+        for start in range(0, len(data), self.PART):
+            frame = zstandard.ZstdCompressor().compress(data[start : start + self.PART])
+            frames.append(len(frame).to_bytes(4, "big") + frame)
+        return b"".join(frames)
+
+    def flush(self) -> bytes:
+        return bytes(4)
+
+
 def _compressor(compression: str) -> Any:
-    if compression == "gzip":
-        return zlib.compressobj(6, zlib.DEFLATED, 31)
-    return zstandard.ZstdCompressor().compressobj()
+    return zlib.compressobj(6, zlib.DEFLATED, 31) if compression == "gzip" else _Framed()
 
 
 async def pack(pieces: AsyncIterator[bytes], compression: str) -> AsyncIterator[bytes]:
@@ -128,12 +142,19 @@ async def _gunzip(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _unzstd(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    left, ended = bytearray(), False
     async for piece in pieces:
-        # A few bytes of zstd may stand for very many.
-        for at in range(0, len(piece), 4096):
-            if decompressor.eof:
-                raise CorruptPayload("something follows the end of the compressed bytes")
-            yield decompressor.decompress(piece[at : at + 4096])
-    if not decompressor.eof or decompressor.unused_data:
-        raise CorruptPayload("the compressed bytes end elsewhere")
+        left += piece
+        while len(left) >= 4 and not ended:
+            size = int.from_bytes(left[:4], "big")
+            if size > 2 * _Framed.PART:
+                raise CorruptPayload("cannot be decompressed: a frame that nobody wrote")
+            if len(left) < 4 + size:
+                break
+            frame = bytes(left[4 : 4 + size])
+            del left[: 4 + size]
+            ended = not size
+            if frame:
+                yield zstandard.ZstdDecompressor().decompress(frame, max_output_size=_Framed.PART)
+    if left or not ended:
+        raise CorruptPayload("cannot be decompressed: it is cut, or goes on behind its end")
