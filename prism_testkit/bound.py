@@ -3,7 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -83,12 +83,12 @@ class Bound(Generic[P]):
         self._label(incarnation.actor, f"{self.name} #{incarnation.actor}" if incarnation.actor else self.name)
         self._watch_tasks()
         token = _current.set(incarnation)
-        closers: list[Callable[[], Awaitable[None]]] = []
+        drivers = AsyncExitStack()
         try:
             slots: dict[str, Any] = {}
             for slot in self.interfaces:
                 slots[slot], closer = await self._open(slot, incarnation.actor, incarnation, False)
-                closers.append(closer)
+                drivers.push_async_callback(closer)
             async with self._made(slots, config) as instance:
                 yield instance
         except BaseException as error:
@@ -100,8 +100,7 @@ class Bound(Generic[P]):
         finally:
             with suppress(ValueError):  # left in another context than it was entered in
                 _current.reset(token)
-            for closer in reversed(closers):
-                await closer()
+            await drivers.aclose()
         if incarnation.dead:  # in the background, after the last call of the check
             self.crashes += 1
             await self._bury(incarnation)
@@ -123,7 +122,8 @@ class Bound(Generic[P]):
         return client
 
     async def close(self) -> None:
-        """Close what `look` opened."""
+        """Close what `look` opened, and watch tasks no more."""
+        asyncio.get_running_loop().set_task_factory(None)
         while self._closers:
             await self._closers.pop()()
 
