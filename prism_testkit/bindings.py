@@ -150,12 +150,13 @@ def combine(ways: Sequence[Sequence[Candidate | None]], how: Combine) -> list[tu
         return product
     if how == "diagonal":
         return [chosen for chosen in product if len({c.backend.name for c in chosen if c is not None}) <= 1]
-    left = {pair for chosen in product for pair in _pairs(chosen)}
+    pairs = [_pairs(chosen) for chosen in product]
+    left = set().union(*pairs)
     kept: set[int] = set()
     while left:
-        best = max(range(len(product)), key=lambda number: len(left & _pairs(product[number])))
+        best = max(range(len(product)), key=lambda number: len(left & pairs[number]))
         kept.add(best)
-        left -= _pairs(product[best])
+        left -= pairs[best]
     return [product[number] for number in sorted(kept)]
 
 

@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from prism_testkit.clock import Clock
@@ -70,6 +71,7 @@ def resolved(where: str, function: Callable[..., Any]) -> dict[str, Any]:
         ) from error
 
 
+@cache
 def needs_of(implementation: type) -> Needs:
     """Read what ``implementation.__init__`` takes; raise `SlotError` for a parameter that nobody could fill."""
     where = f"{implementation.__module__}.{implementation.__qualname__}.__init__"
