@@ -25,6 +25,7 @@ from . import (
     mutants_scan,
     mutants_scan_limits,
     mutants_serializable,
+    mutants_strangers,
     mutants_transaction_ends,
     mutants_transactional,
     mutants_ttl,
@@ -59,6 +60,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_batch.MUTANTS,
     *mutants_cas.MUTANTS,
     *mutants_cas_values.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -24,6 +24,7 @@ from . import (
     mutants_puts,
     mutants_reading,
     mutants_refusals,
+    mutants_strangers,
     mutants_streams,
     mutants_ttl,
     unusual,
@@ -49,6 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_conditional.MUTANTS,
     *mutants_creation.MUTANTS,
     *mutants_durable.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

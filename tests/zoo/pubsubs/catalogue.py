@@ -20,6 +20,7 @@ from . import (
     mutants_listeners,
     mutants_names,
     mutants_refusals,
+    mutants_strangers,
     mutants_waiting,
     unusual,
     unusual_timing,
@@ -42,6 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable_names.MUTANTS,
     *mutants_durable_waiting.MUTANTS,
     *mutants_killed.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -19,6 +19,7 @@ from . import (
     mutants_order,
     mutants_priority,
     mutants_redrive,
+    mutants_strangers,
     mutants_visibility,
     unusual,
     unusual_timing,
@@ -40,6 +41,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_priority.MUTANTS,
     *mutants_delayed.MUTANTS,
     *mutants_durable.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -16,6 +16,7 @@ from . import (
     mutants_offsets,
     mutants_reading,
     mutants_receives,
+    mutants_strangers,
     unusual,
 )
 
@@ -31,6 +32,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_members.MUTANTS,
     *mutants_receives.MUTANTS,
     *mutants_durable.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL

@@ -1,0 +1,172 @@
+"""Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
+
+import asyncio
+import unicodedata
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prism_testkit.interfaces import KeyValueTransaction, NotFound
+
+from .declare import Mutant, declaring
+from .reference import Basic, KeyValue, Transaction, step
+from .stores import Changes, Entry, Rows, Store
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+
+
+@mutant("basic.3", "aliasing", trap="two keys that differ in the script of a digit, as 3 and an Arabic 3 do")
+class DigitsOfAllScriptsAreOne(KeyValue):
+    def name(self, key: str, operation: str) -> str:
+        checked = super().name(key, operation)
+        return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in checked)
+
+
+@mutant(
+    "basic.11",
+    "cancellation",
+    trap="a get cancelled while it waits for the connection, then two gets at once",
+    also="basic.1 basic.10",
+)
+class CancelledWaiterReleasesTheConnection(KeyValue):
+    """One question at a time on the connection; whoever gives up waiting for it frees it all the same."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.free = asyncio.Semaphore(1)
+        self.asked = ""
+
+    async def get(self, key: str) -> bytes | None:
+        name = self.name(key, "get")
+        try:
+            await self.free.acquire()
+            self.asked = name
+            await step()
+            entry = self.find(self.asked)
+            return None if entry is None else self.value(entry)
+        finally:
+            self.free.release()
+
+
+@mutant("ttl.1", "overflow", trap="a time to live of more than 7.4e9 seconds")
+class NanosecondsInInt64(KeyValue):
+    def entry(self, data: bytes, seconds: float | None = None) -> Entry:
+        made = super().entry(data, seconds)
+        if made.deadline is None or made.deadline * 1e9 < 2**63:
+            return made
+        return Entry(data, made.deadline - 2**64 / 1e9, made.given)
+
+
+@mutant("ttl.1", "rounding", trap="a time to live of less than a millisecond, looked at within it")
+class LessThanAMillisecondIsAtOnce(KeyValue):
+    def seconds(self, ttl_s: float, operation: str) -> float:
+        seconds = super().seconds(ttl_s, operation)
+        return 0.0 if 0 < seconds < 0.001 else seconds
+
+
+@mutant("ttl.2", "stale cache", trap="count, a deadline, and count again without a write between", also="scan.5 scan.1")
+class CountIsCachedUntilAWrite(KeyValue):
+    """Expiring is no write."""
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        self.store.notes.pop((self.namespace, "counts"), None)
+
+    async def count(self, prefix: str = "") -> int:
+        counts = self.store.notes.setdefault((self.namespace, "counts"), {})
+        name = self.prefix(prefix, "count")
+        if name not in counts:
+            counts[name] = len(self.matching(name))
+        return int(counts[name])
+
+
+@mutant("ttl.10", "stale timer", trap="two clients: one gives a time to live, the other ends it", also="ttl.3 ttl.7 ttl.8 basic.8")
+class TimersAreOfTheClient(KeyValue):
+    """Who gave a deadline removes the key then, whatever another client did meanwhile."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.timers: dict[str, float] = {}
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        for key, entry in changes.items():
+            self.timers.pop(key, None)
+            if entry is not None and entry.deadline is not None:
+                self.timers[key] = entry.deadline
+
+    def rows(self) -> Rows:
+        for key in [key for key, deadline in self.timers.items() if deadline <= self.now()]:
+            del self.timers[key]
+            self.store.apply(self.namespace, {key: None})
+        return super().rows()
+
+
+@mutant("batch.2", "mutable default", trap="two batch_gets of different keys by one client")
+class BatchAnswersAreOneDict(KeyValue):
+    """As ``def batch_get(self, keys, found={})`` has it."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.found: dict[str, bytes] = {}
+
+    async def batch_get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        self.found.update(await super().batch_get(keys))
+        return self.found
+
+
+@mutant("batch.3", "wrong count", trap="batch_delete of more than 128 keys")
+class BatchDeleteCountsItsLastChunk(KeyValue):
+    async def batch_delete(self, keys: Sequence[str]) -> int:
+        names = list(dict.fromkeys(self.name(key, "batch_delete") for key in keys))
+        removed = 0
+        for at in range(0, len(names), 128):
+            removed = sum(self.drop(name) for name in names[at : at + 128])
+        return removed
+
+
+@mutant("transactional.2", "swallowed error", trap="a NotFound raised in the body")
+class SwallowsNotFoundOfTheBody(KeyValue):
+    """It was meant for what the commit may raise."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[KeyValueTransaction]:
+        try:
+            async with super().transaction() as transaction:
+                yield transaction
+        except NotFound:
+            return
+
+
+class _ByteVersions(Transaction):
+    """Remembers the number of writes of each key that it read, in a byte."""
+
+    def __init__(self, driver: Basic) -> None:
+        super().__init__(driver)
+        self.versions: dict[str, int] = {}
+
+    def version(self, key: str) -> int:
+        return int(self.driver.store.notes.get((self.driver.namespace, "version", key), 0)) % 256
+
+    def look(self, key: str) -> Entry | None:
+        if key not in self.writes:
+            self.versions.setdefault(key, self.version(key))
+        return super().look(key)
+
+    def stale(self) -> bool:
+        gone = any((self.driver.find(key) is None) != (entry is None) for key, entry in self.reads.items())
+        return self.torn or gone or any(self.version(key) != seen for key, seen in self.versions.items())
+
+
+@mutant("transactional.5", "overflow", trap="256 writes of a key between its read and the commit")
+class VersionsInOneByte(KeyValue):
+    transaction_type = _ByteVersions
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        notes: dict[Any, int] = self.store.notes
+        for key in changes:
+            notes[self.namespace, "version", key] = notes.get((self.namespace, "version", key), 0) + 1

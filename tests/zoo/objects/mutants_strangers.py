@@ -1,0 +1,134 @@
+"""Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
+
+import math
+import struct
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+
+from prism_testkit.interfaces import Bytes, ObjectInfo, QuotaExceeded
+from tests.zoo.declare import Mutant
+
+from .declare import declaring
+from .reference import PIECE, Objects
+from .stores import Blob, Facts, Rows, Slot, Spool, Store, Version
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+
+
+@mutant("1", "shared state", trap="two get_streams of one object by one client under way at a time", also="7")
+class ReadersShareTheirPlace(Objects):
+    """An open file is kept for each version, and its place in it with it."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.places: dict[str, int] = {}
+
+    def pieces(self, version: Version) -> Iterator[bytes]:
+        self.places[version.etag] = 0
+        with self.store.open(version.blob) as file:
+            while True:
+                file.seek(self.places[version.etag])
+                if not (piece := file.read(PIECE)):
+                    return
+                self.places[version.etag] = file.tell()
+                yield piece
+
+
+@mutant("5", "identity", trap="the etags of two contents of a key that was deleted between")
+class EtagIsTheNumberOfTheVersion(Objects):
+    def version(self, slot: Slot, blob: Blob, facts: Facts) -> Version:
+        old = self.rows(slot[0]).get(slot[1])
+        return replace(super().version(slot, blob, facts), etag=str(1 if old is None else int(old.etag) + 1))
+
+
+@mutant("5", "mutable default", trap="an object without metadata after one with metadata")
+class MetadataSticks(Objects):
+    """As ``user_metadata={}`` that is updated in place has it."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.default: dict[str, str] = {}
+
+    def labels(self, labels: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        given = super().labels(labels, operation)
+        if labels is None:
+            return dict(self.default)
+        self.default.update(given)
+        return given
+
+
+@mutant("6", "type", trap="a chunk that is a memoryview of items of several bytes, and a size", also="1")
+class ChunksAreCountedInItems(Objects):
+    async def collect(self, spool: Spool, chunks: AsyncIterable[Bytes], size: int | None) -> None:
+        total = 0
+        async for chunk in chunks:
+            spool.write(self.chunk(chunk))
+            total += len(chunk)
+            self.check_growth(total, size)
+        self.check_end(total, size)
+
+
+@mutant("17", "resources", trap="four streams of one client that fail or are cancelled", also="6")
+class FailedUploadsKeepTheirSlot(Objects):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.free = 4
+
+    async def receive(self, slot: Slot, chunks: AsyncIterable[Bytes], size: int | None, facts: Facts) -> Version:
+        if not self.free:
+            raise QuotaExceeded("zoo: put_stream: too many uploads at a time")
+        self.free -= 1
+        version = await super().receive(slot, chunks, size, facts)
+        self.free += 1
+        return version
+
+
+@mutant("8", "shared state", trap="two listings of one client under way at a time")
+class ListingsShareTheirCursor(Objects):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.ahead: list[tuple[str, str]] = []
+
+    async def list_objects(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        name, wanted = self.bucket_name(bucket, "list_objects"), self.prefix(prefix)
+        self.ahead = [(name, key) for key in self.matching(name, wanted)]
+        while self.ahead:
+            slot = self.ahead.pop(0)
+            version = self.listed(slot)
+            if version is not None:
+                yield self.info(slot[1], version)
+
+
+@mutant("9", "rounding", trap="a look within the last millisecond before a deadline")
+class DeadlinesAreCutToTheMillisecond(Objects):
+    def deadline_ms(self, ttl_s: float) -> int:
+        return math.floor((self.now() + min(ttl_s, 1e12)) * 1000)
+
+
+@mutant("9", "rounding", trap="a time to live of more than 2**24 seconds that is odd")
+class TtlInSinglePrecision(Objects):
+    def deadline_ms(self, ttl_s: float) -> int:
+        (rounded,) = struct.unpack("f", struct.pack("f", min(ttl_s, 1e12)))
+        return super().deadline_ms(rounded)
+
+
+@mutant("14", "stale cache", trap="a bucket that another client removed and made again", also="11 15")
+class BucketHandlesAreKept(Objects):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.handles: dict[str, Rows] = {}
+
+    def rows(self, bucket: str) -> Rows:
+        fresh = super().rows(bucket)
+        return self.handles.setdefault(bucket, fresh)
+
+    async def create_bucket(self, bucket: str) -> bool:
+        self.handles.pop(bucket, None)
+        return await super().create_bucket(bucket)
+
+    async def remove_bucket(self, bucket: str) -> None:
+        self.handles.pop(bucket, None)
+        await super().remove_bucket(bucket)

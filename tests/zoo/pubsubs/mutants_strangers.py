@@ -1,0 +1,131 @@
+"""Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from prism_testkit.interfaces import Bytes, Deliveries, Delivery, Message
+from tests.zoo.declare import Mutant
+
+from .declare import declaring
+from .reference import Listener, Member, PubSub
+from .stores import Row, Store
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+
+
+@mutant("basic.1", "type", trap="a payload given as a memoryview of a part of a buffer", also="persistent.2")
+class TakesTheWholeBufferOfAView(PubSub):
+    def data(self, payload: Bytes, operation: str, topic: str) -> bytes:
+        whole = payload.obj if isinstance(payload, memoryview) else payload
+        return super().data(whole if isinstance(whole, bytes | bytearray) else payload, operation, topic)
+
+
+@mutant("basic.1", "mutable default", trap="a message without headers after one with headers", also="persistent.2")
+class HeadersStick(PubSub):
+    """As ``headers={}`` that is updated in place has it."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.default: dict[str, str] = {}
+
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        given = super().labels(headers, operation)
+        if headers is None:
+            return dict(self.default)
+        self.default.update(given)
+        return given
+
+
+@mutant("basic.9", "lost wakeup", trap="two receives that wait on one subscription, and a message for each")
+class OneWaiterASubscription(Listener):
+    """The second that waits takes the place of the first, who sleeps to its end."""
+
+    latest: object = None
+
+    async def receive(self, timeout_s: float = 0) -> Message | None:
+        timeout = self.driver.timeout(timeout_s, "receive")
+        end, me, waited = self.driver.after(timeout), object(), False
+        while True:
+            self.check_open("receive")
+            late = self.driver.over(end)
+            message = None if waited and not late and self.latest is not me else self.take()
+            if message is not None:
+                return message
+            if timeout <= 0 or late:
+                return None
+            if not waited:
+                waited, self.latest = True, me
+            await self.driver.pause(end)
+
+
+@mutant("persistent.1", "second client", trap="one client publishes, then another subscribes with new")
+class NewBeginsAtWhatItsClientKnows(PubSub):
+    known = 0
+
+    async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        identifier = await super().publish_persistent(topic, payload, headers)
+        self.known = self.space().serial
+        return identifier
+
+    def first_place(self, topic: str, start: str) -> int:
+        return 0 if start == "earliest" else self.known
+
+
+@mutant("persistent.2", "identity", trap="a message published after another was acked by all", also="persistent.1 persistent.13")
+class IdsCountWhatIsKept(PubSub):
+    def new_persistent_id(self, topic: str, place: int) -> str:
+        space = self.space()
+        names = [name for of, name in space.starts if of == topic]
+        marks = [space.marks.get((topic, name), {}) for name in names]
+        kept = [i for i in space.topics.get(topic, {}) if not marks or not all(i in m and m[i].acked for m in marks)]
+        return f"p{len(kept) + 1}"
+
+
+@mutant("persistent.4", "missing step", trap="a member that is left by an exception while it holds something", also="persistent.7")
+class LeavingByErrorHoldsOn(PubSub):
+    @asynccontextmanager
+    async def joining(self, topic: str, name: str, start: str) -> AsyncIterator[Deliveries]:
+        member = self.member_type(self, topic, name)
+        await self.join(member, start)
+        try:
+            yield member
+        except BaseException:
+            member.left = True
+            raise
+        await self.part(member)
+
+
+@mutant(
+    "persistent.5", "overflow", trap="more than 64 messages of one subscription", also="persistent.1 persistent.13 persistent.4"
+)
+class AcksInA64BitWord(Member):
+    def bits(self) -> set[int]:
+        bits: set[int] = self.driver.store.notes.setdefault((self.driver.namespace, self.topic, self.name), set())
+        return bits
+
+    def confirm(self, identifiers: list[str]) -> None:
+        super().confirm(identifiers)
+        rows = self.driver.space().topics[self.topic]
+        self.bits().update(rows[identifier].place % 64 for identifier in identifiers)
+
+    def available(self, row: Row) -> bool:
+        return super().available(row) and row.place % 64 not in self.bits()
+
+
+@mutant("persistent.5", "empty collection", trap="an ack without deliveries while something is held", also="persistent.4")
+class AckOfNothingAcksAll(Member):
+    async def ack(self, *deliveries: Delivery) -> None:
+        await super().ack(*deliveries)
+        if not deliveries:
+            self.confirm(self.held())
+
+
+@mutant("persistent.9", "overflow", trap="max_messages above 2,147,483,647")
+class MaxIn32Bits(PubSub):
+    def amount(self, max_messages: int) -> int:
+        if super().amount(max_messages) >= 2**31:
+            raise OverflowError("signed integer is greater than maximum")
+        return max_messages

@@ -1,0 +1,128 @@
+"""Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from prism_testkit.interfaces import Bytes, Lease
+from tests.zoo.declare import Mutant
+
+from .declare import declaring
+from .reference import Queue, step
+from .stores import Row, Store
+
+__all__ = ["MUTANTS"]
+
+T = TypeVar("T")
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+
+
+@mutant("basic.2", "identity", trap="a message enqueued after another was taken")
+class LowestFreeIdIsGiven(Queue):
+    def new_id(self, queue: str) -> str:
+        used = {identifier for rows in self.space().queues.values() for identifier in rows}
+        return next(str(number) for number in range(len(used) + 1) if str(number) not in used)
+
+
+@mutant("basic.4", "lost wakeup", trap="a message enqueued when a take has looked and does not wait yet", also="visibility.9")
+class LooksThenLiesDown(Queue):
+    async def pause(self, queue: str, end: float) -> None:
+        await step()
+        await super().pause(queue, end)
+
+
+@mutant("basic.11", "resources", trap="eight takes of one client that time out", also="basic.4 visibility.9 visibility.12")
+class TimedOutTakesKeepTheirConnection(Queue):
+    """Eight may wait at a time; who finds nothing stays counted."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.free = 8
+
+    async def take(self, queue: str, timeout_s: float, how: Callable[[Row], T]) -> T | None:
+        if timeout_s <= 0 or not self.free:
+            return await super().take(queue, 0, how)
+        self.free -= 1
+        try:
+            taken = await super().take(queue, timeout_s, how)
+        except BaseException:
+            self.free += 1
+            raise
+        self.free += taken is not None
+        return taken
+
+
+@mutant(
+    "visibility.4", "aliasing", trap="two messages of one payload leased at a time", also="visibility.2 visibility.6 visibility.7"
+)
+class LeasesAreKeyedByPayload(Queue):
+    def lease(self, row: Row, seconds: float) -> Lease:
+        lease = super().lease(row, seconds)
+        self.store.notes[self.namespace, row.queue, row.payload] = lease.token
+        return lease
+
+    def valid(self, row: Row, lease: Lease) -> bool:
+        return super().valid(row, lease) and self.store.notes[self.namespace, row.queue, row.payload] == lease.token
+
+
+@mutant("visibility.6", "rounding", trap="extend by a second and a fraction")
+class ExtendRoundsToSeconds(Queue):
+    async def extend(self, lease: Lease, seconds: float) -> None:
+        self.visibility(seconds, "extend")
+        await super().extend(lease, round(seconds) if seconds >= 1 else seconds)
+
+
+@mutant("visibility.7", "interaction", trap="release of a message that was enqueued with a delay", also="delayed.4 delayed.1")
+class ReleaseDelaysAnew(Queue):
+    """The delay is a field of the message, and whoever makes it available looks at it."""
+
+    def add(
+        self, operation: str, queue: str, payload: Bytes, headers: Mapping[str, str] | None, priority: int = 0, delay_s: float = 0
+    ) -> str:
+        identifier = super().add(operation, queue, payload, headers, priority, delay_s)
+        self.store.notes[self.namespace, queue, identifier] = delay_s
+        return identifier
+
+    async def release(self, lease: Lease) -> None:
+        await super().release(lease)
+        row = self.space().queues.get(lease.queue, {}).get(lease.message.id)
+        delay_s = self.store.notes.get((self.namespace, lease.queue, lease.message.id), 0)
+        if row is not None and delay_s > 0:
+            self.put(replace(row, due=self.deadline(delay_s)))
+
+
+@mutant(
+    "dead_letter.4",
+    "stale field",
+    trap="a message that dies in the target too, which has a target of its own",
+    also="dead_letter.5",
+)
+class DeadKeepTheirFirstOrigin(Queue):
+    def corpse(self, row: Row, target: str) -> Row:
+        return replace(super().corpse(row, target), origin=row.origin or row.queue)
+
+
+@mutant("dead_letter.5", "iteration during change", trap="redrive of two messages", also="dead_letter.4")
+class RedriveSkipsEverySecond(Queue):
+    """It walks through the list from which it removes."""
+
+    def dead(self, queue: str) -> list[Row]:
+        rows = super().dead(queue)
+        return rows[::2] if self.store.notes.get("redriving") else rows
+
+    def revive(self, queue: str) -> int:
+        self.store.notes["redriving"] = True
+        try:
+            return super().revive(queue)
+        finally:
+            self.store.notes["redriving"] = False
+
+
+@mutant("dead_letter.5", "empty collection", trap="redrive of a queue that has a target and no dead")
+class RedriveOfNothingRaises(Queue):
+    def revive(self, queue: str) -> int:
+        if self.config(queue) is not None and not self.dead(queue):
+            raise ValueError("max() arg is an empty sequence")
+        return super().revive(queue)

@@ -1,0 +1,142 @@
+"""Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
+
+from typing import Any
+
+from prism_testkit.interfaces import GroupInfo, RecordDelivery
+from prism_testkit.naming import check_timeout
+from tests.zoo.declare import Mutant
+
+from .declare import declaring
+from .reference import Member, Reading, Streams
+from .stores import Store
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+
+
+@mutant("basic.1", "iteration during change", trap="a trim while a read is under way")
+class ReadEndsAtATrim(Streams):
+    """What lies ahead is kept, but the cursor belongs to another generation."""
+
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        floor = self.stream(stream).floor
+        async for record in super().walk(stream, start, limit):
+            if self.stream(stream).floor != floor:
+                return
+            yield record
+
+
+@mutant("basic.5", "overflow", trap="a start or a bound of 2**63 or more", also="basic.7")
+class OffsetsInInt64(Streams):
+    def bound(self, offset: int, operation: str) -> int:
+        if super().bound(offset, operation) >= 2**63:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        return offset
+
+
+@mutant("basic.5", "overflow", trap="a limit of 2**32 or more")
+class LimitIn32Bits(Streams):
+    def limit(self, limit: int | None, operation: str) -> int | None:
+        checked = super().limit(limit, operation)
+        return None if checked is None else checked & 0xFFFFFFFF
+
+
+@mutant("basic.5", "shared state", trap="two limited reads of one client under way at a time")
+class LimitIsOfTheClient(Streams):
+    room = 0
+
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        self.room = self.room if limit is None else limit
+        if limit == 0:
+            return
+        async for record in super().walk(stream, start, None):
+            self.room -= limit is not None
+            yield record
+            if limit is not None and self.room <= 0:
+                return
+
+
+@mutant("basic.7", "overflow", trap="a trim below an offset of 2**32 or more")
+class TrimWrapsAt32Bits(Streams):
+    def clamped(self, stream: str, before: int) -> int:
+        return super().clamped(stream, before & 0xFFFFFFFF)
+
+
+@mutant("consumer_groups.6", "early return", trap="an ack of several, the first of which was acked before")
+class AckEndsAtARepeat(Member):
+    async def ack(self, *deliveries: RecordDelivery) -> None:
+        self.check_open("ack")
+        for delivery in deliveries:
+            if self.held(delivery) is None and not self.stranger(delivery):
+                return
+            if self.held(delivery) is not None:
+                self.confirm(delivery)
+        self.refuse(deliveries, "ack")
+
+
+@mutant("consumer_groups.10", "cap", trap="a member that holds a hundred records and receives again", also="consumer_groups.1")
+class HoldsAHundredAtMost(Member):
+    def take(self, most: int) -> list[RecordDelivery]:
+        room = 100 - sum(map(self.holds, self.state().pending.values()))
+        return super().take(min(most, room)) if room > 0 else []
+
+
+@mutant("consumer_groups.11", "wrong count", trap="group_info after an ack that was repeated while others are held")
+class RepeatedAcksCount(Streams):
+    """``pending`` is a counter, and every ack takes one away."""
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        repeats = self.store.notes.get((self.namespace, stream, group), 0)
+        return GroupInfo(found.members, max(0, found.pending - repeats), found.position)
+
+
+class _CountsRepeats(Member):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.acked: set[str] = set()
+
+    async def ack(self, *deliveries: RecordDelivery) -> None:
+        repeats = sum(delivery.token in self.acked for delivery in deliveries)
+        await super().ack(*deliveries)
+        self.acked.update(delivery.token for delivery in deliveries)
+        notes, slot = self.driver.store.notes, (self.driver.namespace, self.stream, self.group)
+        notes[slot] = notes.get(slot, 0) + repeats
+
+
+RepeatedAcksCount.member_type = _CountsRepeats
+
+
+class _Counted(Member):
+    def enter(self) -> None:
+        super().enter()
+        assert isinstance(self.driver, MembersAreOfTheClient)
+        self.driver.mine.add(self.id)
+
+
+@mutant("consumer_groups.11", "second client", trap="group_info of a client whose members are not all")
+class MembersAreOfTheClient(Streams):
+    member_type = _Counted
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.mine: set[int] = set()
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        return GroupInfo(len(self.mine & self.group(stream, group).members.keys()), found.pending, found.position)
+
+
+@mutant("consumer_groups.14", "missing check", trap="a member that is left while its receive waits, then an append")
+class WaitingReceiveOutlivesItsMember(Member):
+    async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
+        self.check_open("receive")
+        most, timeout = self.most(max_records), check_timeout(timeout_s, "receive", "zoo")
+        end = self.driver.after(timeout)
+        while True:
+            found = self.take(most)
+            if found or timeout <= 0 or self.driver.over(end):
+                return found
+            await self.pause(end)
