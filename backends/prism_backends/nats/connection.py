@@ -1,0 +1,191 @@
+"""One connection to the server, from its beginning until it is lost. A lost one is never mended: there is a new one."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from nats import errors as native
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+__all__ = ["TIMEOUT_S", "Connection", "Lost"]
+
+TIMEOUT_S = 10.0
+"""How long one call may take, connecting included, before it raises `OperationTimeout`."""
+_PING_S = 5
+_PINGS = 2
+"""A connection whose other end does not answer so many pings, one every `_PING_S`, is lost."""
+
+
+class Lost(Exception):
+    """The connection was lost before the answer came."""
+
+
+class _Raw(Client):
+    """nats-py's client, which tells when it closes.
+
+    Its own callbacks come last, and not at all if a write fails while it closes; so the beginning of the closing is heard here.
+    """
+
+    def __init__(self, closing: Callable[[], None]) -> None:
+        super().__init__()
+        self._closing = closing
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        self._closing()
+        await super()._close(status, do_cbs)
+
+
+class Connection:
+    """Requests over one inbox, and subscriptions.
+
+    Not nats-py's ``request`` and ``flush``: both go through ``asyncio.wait_for``, which before Python 3.12 can swallow a
+    cancellation. Nor its reconnecting, which sends again what was pending, long after the caller was told that it failed.
+    """
+
+    def __init__(self) -> None:
+        self._raw = _Raw(self._lose)
+        self._inbox = ""
+        self._tokens = itertools.count()
+        self._expected: dict[str, Callable[[Msg | None], None]] = {}
+        self._lost = asyncio.Event()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost.is_set()
+
+    @property
+    def greeting(self) -> dict[str, Any]:
+        """What the server told of itself: ``version``, ``jetstream``, ``max_payload`` and more."""
+        return dict(self._raw._server_info)
+
+    async def lost(self) -> None:
+        """Return when the connection is lost, or was closed."""
+        await self._lost.wait()
+
+    async def open(self, url: str) -> None:
+        """Connect, or raise a native error and leave nothing behind."""
+        try:
+            await self._raw.connect(
+                url,
+                error_cb=_ignore,  # what it reports is noticed where it matters
+                allow_reconnect=False,
+                # A server that refuses is given up after the second attempt, which comes at once; 0 would be for ever.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=int(TIMEOUT_S),
+                ping_interval=_PING_S,
+                max_outstanding_pings=_PINGS,
+                # No buffer for what is sent while there is no connection; no forced flush, which swallows a cancellation.
+                pending_size=0,
+                skip_subject_validation=True,  # all subjects are ours
+            )
+            self._inbox = self._raw.new_inbox()
+            await self.subscribe(f"{self._inbox}.*", self._answered)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End it. A repeat does nothing."""
+        with suppress(native.Error, OSError):
+            await self._raw.close()
+        self._lose()
+
+    async def subscribe(self, subject: str, heard: Callable[[Msg], None]) -> Callable[[], Awaitable[None]]:
+        """Hand each message of ``subject`` to ``heard``, which must not raise; return what ends that."""
+
+        async def hear(message: Msg) -> None:
+            heard(message)
+
+        self._check()
+        subscription = await self._raw.subscribe(subject, cb=hear, pending_msgs_limit=0, pending_bytes_limit=0)
+
+        async def end() -> None:
+            with suppress(native.Error):
+                await subscription.unsubscribe()
+
+        return end
+
+    async def sync(self) -> None:
+        """Return when the server did what was sent before, and everything that it sent before was heard."""
+        self._check()
+        pong = asyncio.get_running_loop().create_future()
+        token = self._expect(partial(_settle, pong))
+        try:
+            # The server answers a connection in the order of what it does.
+            await self._raw.publish(f"{self._inbox}.{token}")
+            await pong
+        finally:
+            del self._expected[token]
+
+    async def send(self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None, reply: str = "") -> None:
+        """Publish without an answer."""
+        self._check()
+        await self._raw.publish(subject, payload, reply=reply, headers=headers)
+
+    async def request(self, subject: str, payload: bytes = b"", headers: dict[str, str] | None = None) -> Msg:
+        """Publish, and return the first answer; `Lost` if the connection was lost before."""
+        self._check()
+        answer = asyncio.get_running_loop().create_future()
+        token = self._expect(partial(_settle, answer))
+        try:
+            await self._raw.publish(subject, payload, reply=f"{self._inbox}.{token}", headers=headers)
+            return await answer  # type: ignore[no-any-return]
+        finally:
+            del self._expected[token]
+
+    async def collect(self, subject: str, payload: bytes, is_last: Callable[[Msg], bool]) -> list[Msg]:
+        """Publish, and return all answers up to the one that ``is_last``."""
+        self._check()
+        answers: list[Msg] = []
+        ended = asyncio.get_running_loop().create_future()
+
+        def answered(message: Msg | None) -> None:
+            if message is not None:
+                answers.append(message)
+            if message is None or is_last(message):
+                _settle(ended, message)
+
+        token = self._expect(answered)
+        try:
+            await self._raw.publish(subject, payload, reply=f"{self._inbox}.{token}")
+            await ended
+            return answers
+        finally:
+            del self._expected[token]
+
+    def _expect(self, answered: Callable[[Msg | None], None]) -> str:
+        token = str(next(self._tokens))
+        self._expected[token] = answered
+        return token
+
+    def _answered(self, message: Msg) -> None:
+        answered = self._expected.get(message.subject.rpartition(".")[2])
+        if answered is not None:
+            answered(message)
+
+    def _lose(self) -> None:
+        self._lost.set()
+        for answered in list(self._expected.values()):
+            answered(None)
+
+    def _check(self) -> None:
+        if self.is_lost:
+            raise Lost("the connection was lost")
+
+
+def _settle(future: "asyncio.Future[Msg]", message: Msg | None) -> None:
+    if future.done():
+        return
+    if message is None:
+        future.set_exception(Lost("the connection was lost before the answer came"))
+    else:
+        future.set_result(message)
+
+
+async def _ignore(error: Exception) -> None:
+    pass
