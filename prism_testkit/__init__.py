@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from prism_testkit.clock import RealClock as RealClock
     from prism_testkit.clock import VirtualClock as VirtualClock
     from prism_testkit.hookspecs import hookimpl as hookimpl
+    from prism_testkit.naming import check_attributes as check_attributes
     from prism_testkit.naming import check_headers as check_headers
     from prism_testkit.naming import check_limit as check_limit
     from prism_testkit.naming import check_name as check_name
+    from prism_testkit.naming import check_pattern as check_pattern
     from prism_testkit.naming import check_payload as check_payload
     from prism_testkit.naming import check_prefix as check_prefix
     from prism_testkit.naming import check_seconds as check_seconds
@@ -71,9 +73,11 @@ _HOME = {
     "VirtualClock": "clock",
     "Waiver": "waivers",
     "check": "checks",
+    "check_attributes": "naming",
     "check_headers": "naming",
     "check_limit": "naming",
     "check_name": "naming",
+    "check_pattern": "naming",
     "check_payload": "naming",
     "check_prefix": "naming",
     "check_seconds": "naming",

@@ -18,9 +18,11 @@ __all__ = [
     "HEADERS_BYTES",
     "HEADER_NAME_BYTES",
     "METADATA_BYTES",
+    "check_attributes",
     "check_headers",
     "check_limit",
     "check_name",
+    "check_pattern",
     "check_payload",
     "check_prefix",
     "check_seconds",
@@ -111,6 +113,22 @@ def check_headers(headers: Mapping[str, str] | None, operation: str, backend: st
     if size > room:
         raise PayloadTooLarge(f"{backend}: {operation}: headers of {size} bytes, the limit is {room} in all")
     return copy
+
+
+def check_attributes(attributes: Mapping[str, str], operation: str, backend: str) -> dict[str, str]:
+    """Return a private copy of what headers have to hold: refused as `check_headers` does, and None with ``TypeError``."""
+    if attributes is None:
+        raise TypeError(f"{backend}: {operation}: attributes are a mapping, not None; an empty one asks for nothing")
+    return check_headers(attributes, operation, backend)
+
+
+def check_pattern(pattern: str, operation: str, backend: str, limits: Limits = _DEFAULTS) -> tuple[str, ...]:
+    """Return the tokens of a pattern of topics; raise `InvalidName` as `check_name` does, and for ``>`` before the last token."""
+    check_name(pattern, operation, backend, limits)
+    tokens = tuple(pattern.split("."))
+    if ">" in tokens[:-1]:
+        raise InvalidName(f"{backend}: {operation}: the pattern {pattern[:40]!a} has a token '>' that is not the last")
+    return tokens
 
 
 def check_limit(limit: int | None, operation: str, backend: str) -> int | None:

@@ -21,6 +21,8 @@ class Traits:
 
     ``durability``: what of the acknowledged writes survives: ``none``, ``process`` (SIGKILL of the writer or of the server) or
     ``power`` (loss of power too; only shown where the harness sees the calls, else printed as claimed).
+    ``compaction``: how soon what `compact` supersedes is gone: when it returns, within so many seconds, or some time (None).
+    ``retention_lag_s``: seconds until what is outside of a stream's bounds is gone by itself; None: not before it is enforced.
     ``ttl_late_s``: seconds by which an expired entry may still be seen. ``ttl_reclaim_s``: seconds until its storage is free.
     """
 

@@ -5,14 +5,34 @@ Standard library only. `INTERFACES` maps each id (``keyvalue_ttl``) to its Proto
 
 import re
 
-from prism_testkit.interfaces import errors, keyvalue, lifecycle, object_storage, pubsub, queue, stream
+from prism_testkit.interfaces import (
+    errors,
+    keyvalue,
+    lifecycle,
+    object_storage,
+    pubsub,
+    pubsub_filtering,
+    pubsub_ordering,
+    pubsub_wildcards,
+    queue,
+    stream,
+    stream_partitioning,
+    stream_replay,
+    stream_retention,
+)
 from prism_testkit.interfaces.errors import *  # noqa: F403  re-exported whole; errors.__all__ is the list
 from prism_testkit.interfaces.keyvalue import *  # noqa: F403  re-exported whole; keyvalue.__all__ is the list
 from prism_testkit.interfaces.lifecycle import *  # noqa: F403  likewise
 from prism_testkit.interfaces.object_storage import *  # noqa: F403  likewise
 from prism_testkit.interfaces.pubsub import *  # noqa: F403  likewise
+from prism_testkit.interfaces.pubsub_filtering import *  # noqa: F403  likewise
+from prism_testkit.interfaces.pubsub_ordering import *  # noqa: F403  likewise
+from prism_testkit.interfaces.pubsub_wildcards import *  # noqa: F403  likewise
 from prism_testkit.interfaces.queue import *  # noqa: F403  likewise
 from prism_testkit.interfaces.stream import *  # noqa: F403  likewise
+from prism_testkit.interfaces.stream_partitioning import *  # noqa: F403  likewise
+from prism_testkit.interfaces.stream_replay import *  # noqa: F403  likewise
+from prism_testkit.interfaces.stream_retention import *  # noqa: F403  likewise
 
 __all__ = [
     *errors.__all__,
@@ -20,8 +40,14 @@ __all__ = [
     *lifecycle.__all__,
     *object_storage.__all__,
     *pubsub.__all__,
+    *pubsub_filtering.__all__,
+    *pubsub_ordering.__all__,
+    *pubsub_wildcards.__all__,
     *queue.__all__,
     *stream.__all__,
+    *stream_partitioning.__all__,
+    *stream_replay.__all__,
+    *stream_retention.__all__,
     "BESIDE",
     "INTERFACES",
     "interface_id",
@@ -67,9 +93,15 @@ INTERFACES: dict[str, type] = {
         queue.QueuePriority,
         queue.QueueDelayed,
         pubsub.PubSubBasic,
+        pubsub_wildcards.PubSubWildcards,
         pubsub.PubSubPersistent,
+        pubsub_filtering.PubSubFiltering,
+        pubsub_ordering.PubSubOrdering,
         stream.StreamBasic,
         stream.StreamConsumerGroups,
+        stream_replay.StreamReplay,
+        stream_retention.StreamRetention,
+        stream_partitioning.StreamPartitioning,
         object_storage.ObjectStorage,
         object_storage.ObjectStorageConditional,
     )

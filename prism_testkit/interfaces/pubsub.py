@@ -54,7 +54,10 @@ class Delivery:
 
 
 class Subscription(Protocol):
-    """What `PubSubBasic.subscribe` enters: an async iterator of messages. After it is left every call raises `Closed`."""
+    """What `PubSubBasic.subscribe` and its like enter: an async iterator of messages.
+
+    After it is left every call raises `Closed`.
+    """
 
     @abstractmethod
     async def receive(self, timeout_s: float = 0) -> Message | None:

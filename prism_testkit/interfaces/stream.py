@@ -11,6 +11,8 @@ Each Protocol's docstring holds its numbered promises; numbers are never reused.
   means "from the oldest kept".
 * ``timeout_s`` is finite; negative is 0; NaN and infinities raise ``ValueError``. A receive returns as soon as there is something.
 * All clients of one namespace share its streams; namespaces never see each other.
+* What of this is otherwise for a stream of several partitions is said in `stream_partitioning`; what bounds and compaction remove
+  (`stream_retention`) is gone as what was trimmed.
 
 A check of arguments comes before any effect: `InvalidName` for a name that is empty, too long or holds a surrogate,
 `PayloadTooLarge` for a payload or headers over their limit, ``TypeError`` for what has the wrong type, ``ValueError`` for a
@@ -33,13 +35,17 @@ GroupStart = Literal["earliest", "latest"] | int
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was appended. ``appended_ms``: the instant of its append by the store's clock, since the epoch."""
+    """A record as it was appended. ``appended_ms``: the instant of its append by the store's clock, since the epoch.
+
+    ``partition``: which one of its stream it is in, 0 where there is but one.
+    """
 
     offset: int
     key: str | None
     payload: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     appended_ms: int = 0
+    partition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
