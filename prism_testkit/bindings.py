@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from prism_testkit.backend import Backend
 from prism_testkit.checks import Check
+from prism_testkit.interfaces import BESIDE, interface_model
 from prism_testkit.pattern import Pattern
 from prism_testkit.registry import Offer, Registry
+from prism_testkit.signatures import claimed
 from prism_testkit.slots import Slot
 
 __all__ = ["UNCLAIMED", "Binding", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
@@ -68,18 +70,32 @@ def candidates(
             if missing:
                 reasons.append(f"{UNCLAIMED}{', '.join(missing)}")
                 continue
-            ids = tuple(i for i in offers if i in alternative)
+            # What stands beside a model comes first: the last one says whose driver it is, and what the binding is called.
+            ids = tuple(sorted((i for i in offers if i in alternative), key=lambda i: i not in BESIDE))
             offer = offers[ids[-1]]
+            apart = sorted(i for i in alternative & BESIDE.keys() if i not in claimed(offer.driver))
+            if apart:
+                reasons.append(f"{UNCLAIMED}{', '.join(apart)} for {interface_model(ids[-1])}")
+                continue
             unmet = list(offer.traits.unmet(slot.needs))
             if unmet:
                 reasons += unmet
                 continue
             fits += 1
-            label = name if len(slot.alternatives) == 1 else f"{name}.{ids[-1]}"
-            found.append(Candidate(registry.backends[name], ids, offer, label))
+            found.append(Candidate(registry.backends[name], ids, offer, f"{name}{_alternative(slot, ids)}"))
         if not fits:
             refused[name] = "; ".join(dict.fromkeys(reasons))
     return found, refused
+
+
+def _alternative(slot: Slot, ids: tuple[str, ...]) -> str:
+    """Return what tells an alternative from the others of its slot: its last interface, or all that not every one has."""
+    if len(slot.alternatives) == 1:
+        return ""
+    if sum(ids[-1] in other for other in slot.alternatives) == 1:
+        return f".{ids[-1]}"
+    common = frozenset.intersection(*map(frozenset, slot.alternatives))
+    return "." + ("+".join(i for i in ids if i not in common) or ids[-1])
 
 
 def bindings_for(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CLOCK", "Case"]
 
-Opener = Callable[[int, str, bool], Awaitable[Any]]
-"""(number of the client, negative on the first connection; namespace; with every interface) -> a tapped driver."""
+Opener = Callable[[int, str, bool, bool], Awaitable[Any]]
+"""(number of the client, negative on the first connection; namespace; with every interface; opened) -> a tapped driver."""
 Killer = Callable[..., Awaitable["Survivors"]]
 """(steps, acknowledgements, target, survivors of an earlier kill, seconds before it is reopened)."""
 
@@ -75,15 +75,19 @@ class Case:
 
     async def whole(self) -> Any:
         """Return the first client with every interface that its driver offers, not only the slot's."""
-        return await self._open(0, self.namespace, True)
+        return await self._open(0, self.namespace, True, True)
+
+    async def unopened(self) -> Any:
+        """Return another driver of the namespace on the first connection, with every interface, whose `open` was not called."""
+        return await self._open(-self._number(), self.namespace, True, False)
 
     async def client(self, *, whole: bool = False) -> Any:
         """Return a second (third, ...) client of the same namespace: another ``connect()``, another driver, tapped."""
-        return await self._open(self._number(), self.namespace, whole)
+        return await self._open(self._number(), self.namespace, whole, True)
 
     async def sibling(self, *, whole: bool = False) -> Any:
         """Return a client of another, empty namespace on the same connection as the first."""
-        return await self._open(-self._number(), self._new_namespace(), whole)
+        return await self._open(-self._number(), self._new_namespace(), whole, True)
 
     def _number(self) -> int:
         self._clients += 1

@@ -164,7 +164,10 @@ def _parameters(where: str, function: Callable[..., Any]) -> _Parameters:
     found = _Parameters()
     for name in inspect.signature(function).parameters:
         hint = hints.get(name)
-        slot = slot_of(name, hint)
+        try:
+            slot = slot_of(name, hint)
+        except SlotError as error:
+            raise CheckError(f"{where}: {error}") from error
         if hint is Case:
             found.case = name
         elif typing.get_origin(hint) is Bound:

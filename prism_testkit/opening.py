@@ -141,7 +141,7 @@ class _Opened:
             clock=clock,
             history=self.history,
             namespace=record.namespace,
-            opener=lambda number, namespace, whole: self.open(first, number, namespace, whole),
+            opener=lambda number, namespace, whole, opened: self.open(first, number, namespace, whole, opened),
             killer=self._kill,
             private=self._private,
             cleaner=self._clean,
@@ -157,12 +157,13 @@ class _Opened:
         """Return the place of a candidate's backend."""
         return self.worker.site(candidate.backend, self.binding.kind)
 
-    async def open(self, candidate: Candidate, number: int, namespace: str, whole: bool = False) -> Any:
-        """Open a driver for client ``number`` (negative: a sibling, on the first connection) and tap it."""
+    async def open(self, candidate: Candidate, number: int, namespace: str, whole: bool = False, opened: bool = True) -> Any:
+        """Open a driver, unless not ``opened``, for client ``number`` (negative: one more on the first connection) and tap it."""
         site = self.site(candidate)
         connection = await site.client(max(number, 0))
         self._namespaces.setdefault(namespace, site)
-        driver = await self._driver(candidate, connection, namespace)
+        driver = await _open_driver(candidate, connection, namespace, opened)
+        self._drivers.append(driver)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
         tap = self._tap(candidate, abs(number), connection, namespace)
         tap.incarnation = Incarnation(abs(number))
@@ -226,11 +227,6 @@ class _Opened:
         await site.backend.clean(await site.client(0), namespace)
         self.history.respond(event, None)
         return await self.open(self._first, 0, namespace)
-
-    async def _driver(self, candidate: Candidate, connection: Any, namespace: str) -> Any:
-        driver = await _open_driver(candidate, connection, namespace)
-        self._drivers.append(driver)
-        return driver
 
     def _tap(self, candidate: Candidate, client: int, connection: Any, namespace: str) -> Tap:
         tap = Tap(client=client, history=self.history)
@@ -311,10 +307,10 @@ class _Opened:
                     await site.backend.clean(await site.client(0), namespace)
 
 
-async def _open_driver(candidate: Candidate, connection: Any, namespace: str) -> Any:
+async def _open_driver(candidate: Candidate, connection: Any, namespace: str, opened: bool = True) -> Any:
     driver = candidate.offer.driver(connection, namespace)
     opener = getattr(driver, "open", None)
-    if opener is not None:
+    if opener is not None and opened:
         await opener()
     return driver
 

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 
-from prism_testkit.interfaces import BESIDE, INTERFACES
+from prism_testkit.interfaces import INTERFACES
 from prism_testkit.pattern import KINDS
 
 __all__ = ["all_promises", "promise_text", "promises_of"]
@@ -30,9 +30,7 @@ def promises_of(owner: type) -> dict[int, str]:
 
 def all_promises() -> Mapping[str, str]:
     """Return every promise of every interface and every declared kind of pattern: ``{"keyvalue_ttl.3": "A plain write ..."}``."""
-    interfaces = {
-        f"{name}.{number}": text for name, owner in {**INTERFACES, **BESIDE}.items() for number, text in promises_of(owner).items()
-    }
+    interfaces = {f"{name}.{number}": text for name, owner in INTERFACES.items() for number, text in promises_of(owner).items()}
     patterns = {f"{k.promises}{number}": text for k in KINDS.values() for number, text in promises_of(k.protocol).items()}
     return interfaces | patterns
 
@@ -43,5 +41,5 @@ def promise_text(promise: str) -> str:
     if letters in KINDS:
         return promises_of(KINDS[letters].protocol).get(int(promise[len(letters) :] or 0), "")
     name, _, number = promise.rpartition(".")
-    owner = INTERFACES.get(name) or BESIDE.get(name)
+    owner = INTERFACES.get(name)
     return promises_of(owner).get(int(number), "") if owner is not None and number.isdigit() else ""

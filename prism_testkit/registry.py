@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prism_testkit.backend import Backend, Server
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
 from prism_testkit.pattern import Pattern, Suite
 from prism_testkit.promises import promise_text
 from prism_testkit.signatures import claimed, mismatches, unclaimed
@@ -30,7 +30,10 @@ class RegistrationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One interface as one backend offers it: by which driver class, with which claims."""
+    """One interface as one backend offers it: by which driver class, with which claims.
+
+    What stands beside a data model (`BESIDE`) several drivers may have; the offer is that of one of them.
+    """
 
     interface: str
     driver: Any
@@ -127,7 +130,9 @@ class Registry:
                     f"{where}: expected a class that inherits an interface such as KeyValueBasic, found bases {_bases(driver)}"
                 )
                 continue
-            found = {interface_model(i) for i in ids}
+            found = {interface_model(i) for i in ids if i not in BESIDE}
+            if not found:
+                problems.append(f"{where}: expected a data model beside {', '.join(ids)}, found bases {_bases(driver)}")
             if len(found) > 1:
                 problems.append(f"{where}: expected one data model a class, found {', '.join(sorted(found))}")
             for model in found:

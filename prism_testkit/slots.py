@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from prism_testkit.clock import Clock
-from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces import BESIDE, INTERFACES
 from prism_testkit.signatures import claimed
 from prism_testkit.traits import Traits
 
@@ -47,7 +47,7 @@ class Needs:
 
 
 def slot_of(name: str, hint: Any) -> Slot | None:
-    """Read a slot off an annotation; None if it names no interface."""
+    """Read a slot off an annotation; None if it names no interface. Raises `SlotError` for one that no data model goes with."""
     needs = Traits()
     if typing.get_origin(hint) is typing.Annotated:
         hint, *extras = typing.get_args(hint)
@@ -57,6 +57,12 @@ def slot_of(name: str, hint: Any) -> Slot | None:
     alternatives = tuple(frozenset(claimed(option)) for option in given if isinstance(option, type))
     if not alternatives or not all(alternatives):
         return None
+    for beside in (alternative for alternative in alternatives if alternative <= BESIDE.keys()):
+        only = ", ".join(INTERFACES[identifier].__name__ for identifier in sorted(beside))
+        raise SlotError(
+            f"{name}: {only} is claimed beside a data model, and so it is asked for: expected a Protocol that inherits both, as in "
+            f"`class LivingQueue(QueueBasic, {only}, Protocol)`, found {only} alone"
+        )
     return Slot(name, hint, alternatives, needs, optional=len(given) < len(options))
 
 
@@ -81,7 +87,10 @@ def needs_of(implementation: type) -> Needs:
     takes_clock = False
     for name, parameter in list(inspect.signature(implementation.__init__).parameters.items())[1:]:  # type: ignore[misc]
         hint = hints.get(name)
-        slot = slot_of(name, hint)
+        try:
+            slot = slot_of(name, hint)
+        except SlotError as error:
+            raise SlotError(f"{where}: {error}") from error
         if slot is not None:
             slots.append(slot)
         elif hint is Clock:

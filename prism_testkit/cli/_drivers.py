@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prism_testkit.backend import Backend
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
 from prism_testkit.signatures import claimed, methods_of, mismatches
 from prism_testkit.traits import Limits, Traits
 
@@ -72,7 +72,11 @@ def _unclaimed(driver: type) -> Iterator[Line]:
     for identifier, protocol in INTERFACES.items():
         methods = methods_of(protocol)
         missing = [method for method in methods if not _has(driver, method)]
-        near = interface_model(identifier) in models or (not models and len(missing) < len(methods))
+        near = (
+            interface_model(identifier) in models
+            or (bool(models) and identifier in BESIDE)
+            or (not models and len(missing) < len(methods))
+        )
         if identifier in have or not near:
             continue
         claim = f"{protocol.__name__} among the bases of {driver.__name__}"

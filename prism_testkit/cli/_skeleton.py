@@ -5,14 +5,14 @@ import json
 import textwrap
 from collections.abc import Iterator
 
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
 from prism_testkit.promises import promise_text, promises_of
 from prism_testkit.registry import environment_name
 from prism_testkit.signatures import methods_of
 
 __all__ = ["MODELS", "conftest_text", "module_text"]
 
-MODELS = tuple(dict.fromkeys(interface_model(identifier) for identifier in INTERFACES))
+MODELS = tuple(dict.fromkeys(interface_model(identifier) for identifier in INTERFACES if identifier not in BESIDE))
 """What a skeleton can be of: one driver class serves one data model."""
 
 _NAMES = ("queue", "target", "topic", "name", "stream", "group", "consumer", "bucket", "key")

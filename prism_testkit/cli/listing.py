@@ -8,12 +8,12 @@ from typing import Any
 from prism_testkit.backend import Backend
 from prism_testkit.cli._console import Parser, UsageError, say
 from prism_testkit.cli._project import Project
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
 from prism_testkit.pattern import KINDS
 from prism_testkit.promises import promises_of
 from prism_testkit.registry import Offer, Registry
 from prism_testkit.selection import closest
-from prism_testkit.signatures import methods_of
+from prism_testkit.signatures import claimed, methods_of
 from prism_testkit.suites import suite_modules
 from prism_testkit.traits import Limits, Traits
 
@@ -74,12 +74,16 @@ def _backends(project: Project, names: Sequence[str]) -> Iterator[str]:
 def _backend(backend: Backend[Any], registry: Registry) -> Iterator[str]:
     kind = "fake" if backend.fake else "real server" if backend.server is not None else "embedded"
     yield f"{backend.name:12} {kind:12} {registry.origins.get(backend.name, ('', ''))[1] or 'an object without a file'}"
-    for model, offers in _by_model(registry.offers[backend.name]).items():
+    models = _by_model(registry.offers[backend.name])
+    for model, offers in models.items():
         claims = ", ".join(offer.interface.removeprefix(f"{model}_") for offer in offers)
         yield f"{'':12} {model}: {claims}"
         own = [*_unusual(offers[0].traits, Traits()), *_unusual(offers[0].limits, Limits())]
         if own:
             yield f"{'':12} {model} claims {', '.join(own)}"
+    for beside in BESIDE.keys() & registry.offers[backend.name].keys():
+        having = [model for model, offers in models.items() if beside in claimed(offers[0].driver)]
+        yield f"{'':12} {beside}: {', '.join(having)}"
     for warning in registry.warnings:
         if warning.startswith(f"{backend.name}: "):
             yield f"{'':12} note: {warning.removeprefix(f'{backend.name}: ')}"
@@ -88,6 +92,8 @@ def _backend(backend: Backend[Any], registry: Registry) -> Iterator[str]:
 def _by_model(offers: dict[str, Offer]) -> dict[str, list[Offer]]:
     models: dict[str, list[Offer]] = {}
     for identifier, offer in offers.items():
+        if identifier in BESIDE:
+            continue
         models.setdefault(interface_model(identifier), []).append(offer)
     return models
 

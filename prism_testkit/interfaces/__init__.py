@@ -108,4 +108,6 @@ INTERFACES: dict[str, type] = {
 }
 
 BESIDE: dict[str, type] = {"lifecycle": lifecycle.Lifecycle}
-"""Protocols with promises that are no data model of their own: patterns have them."""
+"""Those that are no data model of their own: a driver claims them beside its model, and a pattern may have them too."""
+
+INTERFACES |= BESIDE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.text import clip, fit_encoding
 from prism_testkit.results import BackendReport, CheckResult, Report
@@ -74,7 +74,8 @@ def matrix(report: Report) -> list[Row]:
     """Return one row a backend: real servers, embedded ones, fakes, unknown ones, each in the order of the report.
 
     A check that needs several interfaces counts in the cell of each. On a binding of several backends it counts, for each
-    backend, in the interfaces that this backend claims. No result is left out, not even of a backend the report does not list.
+    backend, in the interfaces that this backend claims. One of `BESIDE` counts alone: its cell sums up all models. No result is
+    left out, not even of a backend the report does not list.
     """
     backends = [*report.backends, *_unlisted(report)]
     columns = _columns(report)
@@ -151,6 +152,8 @@ def _columns(report: Report) -> list[str]:
 
 def _counted_in(result: CheckResult, claims: frozenset[str]) -> Iterable[str]:
     needed = dict.fromkeys(result.interfaces)
+    # What is judged beside a data model is not judged of it; one cell has what all the models came to.
+    needed = dict.fromkeys(needed.keys() & BESIDE.keys()) or needed
     return [interface for interface in needed if interface in claims] or needed
 
 
