@@ -76,4 +76,6 @@ _UNKNOWN = (1, 0)
 
 
 def _task_of(handle: Any) -> Any:
-    return getattr(handle._callback, "__self__", None)
+    """Return the task that a handle steps, None for any other callback, which may be a method of something without a hash."""
+    owner = getattr(handle._callback, "__self__", None)
+    return owner if isinstance(owner, asyncio.Task) else None

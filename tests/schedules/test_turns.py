@@ -163,6 +163,19 @@ def test_time_stands_still_while_anybody_waits_at_the_tap() -> None:
     assert seen == [("calls", 0), ("sleeps", 1e-9)]
 
 
+def test_a_callback_may_be_a_method_of_anything() -> None:
+    async def body(tap: Tap) -> None:
+        tasks: set[asyncio.Task[None]] = set()  # without a hash, and its method is what the loop calls
+        task = asyncio.ensure_future(call(tap))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        for _ in range(3):
+            await call(tap)
+        await task
+
+    assert run(Plan(changes=((1, 0), (3, 1))), body, body).steps > 0
+
+
 @pytest.mark.parametrize("pollers", [1, 2, 5])
 @pytest.mark.parametrize("at_the_tap", [True, False])
 def test_a_loop_that_polls_starves_nobody(pollers: int, at_the_tap: bool) -> None:
