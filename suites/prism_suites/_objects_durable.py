@@ -15,8 +15,9 @@ from prism_testkit.traits import Limits
 __all__ = ["BUCKETS", "Ledger", "Loss", "beginning", "losses", "plan"]
 
 BUCKETS = ("bucket", "other/bucket")
-"""Buckets that are there throughout; a third one comes and goes."""
-_PASSING = "passing"
+"""Buckets that are there throughout."""
+_PASSING = tuple(f"passing-{number}" for number in range(6))
+"""Buckets that are made, filled and removed: so many that at any moment some were made last, and others removed."""
 AHEAD = 900
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 _LARGE = 150_000
@@ -46,14 +47,20 @@ def plan(limits: Limits, creates: bool, acknowledged: int, seed: int) -> list[St
     """Return steps of every kind over one set of names, the large ones just behind ``acknowledged``."""
     random = Random(seed)
     names = _names(limits)
-    kinds = ["put", "put", "put", "put_stream", "put_stream", "delete", "set_ttl", "make", "make", "remove"] + [
+    kinds = ["put", "put", "put", "put_stream", "put_stream", "delete", "set_ttl", "make", "make", "remove", "remove"] + [
         "put_if_absent"
     ] * creates
     steps: list[Step] = []
+    there: dict[str, None] = {}
     for number in range(acknowledged + AHEAD):
         large = number == acknowledged - _LIKE or 2 <= number - acknowledged < _LARGE_STEPS
         kind = _IN_FLIGHT[seed % 3] if large else random.choice(kinds)
         bucket, key = random.choice(BUCKETS), names[0] if kind == "overwrite" else random.choice(names)
+        if kind in ("make", "remove"):
+            bucket = random.choice(_PASSING)
+            there = {other: None for other in there if other != bucket} | ({bucket: None} if kind == "make" else {})
+        elif there and not large and random.random() < 0.2:
+            bucket, key = random.choice(list(there)), names[number % 3]
         data = _data(number, seed, _LARGE if large else random.choice((0, 1, 60, 700, 5000)), limits)
         steps.append(_step(kind, bucket, key, data, f"{seed}.{number}" if number % 4 else ""))
     return steps
@@ -71,10 +78,13 @@ def _step(kind: str, bucket: str, key: str, data: bytes, mark: str) -> Step:
         case "set_ttl":
             return "set_ttl", (bucket, key, _LIFE_S)
         case "make":
-            return "create_bucket", (_PASSING,)
+            return "create_bucket", (bucket,)
         case "remove":
-            return "delete_bucket", (_PASSING, {"force": True})
+            return "delete_bucket", (bucket, {"force": True})
     return kind, (bucket, key, data, keywords)
+
+
+_OF_BUCKETS = ("create_bucket", "delete_bucket")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +102,16 @@ class Ledger:
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], Kept] = {}
         self.named: dict[tuple[str, str], None] = {}
-        self.passing = False
+        self.passing = dict.fromkeys(_PASSING, False)
 
     def apply(self, step: Step, when: tuple[int, int]) -> None:
         """Carry an acknowledged step out."""
         method, arguments = step
-        if method in ("create_bucket", "delete_bucket"):
-            self.passing = method == "create_bucket" if arguments[0] == _PASSING else self.passing
+        if method in _OF_BUCKETS:
+            if arguments[0] in self.passing:
+                self.passing[arguments[0]] = method == "create_bucket"
+            if method == "delete_bucket":
+                self.kept = {place: kept for place, kept in self.kept.items() if place[0] != arguments[0]}
             return
         place = arguments[0], arguments[1]
         self.named[place] = None
@@ -138,14 +151,14 @@ class Loss:
 
 async def losses(case: Case, slot: Any, ledger: Ledger, flying: Step | None, when: tuple[int, int]) -> list[Loss]:
     """Look at everything that was ever named, and at the listings; ``flying`` is the step that may have happened, whole."""
-    found = [loss async for loss in _buckets(slot, ledger, flying)]
+    found = [loss async for loss in _buckets(slot, ledger, flying, when)]
     may: dict[tuple[str, str], Kept | None] = {}
-    if flying is not None and flying[0] not in ("create_bucket", "delete_bucket"):
+    if flying is not None and flying[0] not in _OF_BUCKETS:
         place = flying[1][0], flying[1][1]
         ledger.named[place] = None
         may[place] = ledger.after(flying, when)
     listings: dict[str, dict[str, int]] = {}
-    for bucket in BUCKETS:
+    for bucket in (*BUCKETS, *_PASSING):
         try:
             listings[bucket] = {line.key: line.size for line in await infos(slot, "", bucket)}
         except BucketNotFound:
@@ -167,15 +180,18 @@ async def losses(case: Case, slot: Any, ledger: Ledger, flying: Step | None, whe
     return found
 
 
-async def _buckets(slot: Any, ledger: Ledger, flying: Step | None) -> AsyncIterator[Loss]:
+async def _buckets(slot: Any, ledger: Ledger, flying: Step | None, when: tuple[int, int]) -> AsyncIterator[Loss]:
     for bucket in BUCKETS:
         if not await slot.bucket_exists(bucket):
             yield Loss(f"the bucket {bucket!a} is gone", True, False)
-    passing = await slot.bucket_exists(_PASSING)
-    may_change = flying is not None and flying[0] in ("create_bucket", "delete_bucket")
-    if passing != ledger.passing and not may_change:
-        yield Loss("a bucket that was made or deleted last", ledger.passing, passing)
-    ledger.passing = passing
+    changing = flying[1][0] if flying is not None and flying[0] in _OF_BUCKETS else None
+    for bucket, expected in ledger.passing.items():
+        there = await slot.bucket_exists(bucket)
+        if there != expected and bucket != changing:
+            told = "a bucket that was made is gone" if expected else "a bucket that was removed is back"
+            yield Loss(f"{told}: {bucket!a}", expected, there)
+        elif there != expected and flying is not None:
+            ledger.apply(flying, when)
 
 
 async def _look(slot: Any, bucket: str, key: str) -> tuple[bytes | None, Any]:
