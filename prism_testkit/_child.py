@@ -21,9 +21,9 @@ from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
-from prism_testkit.returned import filled_in, referred_to
+from prism_testkit.returned import TELL, filled_in, portable, referred_to
 from prism_testkit.schedules import VirtualLoop
-from prism_testkit.witness import decode
+from prism_testkit.witness import decode, encode
 
 __all__ = ["main"]
 
@@ -32,7 +32,10 @@ _TRIES = 8
 
 
 def main() -> None:
-    """Read one order from standard input and carry it out; two numbers on standard output: a call that returned, and when."""
+    """Read one order from standard input and carry it out; two numbers on standard output: a call that returned, and when.
+
+    Behind them, of a step that tells, what it tells.
+    """
     order = json.loads(sys.stdin.readline())
     sys.path[:] = order["path"]
     kind, where = order["origin"]
@@ -101,10 +104,14 @@ async def _write(
             for number, (what, arguments) in enumerate(steps):
                 fuse.before(number)
                 given = filled_in(arguments, results)
-                result = await (entered.call(what, *given) if "." in what else _call(driver, what, given, entered))
-                if number in wanted:
-                    results[number] = result
-                _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}")
+                told = ""
+                if what == TELL:
+                    told = f" {json.dumps(encode(portable(given)))}"
+                else:
+                    result = await (entered.call(what, *given) if "." in what else _call(driver, what, given, entered))
+                    if number in wanted:
+                        results[number] = result
+                _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}{told}")
             what = "leaving what was entered"
             await entered.leave()
             what = "leaving connect"

@@ -21,7 +21,7 @@ from prism_testkit.bindings import Candidate
 from prism_testkit.clock import VirtualClock
 from prism_testkit.outcomes import HarnessError, Unavailable, Violation
 from prism_testkit.servers import RunningServer, ServerUnavailable, start_private
-from prism_testkit.witness import encode
+from prism_testkit.witness import decode, encode
 from prism_testkit.worker import Site, Worker
 
 __all__ = ["Step", "Survivors", "Target", "kill_workload", "private_server"]
@@ -30,13 +30,14 @@ Step = tuple[str, tuple[Any, ...]]
 """A method of the driver and its arguments; the writer makes the calls one after another.
 
 A dict behind the arguments that the method takes by position holds keyword arguments; ``chunks`` of a stream are a list.
-A `returned.Returned` stands for what an earlier step returned: a lease, say, that is to be acked.
+A `returned.Returned` stands for what an earlier step returned: a lease, say, that is to be acked. ``returned.TELL`` is no call:
+what it is given is in `Survivors.told` afterwards.
 A method that gives a context (``subscribe_durable``) enters it, and it stays entered; ``subscribe_durable.receive`` is then a
 method of what was entered, which is its first argument, and ``subscribe_durable.exit`` leaves it."""
 Target = Literal["writer", "server"]
 
-_RETURNED = re.compile(rb"(\d+) (\d+)\n")
-"""What the writer says of a call that returned: its number, and the time in nanoseconds of the place's clock."""
+_RETURNED = re.compile(rb"(\d+) (\d+)(?: (.+))?\n")
+"""What the writer says of a call that returned: its number, the time in nanoseconds of the place's clock, what it tells."""
 _PARTS = (0.3, 0.5, 0.7)
 """Where in the middle of a call a writer dies, by turns."""
 _LIKE = 20
@@ -62,6 +63,8 @@ class Survivors:
     """A client over what is left, with every interface of its driver, tapped."""
     instants_ns: list[int] = field(default_factory=list)
     """When the writer began, then when each acknowledged step returned: nanoseconds of the place's clock."""
+    told: dict[int, list[Any]] = field(default_factory=dict)
+    """What the writer told before it died, by the number of the step."""
 
     def window_ns(self, step: int) -> tuple[int, int]:
         """Return the instants between which an acknowledged step, counted from 0, took effect."""
@@ -119,7 +122,7 @@ async def kill_workload(
         place = worker.new_place(url, backend.clock_kind, f"{backend.name}-killed")
     killed = server if target == "server" else None
     try:
-        instants = await _write_and_kill(worker, candidate, place, killed, steps, acknowledgements, namespace)
+        instants, told = await _write_and_kill(worker, candidate, place, killed, steps, acknowledgements, namespace)
         await _pass(place, instants[-1], down_s)
         if killed is not None:
             await _restart(killed)
@@ -129,7 +132,7 @@ async def kill_workload(
         raise
     reopened = Place(url=place.url, directory=place.directory, shared={}, clock=place.clock)
     done = len(instants) - 1
-    return Survivors(done, done == len(steps), Site(backend, reopened, backend.clock_kind), namespace, server, None, instants)
+    return Survivors(done, done == len(steps), Site(backend, reopened, backend.clock_kind), namespace, server, None, instants, told)
 
 
 async def _pass(place: Place, now_ns: int, seconds: float) -> None:
@@ -155,8 +158,8 @@ async def _write_and_kill(
     steps: Sequence[Step],
     acknowledgements: int,
     namespace: str,
-) -> list[int]:
-    """Return when the writer began and when each acknowledged step returned."""
+) -> tuple[list[int], dict[int, list[Any]]]:
+    """Return when the writer began and when each acknowledged step returned, and what it told."""
     began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
     order = {
         "path": [entry or str(Path.cwd()) for entry in sys.path],
@@ -184,11 +187,14 @@ async def _write_and_kill(
     assert process.stdout is not None
     returned: list[int] = []
     said: list[bytes] = []
+    told: dict[int, list[Any]] = {}
 
     def heard(line: bytes) -> None:
         match = _RETURNED.fullmatch(line)
         if match is not None:
             returned.append(int(match[2]))
+            if match[3] is not None:
+                told[int(match[1])] = decode(json.loads(match[3]))
         else:
             said.append(line)
 
@@ -212,7 +218,7 @@ async def _write_and_kill(
     if len(returned) < acknowledgements:
         failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
         raise _early(candidate.backend.name, failed, log.read_text(errors="replace"))
-    return [began_ns, *returned]
+    return [began_ns, *returned], told
 
 
 def _fuse(acknowledgements: int) -> tuple[int, int, float]:

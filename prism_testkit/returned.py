@@ -1,12 +1,19 @@
-"""What an earlier step of a writing process returned, as an argument of a later one. Standard library and `witness` only."""
+"""What an earlier step of a writing process returned: an argument of a later one, or told to whoever judges it afterwards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from prism_testkit.interfaces import Delivery, Lease, Message, QueueMessage, Record, RecordDelivery
 from prism_testkit.witness import register
 
-__all__ = ["Returned", "filled_in", "referred_to"]
+__all__ = ["TELL", "Returned", "filled_in", "portable", "referred_to"]
+
+TELL = "tell"
+"""The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
+`killing.Survivors.told`, under the number of the step."""
+
+_KINDS: tuple[type, ...] = tuple(map(register, (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record)))
 
 
 @register
@@ -25,3 +32,15 @@ def referred_to(steps: Sequence[tuple[str, tuple[Any, ...]]]) -> set[int]:
 def filled_in(arguments: tuple[Any, ...], results: Mapping[int, Any]) -> tuple[Any, ...]:
     """Return the arguments with results in place of references."""
     return tuple(results[argument.step] if isinstance(argument, Returned) else argument for argument in arguments)
+
+
+def portable(result: Any) -> Any:
+    """Return a result as data that a witness can carry: of the types of the interfaces, whatever a driver derives from them."""
+    kind = next((kind for kind in _KINDS if isinstance(result, kind)), None)
+    if kind is not None:
+        return kind(**{field.name: portable(getattr(result, field.name)) for field in fields(kind)})
+    if isinstance(result, Mapping):
+        return {portable(name): portable(value) for name, value in result.items()}
+    if isinstance(result, list | tuple):
+        return [portable(each) for each in result]
+    return bytes(result) if isinstance(result, bytes) else result

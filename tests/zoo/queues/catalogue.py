@@ -25,7 +25,7 @@ from . import (
     unusual_timing,
 )
 
-__all__ = ["MUTANTS", "OPEN", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
+__all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_contents.MUTANTS,
@@ -50,8 +50,5 @@ _SERVER = "a server that goes away and comes back cannot be played by a backend 
 
 WITHOUT_MUTANTS = {"queue_basic.13": _SERVER, "queue_visibility.14": _SERVER}
 """Promises that no mutant here breaks, with the reason."""
-
-OPEN = {"tokens_are_of_the_process": "what the killed process was given (its leases) does not reach the process that judges"}
-"""Mutants that no check catches yet, with the reason."""
 
 prism_register_backends = registering(MUTANTS, UNUSUAL)

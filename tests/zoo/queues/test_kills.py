@@ -1,25 +1,18 @@
 """Every mutant is caught by a check that names its promise; no check fails on a correct but unusual queue."""
 
-from typing import Any
-
 import pytest
 
 from prism_testkit.outcomes import Outcome
 from tests.zoo.declare import Mutant
 from tests.zoo.kill import all_checks, hunt, running
 
-from .catalogue import MUTANTS, OPEN, UNUSUAL
+from .catalogue import MUTANTS, UNUSUAL
 from .declare import HOME
 
 CHECKS = [(identifier, check) for identifier, check in all_checks() if any(p.startswith("queue_") for p in check.promises)]
 
 
-def _marked(mutant: Mutant) -> Any:
-    marks = [pytest.mark.xfail(reason=OPEN[mutant.name], strict=True)] if mutant.name in OPEN else []
-    return pytest.param(mutant, id=mutant.name, marks=marks)
-
-
-@pytest.mark.parametrize("mutant", [_marked(mutant) for mutant in MUTANTS])
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_check_names_the_promise_that_a_mutant_breaks(mutant: Mutant) -> None:
     kill = hunt(mutant, CHECKS)
     assert kill.caught, f"{mutant.name} breaks {mutant.promise} and {kill.how}; trap: {mutant.trap or 'any use'}"
