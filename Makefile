@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help acceptance test lint zoo kills races soak bench clean
+.PHONY: help acceptance test lint zoo kills races floors soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ races: $(VENV)/.developed ## Print how soon plans find each racy program
 
 kills: $(VENV)/.developed ## Hunt every wrong implementation of every family, of which `make test` hunts a quarter
 	PRISM_ZOO=all $(BIN)/pytest -n 2 tests/zoo $(ARGS)
+
+floors: $(VENV)/.developed ## Record anew the least that the shipped suites come to
+	$(BIN)/python -m tests.floors $(ARGS)
 
 soak: $(VENV)/.developed ## Run the acceptance suites twenty times and look for false alarms and leftovers
 	$(BIN)/python -m tests.soak $(ARGS)

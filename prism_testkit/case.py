@@ -71,7 +71,8 @@ class Case:
         self._crash = crasher
         self._new_namespace = new_namespace
         self._clients = 1
-        self._suspends = False
+        self.suspends = False
+        """Calls were asked to overlap."""
 
     async def whole(self) -> Any:
         """Return the first client with every interface that its driver offers, not only the slot's."""
@@ -115,7 +116,7 @@ class Case:
 
     def overlap(self) -> None:
         """From now on every call lets others run before and after its effect, so that concurrent calls overlap."""
-        self._suspends = True
+        self.suspends = True
         for tap in self.taps:
             tap.suspend = True
             tap.scheduler = self._chooses
@@ -123,7 +124,7 @@ class Case:
     def adopt(self, tap: Tap) -> None:
         """Let a tap take part; one that is opened late overlaps and is scheduled as the others are."""
         self.taps.append(tap)
-        if self._suspends:
+        if self.suspends:
             tap.suspend, tap.scheduler = True, self._chooses
 
     def schedule(self, plan: Plan) -> None:

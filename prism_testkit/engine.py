@@ -10,7 +10,8 @@ from typing import Any
 
 from prism_testkit.bindings import Binding
 from prism_testkit.checks import FAULTS, Check, Level
-from prism_testkit.exploring import caps_of, explore, pairs
+from prism_testkit.coverage import Reached
+from prism_testkit.exploring import caps_of, explore, pairs, planless, schedules
 from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
@@ -59,6 +60,12 @@ class _Run:
     first_at: int = 0
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        slots = {name: candidate.interfaces for name, candidate in self.binding.slots.items()}
+        pattern = self.binding.pattern
+        limits = next(iter(self.binding.slots.values())).offer.limits
+        self.reached = Reached(slots, limits, pattern.full_name if pattern is not None else "")
+
     def case(self, **arguments: Any) -> CaseRecord:
         """Run one case to its end; raise what it raised, but count an inconclusive one and go on."""
         record = CaseRecord(dict(arguments))
@@ -76,8 +83,18 @@ class _Run:
             raise
         finally:
             self.cases += 1
+            self._see(record)
             self.notes += [note for note in record.notes if note not in self.notes]
         return record
+
+    def _see(self, record: CaseRecord) -> None:
+        """Count what the calls of a case were like."""
+        if record.case is not None and record.case.suspends:
+            self.reached.must_overlap = True
+        if record.history is not None:
+            self.reached.case(record.history)
+        if record.faults is not None:
+            self.reached.struck((actor, op, record.faults.plan[actor, op, n]) for actor, op, n in record.faults.struck)
 
     def _server_died(self, error: Exception) -> None:
         if not isinstance(error, BackendUnavailable | OperationTimeout):
@@ -101,6 +118,8 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         _search(run, identifier, settings)
         if run.cases and run.vacuous == run.cases:
             outcome, reason = Outcome.INCONCLUSIVE, run.last_vacuous
+        elif run.reached.must_overlap and not run.reached.overlapped:
+            outcome, reason = Outcome.INCONCLUSIVE, f"nothing overlapped in {run.cases} cases that ask for it"
     except Unavailable as error:
         outcome, reason = Outcome.UNAVAILABLE, str(error)
     except HarnessError as error:
@@ -127,6 +146,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         cases=run.cases,
         notes=run.notes,
         failure=failure,
+        reached=run.reached.told(),
     )
 
 
@@ -138,10 +158,10 @@ def _search(run: _Run, identifier: str, settings: Settings) -> None:
             run.case(**settings.replay)
         return
     limits = current_limits.get()
-    examples = EXAMPLES[settings.level]
+    examples = schedules(check, settings.level, run.binding, EXAMPLES[settings.level])
     if check.explored:
         caps = caps_of(settings.level, run.binding)
-        calls = explore(lambda plan: run.case(**{FAULTS: plan}).faults, caps, mixed_seed(settings.seed, identifier))
+        calls = explore(lambda plan: run.case(**planless(check, plan)).faults, caps, mixed_seed(settings.seed, identifier))
         drawn = pairs(check, calls) if caps.pairs else None
         if drawn is not None:
             generate(drawn, run.case, identifier, caps.pairs, settings.seed, settings.state, settings.shrink)

@@ -2,7 +2,7 @@
 
 import enum
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,11 @@ class History:
     def fail(self, event: int, error: BaseException) -> None:
         """Record that a call raised."""
         self._events.append((event, None, error, self._now()))
+
+    @property
+    def events(self) -> "Sequence[_Call | _End]":
+        """What was recorded, as it stands: a call has five parts, an end four. Cheaper than `entries`."""
+        return self._events
 
     @property
     def entries(self) -> list[Entry]:

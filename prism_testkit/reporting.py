@@ -14,12 +14,13 @@ import pytest
 
 from prism_testkit.bindings import UNCLAIMED
 from prism_testkit.fleet import Fleet
+from prism_testkit.floors import Judged, covered, judge, load
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
 from prism_testkit.reports.progress import Progress
 from prism_testkit.reports.terminal import header_lines, write_summary
 from prism_testkit.results import BackendReport, CheckResult, NotRun, Report
-from prism_testkit.traits import Traits
+from prism_testkit.traits import Limits, Traits
 
 if TYPE_CHECKING:
     from prism_testkit.acceptance import Acceptance
@@ -56,6 +57,8 @@ class Reporting:
         self._expected: dict[str, None] = {}
         self._finished: set[str] = set()
         self._failures = 0
+        self._reached: dict[str, dict[str, dict[str, int]]] = {}
+        self._judged: Judged | None = None
         self._crashed = False
         self._interrupted = False
         self._progress: Progress | None = None
@@ -164,9 +167,38 @@ class Reporting:
             if before.outcome is Outcome.FAILED:
                 return
             self._report.results.remove(before)
+        self._cover(result)
         self._report.results.append(result)
         self._finished.add(result.id)
         self._failures += result.outcome in (Outcome.FAILED, Outcome.ERROR)
+
+    def _cover(self, result: CheckResult) -> None:
+        """Add what a check reached to the coverage table."""
+        of_it = self._reached.setdefault(result.pattern or result.backends[0], {})
+        for interface, cells in result.reached.items():
+            total = of_it.setdefault(interface, {})
+            for cell, count in cells.items():
+                total[cell] = total.get(cell, 0) + count
+        result.reached = {}
+
+    def _floors(self) -> Judged:
+        """Hold what ran against the floors of its suites; once, when all is known."""
+        if self._judged is None:
+            acceptance = self.acceptance
+            registry = acceptance.found.registry
+            options = acceptance.options
+            whole = acceptance.acceptance_run and not (options.patterns or options.suites or options.replay or self._narrowed())
+            ordinary = {n for n, offers in registry.offers.items() if all(o.limits == Limits() for o in offers.values())}
+            try:
+                floors = load(registry.suites)
+            except ValueError as error:
+                return Judged(falls=[str(error)])
+            incomplete = self._interrupted or self._crashed or bool(self._expected.keys() - self._finished)
+            origins = {name: where for name, (_, where) in registry.origins.items()}
+            self._judged = judge(
+                self._report, self._reached, floors, origins=origins, ordinary=ordinary, whole=whole and not incomplete
+            )
+        return self._judged
 
     def _show(self, current: str) -> None:
         if self._progress is not None:
@@ -210,7 +242,9 @@ class Reporting:
             wrong += [f"--prism-strict: {r.id} is inconclusive" for r in results if r.outcome is Outcome.INCONCLUSIVE]
         if self.acceptance.acceptance_run and not any(r.outcome is not Outcome.UNAVAILABLE for r in results):
             wrong.append("nothing was executed: no check ran on any backend")
-        return wrong + self._idle()
+        if self.acceptance.witness is not None:
+            return wrong
+        return wrong + self._idle() + [f"coverage fell: {fall}" for fall in self._floors().falls]
 
     def _idle(self) -> list[str]:
         """Return the suites of which no check ran on an available backend that claims what they need."""
@@ -252,6 +286,7 @@ class Reporting:
     def _final(self) -> Report:
         report = self._snapshot()
         report.unfinished = [identifier for identifier in self._expected if identifier not in self._finished]
+        report.coverage = covered(self._reached, self._floors().missing)
         seen = {(entry.what, entry.reason) for entry in report.not_run}
         for what, why in self._unfit():
             if (what, why) not in seen:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prism_testkit.outcomes import Outcome
 
-__all__ = ["SCHEMA_VERSION", "BackendReport", "CheckResult", "Failure", "NotRun", "Report"]
+__all__ = ["SCHEMA_VERSION", "BackendReport", "CheckResult", "Covered", "Failure", "NotRun", "Report"]
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +54,9 @@ class CheckResult(_Model):
         default_factory=list, description="What was observed beyond the verdict, such as a loss that is not promised against"
     )
     failure: Failure | None = None
+    reached: dict[str, dict[str, int]] = Field(
+        default_factory=dict, exclude=True, description="How often its calls reached each cell; summed up in the report's coverage"
+    )
 
 
 class BackendReport(_Model):
@@ -77,6 +80,15 @@ class NotRun(_Model):
     reason: str
 
 
+class Covered(_Model):
+    """What the checks of one run reached on one backend, or of one pattern: operation x argument class x fault x state."""
+
+    who: str = Field(description="The backend, or kind:name of the pattern")
+    interface: str = Field(description="The interface, or kind:name of the pattern")
+    cells: dict[str, int] = Field(description="Calls of each kind, such as `set(value: empty), overlapping`")
+    missing: list[str] = Field(default_factory=list, description="Cells that the suites are known to reach, and this run did not")
+
+
 class Report(_Model):
     """A whole run. `complete` is False until its last line is written, and stays so after Ctrl-C or a crashed worker."""
 
@@ -95,6 +107,7 @@ class Report(_Model):
     problems: list[str] = Field(
         default_factory=list, description="What is wrong beside the checks: a refused registration, a leaked task"
     )
+    coverage: list[Covered] = Field(default_factory=list, description="Written at the end of a run")
     unfinished: list[str] = Field(default_factory=list, description="Ids that were to run and have no result")
 
     def counts(self) -> Counter[Outcome]:

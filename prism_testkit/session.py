@@ -137,7 +137,7 @@ class Session:
         report: Any = yield
         if isinstance(item, CheckItem) and call.when == "call" and item.result is not None:
             # Plain data on the report: it survives the way from an xdist worker, and a worker that crashes later.
-            report.prism_result = item.result.model_dump(mode="json")
+            report.prism_result = item.result.model_dump(mode="json") | {"reached": item.result.reached}
             if report.skipped and isinstance(report.longrepr, tuple):
                 # Where the check is, and not where the harness says so.
                 path, line, _ = item.reportinfo()

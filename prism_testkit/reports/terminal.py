@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from prism_testkit.outcomes import Outcome
+from prism_testkit.reports.coverage import coverage_lines
 from prism_testkit.reports.matrix import legend, matrix, render, standing
 from prism_testkit.reports.patterns import pattern_lines
 from prism_testkit.reports.text import clip, fit_encoding, plain
@@ -98,6 +99,7 @@ def write_summary(
         _problems(report),
         _slowest(report),
         _notes(report, verbose),
+        ((line, "") for line in coverage_lines(report.coverage, verbose)),
         _unfinished(report, verbose),
         [(_last_line(report), "bold")],
     ]
