@@ -16,6 +16,7 @@ import pytest
 from redis.asyncio.connection import AbstractConnection
 from redis_store import World, changed, connected, expect, name, over_valkey, private, serving
 
+from prism_backends.living import within
 from prism_backends.redis import RedisPubSub, feed, listening, members
 from prism_backends.redis.envelope import opened, sealed
 from prism_backends.valkey import ValkeyPubSub
@@ -415,7 +416,8 @@ async def test_a_take_whose_reply_was_lost_is_put_back_by_the_next(world: World)
 async def test_a_take_that_comes_behind_its_own_undoing_takes_nothing(world: World) -> None:
     driver = pubsub(world)
     await fill(driver, "a")
-    async with driver.subscribe_durable("t", "n", "earliest") as member:
+    async with driver.subscribe_durable("t", "n", "earliest") as entered:
+        member = within(entered)
         assert isinstance(member, members.Member)
         await member._undo(1)
         assert await member.receive() == []  # the first take of this member
@@ -457,8 +459,9 @@ async def fields(world: World) -> set[bytes]:
 
 
 def name_of(member: Deliveries) -> str:
-    assert isinstance(member, members.Member)
-    return member._name
+    own = within(member)
+    assert isinstance(own, members.Member)
+    return own._name
 
 
 @over_valkey

@@ -193,7 +193,7 @@ def test_a_take_that_waits_is_woken_by_another_process(url: str, monkeypatch: py
             assert await waiting
 
             assert isinstance(world.q, RedisQueue)
-            await world.q.close()
+            await world.q._end()
             waiting = asyncio.create_task(world.q.dequeue("q", 5000))
             await resting(world.q, "q")
             await elsewhere.q.enqueue("q", b"m")

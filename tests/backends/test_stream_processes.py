@@ -13,6 +13,7 @@ import pytest
 from redis_store import serving
 from stream_world import World, over
 
+from prism_backends.living import within
 from prism_backends.sqlite.streammembers import SqliteMember
 from prism_testkit.interfaces import Member, RecordDelivery
 
@@ -95,12 +96,13 @@ def found(deliveries: list[RecordDelivery]) -> list[tuple[int, int]]:
 
 async def beaten(world: World, other: Member) -> None:
     """Return just after a child gave a sign of life in a file: if it is stopped while it writes, nobody can."""
-    if isinstance(other, SqliteMember):
+    member = within(other)
+    if isinstance(member, SqliteMember):
         with contextlib.closing(sqlite3.connect(world.place.directory / "prism.sqlite")) as connection:
 
             def until_s() -> float:
                 sql = "SELECT until_s FROM stream_member WHERE member <> ?"
-                return float(connection.execute(sql, [other.name]).fetchone()[0])
+                return float(connection.execute(sql, [member.name]).fetchone()[0])
 
             before = until_s()
             while until_s() == before:  # noqa: ASYNC110  a file has no event

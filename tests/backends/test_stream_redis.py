@@ -11,6 +11,7 @@ from redis import exceptions as native
 from redis_store import connected, name, private, serving
 from stream_world import World, listed, numbers, over, payloads
 
+from prism_backends.living import within
 from prism_backends.redis import RedisStream, streammembers, streamscripts
 from prism_backends.redis.streamids import id_of, offset_of
 from prism_backends.redis.streammembers import RedisMember
@@ -129,7 +130,8 @@ async def test_what_was_taken_by_a_receive_whose_reply_was_lost_comes_with_the_n
 async def test_a_receive_that_was_given_up_takes_nothing_when_it_is_carried_out_late(world: World) -> None:
     offsets = await world.fill(3)
     await world.stream.create_group("s", "g")
-    async with world.stream.join("s", "g", "a") as member:
+    async with world.stream.join("s", "g", "a") as joined:
+        member = within(joined)
         assert isinstance(member, RedisMember)
         member._batch += 1
         late = member._batch

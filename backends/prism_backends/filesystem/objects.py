@@ -8,6 +8,7 @@ import prism_testkit as prism
 from prism_backends.filesystem.buckets import Bucket
 from prism_backends.filesystem.client import FilesystemClient
 from prism_backends.filesystem.drafts import Draft
+from prism_backends.living import Living
 from prism_backends.objects import LIMITS, Intake, Target
 from prism_testkit.interfaces.errors import BucketNotFound, Conflict
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -22,7 +23,7 @@ _PAGE = 200
 """Files that a listing looks at in one go, others waiting."""
 
 
-class FilesystemObjectStorage(ObjectStorageConditional):
+class FilesystemObjectStorage(Living, ObjectStorageConditional):
     """Both object storage interfaces. An expired object is removed by whoever meets it: a call on its key, or a listing."""
 
     limits = LIMITS
@@ -33,6 +34,9 @@ class FilesystemObjectStorage(ObjectStorageConditional):
 
     def _bucket(self, target: Target) -> Bucket:
         return Bucket(self._space, target, self._clock.now_s)
+
+    async def _ask(self) -> None:
+        await self._client.run("health", lambda: next(self._client.spaces.iterdir(), None))
 
     async def _run(self, target: Target, work: Callable[[], T]) -> T:
         return await self._client.run(str(target), work)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import prism_testkit as prism
+from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_testkit.interfaces.errors import Closed, Conflict, NotFound
 from prism_testkit.interfaces.keyvalue import (
@@ -36,7 +37,7 @@ class _Entry:
     deadline_s: float | None = None
 
 
-class MemoryKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
+class MemoryKeyValue(Living, KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
     """All six key-value interfaces. An expired entry is removed by whoever meets it: a call on its key, or a scan."""
 
     def __init__(self, client: MemoryClient, namespace: str) -> None:

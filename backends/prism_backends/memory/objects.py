@@ -10,6 +10,7 @@ from itertools import count
 from typing import TypeAlias
 
 import prism_testkit as prism
+from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_backends.objects import CHUNK_BYTES, LIMITS, Description, Intake, Target, deadline_after
 from prism_testkit.interfaces.errors import Conflict
@@ -39,7 +40,7 @@ class _Object:
 _Bucket: TypeAlias = dict[str, _Object]
 
 
-class MemoryObjectStorage(ObjectStorageConditional):
+class MemoryObjectStorage(Living, ObjectStorageConditional):
     """Both object storage interfaces. An expired object is removed by whoever meets it: a call on its key, or a listing."""
 
     limits = LIMITS

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import prism_testkit as prism
+from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.listening import Audience, Listener
 from prism_backends.memory.members import Durable, Member, TopicLog
@@ -37,7 +38,7 @@ class _Space:
     durables: dict[tuple[str, str], Durable] = field(default_factory=dict)
 
 
-class MemoryPubSub(PubSubBasic, PubSubPersistent):
+class MemoryPubSub(Living, PubSubBasic, PubSubPersistent):
     """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
 
     Buffers have no bound, so ``gaps`` is always 0. A member's end is its leaving or `close`.
@@ -59,7 +60,7 @@ class MemoryPubSub(PubSubBasic, PubSubPersistent):
         if self._closed:
             raise Closed(f"{_ME}: {operation}: the driver is closed")
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Leave every subscription; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         for entered in list(self._entered):

@@ -7,6 +7,7 @@ on one event loop, and a cancelled take has taken nothing.
 from collections.abc import Mapping
 
 import prism_testkit as prism
+from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.messages import Message, Messages
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
@@ -30,7 +31,7 @@ _ROUNDING_S = 1e-5
 """An instant is a float, good to 2e-6 s as far as 1e10 s ahead. It is put this much late, so that rounding makes none early."""
 
 
-class MemoryQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
+class MemoryQueue(Living, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority.

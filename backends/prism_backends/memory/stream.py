@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import prism_testkit as prism
+from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.streamlog import Group, Log
 from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_records, check_start
@@ -26,7 +27,7 @@ _ME = "memory"
 _numbers = itertools.count(1)
 
 
-class MemoryStream(StreamBasic, StreamConsumerGroups):
+class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
     """Both stream interfaces. Offsets are dense, from 0.
 
     A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
@@ -41,7 +42,7 @@ class MemoryStream(StreamBasic, StreamConsumerGroups):
         self._members: set[_Member] = set()
         self._closed = False
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         for member in list(self._members):

@@ -12,6 +12,7 @@ from redis import exceptions as native
 
 import prism_testkit as prism
 from prism_backends.redis.client import RedisClient, script, translated
+from prism_backends.redis.living import LivingRedis
 from prism_backends.redis.transactions import Transaction
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.keyvalue import (
@@ -37,7 +38,7 @@ _REMOVE = script("if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('
 T = TypeVar("T")
 
 
-class RedisKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
+class RedisKeyValue(LivingRedis, KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
     """A key is stored as ``<namespace>:<key>``, in bytes; its expiry is the server's.
 
     Scanning and counting go through the whole database and pick out the namespace, so they cost what all of it costs.

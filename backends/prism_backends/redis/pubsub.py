@@ -12,6 +12,7 @@ from prism_backends.pubsub_arguments import check_start
 from prism_backends.redis.client import RedisClient, model_prefix, translated
 from prism_backends.redis.envelope import sealed
 from prism_backends.redis.listening import Listener
+from prism_backends.redis.living import LivingRedis
 from prism_backends.redis.members import MEMBER_TIMEOUT_S, Member
 from prism_backends.redis.pubsub_scripts import PUBLISH
 from prism_testkit.interfaces.errors import Closed
@@ -23,7 +24,7 @@ __all__ = ["RedisPubSub"]
 _KINDS = (b"state", b"ready", b"later", b"held", b"counts", b"members")
 
 
-class RedisPubSub(PubSubBasic, PubSubPersistent):
+class RedisPubSub(LivingRedis, PubSubBasic, PubSubPersistent):
     """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
 
     Each subscription, and each member, has a connection of its own, on which the server tells what there is. Persistent messages
@@ -41,7 +42,7 @@ class RedisPubSub(PubSubBasic, PubSubPersistent):
         self._entered: dict[Listener | Member, None] = {}
         self._closed = False
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Leave every subscription; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         for entered in list(self._entered):

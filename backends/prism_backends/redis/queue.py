@@ -14,6 +14,7 @@ from prism_backends.queue_arguments import check_delay, check_lease_seconds, che
 from prism_backends.redis import messages
 from prism_backends.redis.client import TIMEOUT_S, RedisClient, model_prefix, translated
 from prism_backends.redis.feed import Feed
+from prism_backends.redis.living import LivingRedis
 from prism_backends.takers import Takers
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -36,7 +37,7 @@ _LONGEST_PAUSE_S = 1.0
 """How long a take that waits trusts the feed."""
 
 
-class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
+class RedisQueue(LivingRedis, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by
@@ -63,7 +64,7 @@ class RedisQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, Qu
         self._feed: Feed | None = None
         self._opening = asyncio.Lock()
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Stop listening to other processes. A repeat does nothing."""
         feed, self._feed = self._feed, None
         if feed is not None:

@@ -9,6 +9,7 @@ from redis import exceptions as native
 import prism_testkit as prism
 from prism_backends.redis import streamscripts as scripts
 from prism_backends.redis.client import RedisClient, model_prefix, translated
+from prism_backends.redis.living import LivingRedis
 from prism_backends.redis.streamids import fields_of, id_of, offset_of, record_of
 from prism_backends.redis.streammembers import HORIZON_S, GroupKeys, RedisMember, company_of, evaluate
 from prism_backends.stream_arguments import check_key, check_offset, check_records, check_start
@@ -22,7 +23,7 @@ __all__ = ["RedisStream"]
 _RECORDS_AT_ONCE = 500
 
 
-class RedisStream(StreamBasic, StreamConsumerGroups):
+class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups):
     """Offsets hold the millisecond of the append, so they are not dense.
 
     A member counts as dead some seconds after its process was killed or stopped; one whose event loop is held up for as long
@@ -45,7 +46,7 @@ class RedisStream(StreamBasic, StreamConsumerGroups):
         self._company = company_of(client, self.backend_name)
         self._closed = False
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         self._company.abandon()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient
+from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.schema import above
 from prism_testkit.interfaces.errors import Closed, Conflict, NotFound
 from prism_testkit.interfaces.keyvalue import (
@@ -57,7 +58,7 @@ _SCAN_KEYS = f"SELECT key FROM keyvalue WHERE {_RANGE} ORDER BY key"
 _COUNT = f"SELECT count(*) FROM keyvalue WHERE {_RANGE}"
 
 
-class SqliteKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
+class SqliteKeyValue(LivingSqlite, KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
     """All six key-value interfaces. An expired row is hidden at its deadline, and removed by some later `set_with_ttl`."""
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:

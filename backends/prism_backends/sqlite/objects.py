@@ -10,6 +10,7 @@ import prism_testkit as prism
 from prism_backends.objects import CHUNK_BYTES, LIMITS, Description, Intake, Target, deadline_after
 from prism_backends.sqlite import objectrows as rows
 from prism_backends.sqlite.client import SqliteClient
+from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.objectdrafts import BLOCK_BYTES, drafting
 from prism_backends.sqlite.presence import Presence
 from prism_backends.sqlite.schema import above
@@ -42,7 +43,7 @@ _RETIRE_ALL = "UPDATE objects SET owner = '' WHERE namespace = :namespace AND bu
 _REMOVE_BUCKET = "DELETE FROM object_buckets WHERE namespace = :namespace AND bucket = :bucket"
 
 
-class SqliteObjectStorage(ObjectStorageConditional):
+class SqliteObjectStorage(LivingSqlite, ObjectStorageConditional):
     """Both object storage interfaces. An expired object is hidden at its deadline, and removed by some later write.
 
     Who streams a version that is replaced or removed meanwhile gets `Conflict` or `ObjectNotFound`.

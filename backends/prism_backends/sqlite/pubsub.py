@@ -12,6 +12,7 @@ from prism_backends.bell import Bell
 from prism_backends.pubsub_arguments import check_start
 from prism_backends.sqlite.client import SqliteClient
 from prism_backends.sqlite.listening import Listener, forget_gone_listeners
+from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.members import Member
 from prism_backends.sqlite.presence import Presence
 from prism_testkit.interfaces.errors import Closed
@@ -33,7 +34,7 @@ _STORE = "INSERT INTO pubsub_log (namespace, topic, headers, payload) VALUES (:n
 _LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = :namespace AND topic = :topic"
 
 
-class SqlitePubSub(PubSubBasic, PubSubPersistent):
+class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
     """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
 
     Plain messages are rows until everybody who listened has them, so there are no gaps. Persistent ones stay for ever: a
@@ -52,7 +53,7 @@ class SqlitePubSub(PubSubBasic, PubSubPersistent):
         self._published = 0
         self._closed = False
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Leave every subscription; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         for entered in list(self._entered):

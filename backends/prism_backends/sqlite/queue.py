@@ -12,6 +12,7 @@ from typing import TypeVar
 import prism_testkit as prism
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.sqlite.client import SqliteClient
+from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.messages import Messages, Row
 from prism_backends.takers import Takers
 from prism_testkit.interfaces.errors import Conflict
@@ -40,7 +41,7 @@ _LONGEST_PAUSE_S = 0.1
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 
 
-class SqliteQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
+class SqliteQueue(LivingSqlite, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
     """A message that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. A take that waits is woken by

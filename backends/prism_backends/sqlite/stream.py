@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 import prism_testkit as prism
 from prism_backends.sqlite.client import SqliteClient, Work
+from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.streamgroups import GroupRows, record_of
 from prism_backends.sqlite.streammembers import SqliteMember, company_of
 from prism_backends.stream_arguments import check_key, check_offset, check_records, check_start
@@ -43,7 +44,7 @@ _MOVE_FIRST = f"UPDATE stream SET first = :bound WHERE {_HERE}"
 _CREATE_GROUP = "INSERT INTO stream_group (namespace, stream, grp, position) VALUES (:namespace, :stream, :grp, :position)"
 
 
-class SqliteStream(StreamBasic, StreamConsumerGroups):
+class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups):
     """Both stream interfaces. Offsets are dense, from 1.
 
     A member counts as dead some seconds after its process was killed or stopped (see `Company`). A driver that is closed stops
@@ -64,7 +65,7 @@ class SqliteStream(StreamBasic, StreamConsumerGroups):
         self._company = company_of(client)
         self._closed = False
 
-    async def close(self) -> None:
+    async def _end(self) -> None:
         """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
         self._company.abandon()
