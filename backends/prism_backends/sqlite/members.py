@@ -3,7 +3,9 @@
 What was never delivered has no row but in the log: the subscription's ``position`` is before it. What was delivered and not
 confirmed has a row in ``pubsub_deliveries``: held by a ``member``, or given back, and then in line by ``turn``: a number of the
 log, its own for what comes back by leaving, the next one to be for what was nacked, and among the nacked by ``again``, which
-counts the nacks: so what is nacked for ever lets all others pass. A nacked row that waits has ``due_s``.
+counts the nacks: so what is nacked for ever lets all others pass. A nacked row that waits has ``due_s``. What stands behind
+an earlier message of its ordering key, which was delivered and not confirmed, has a row too, whose ``due_s`` is never reached;
+when that one is confirmed, it is in line.
 """
 
 import asyncio
@@ -12,7 +14,8 @@ import itertools
 import json
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,19 +64,25 @@ _COME_DUE = """UPDATE pubsub_deliveries SET due_s = NULL, turn =
   WHERE durable = :durable AND due_s <= :now_s"""
 _RETURNED = """SELECT turn, 0, again, seq FROM pubsub_deliveries WHERE durable = :durable AND member IS NULL AND due_s IS NULL
   ORDER BY turn, again, seq LIMIT :most"""
-_NEW = """SELECT seq, 1, 0, seq FROM pubsub_log WHERE namespace = :namespace AND topic = :topic AND seq > :position
-  ORDER BY seq LIMIT :most"""
+_NEW = """SELECT seq, key FROM pubsub_log WHERE namespace = :namespace AND topic = :topic AND seq > :position
+  ORDER BY seq"""
+_IS_BUSY = "SELECT EXISTS (SELECT 1 FROM pubsub_deliveries WHERE durable = :durable AND key = :key)"
+_STAND_BEHIND = """INSERT INTO pubsub_deliveries (namespace, durable, seq, turn, again, due_s, count, take, key)
+  VALUES (:namespace, :durable, :seq, :seq, 0, 9e999, 0, 0, :key)"""
 _MESSAGE = "SELECT headers, payload FROM pubsub_log WHERE seq = :seq"
-_HOLD = """INSERT INTO pubsub_deliveries (namespace, durable, seq, turn, again, count, member, take)
-  VALUES (:namespace, :durable, :seq, :seq, 0, 1, :member, :take)
+_HOLD = """INSERT INTO pubsub_deliveries (namespace, durable, seq, turn, again, count, member, take, key)
+  VALUES (:namespace, :durable, :seq, :seq, 0, 1, :member, :take, (SELECT key FROM pubsub_log WHERE seq = :seq))
   ON CONFLICT DO UPDATE SET count = count + 1, member = :member, take = :take"""
-_COUNT = "SELECT count FROM pubsub_deliveries WHERE durable = :durable AND seq = :seq"
+_COUNT = "SELECT count, key IS NOT NULL FROM pubsub_deliveries WHERE durable = :durable AND seq = :seq"
 _MOVE = "UPDATE pubsub_durables SET position = :seq WHERE durable = :durable AND position < :seq"
 _UNDO = """UPDATE pubsub_deliveries SET member = NULL, turn = seq, again = 0, count = count - 1
   WHERE durable = :durable AND member = :member AND take = :take"""
 
 _MINE = "durable = :durable AND seq = :seq AND member = :member AND take = :take"
 _ACK = f"DELETE FROM pubsub_deliveries WHERE {_MINE}"
+_KEY = f"SELECT key FROM pubsub_deliveries WHERE {_MINE} AND key IS NOT NULL"
+_FOLLOW = """UPDATE pubsub_deliveries SET due_s = NULL WHERE durable = :durable AND seq =
+  (SELECT min(seq) FROM pubsub_deliveries WHERE durable = :durable AND key = :key)"""
 _NEXT_AGAIN = "UPDATE pubsub_durables SET nacks = nacks + 1 WHERE durable = :durable"
 _NACK = f"""UPDATE pubsub_deliveries SET member = NULL, due_s = CASE WHEN :delay_s > 0 THEN :now_s + :delay_s END,
   turn = (SELECT max(seq) + 1 FROM pubsub_log WHERE namespace = :namespace AND topic = :topic),
@@ -90,7 +99,10 @@ class _Look:
 
 
 class Member(Deliveries):
-    """One member. A token is ``member.take.seq``: a take is one receive, so that all of it can be put back."""
+    """One member. A token is ``member.take.seq``, with ``.key`` behind it for a message that has an ordering key.
+
+    A take is one receive, so that all of it can be put back.
+    """
 
     def __init__(
         self,
@@ -150,7 +162,9 @@ class Member(Deliveries):
         self._check_left("ack")
         rows = self._held(tokens_of(deliveries, "ack", _ME))
         if rows:
-            await self._client.write(f"ack {self._what}", lambda connection, now_s: _each(connection, _ACK, rows))
+            follow = await self._client.write(f"ack {self._what}", partial(_confirm, rows))
+            if follow:
+                self._bell.ring()
 
     async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
         self._check_left("nack")
@@ -170,7 +184,8 @@ class Member(Deliveries):
         """Return the rows that tokens of this member stand for; those of others it does not hold."""
         parts = [token.split(".") for token in tokens]
         member = str(self._row["member"])
-        return [{**self._row, "take": int(part[1]), "seq": int(part[2])} for part in parts if part[0] == member]
+        named = [{"take": int(part[1]), "seq": int(part[2]), "keyed": len(part) > 3} for part in parts if part[0] == member]
+        return [{**self._row, **names} for names in named]
 
     def _check_left(self, operation: str) -> None:
         if self._left:
@@ -218,23 +233,43 @@ class Member(Deliveries):
             return []
         connection.execute(_COME_DUE, {**row, "now_s": now_s})
         returned = connection.execute(_RETURNED, row).fetchall()
-        new = connection.execute(_NEW, {**row, "position": state[0]}).fetchall()
         taken: list[Delivery] = []
         size = 0
-        for *_, seq in itertools.islice(heapq.merge(returned, new), most):
-            taken.append(self._hold({**row, "seq": seq}, connection))
-            size += len(taken[-1].message.payload)
-            if size >= _MOST_BYTES:
-                break
+        with closing(connection.execute(_NEW, {**row, "position": state[0]})) as cursor:
+            for *_, seq in itertools.islice(heapq.merge(returned, _free(connection, row, cursor)), most):
+                taken.append(self._hold({**row, "seq": seq}, connection))
+                size += len(taken[-1].message.payload)
+                if size >= _MOST_BYTES:
+                    break
         return taken
 
     def _hold(self, row: dict[str, object], connection: sqlite3.Connection) -> Delivery:
         connection.execute(_HOLD, row)
         connection.execute(_MOVE, row)
-        (count,) = connection.execute(_COUNT, row).fetchone()
+        count, keyed = connection.execute(_COUNT, row).fetchone()
         headers, payload = connection.execute(_MESSAGE, row).fetchone()
         message = Message(str(row["seq"]), self._topic, payload, json.loads(headers))
-        return Delivery(message, count, f"{row['member']}.{row['take']}.{row['seq']}")
+        return Delivery(message, count, f"{row['member']}.{row['take']}.{row['seq']}{'.key' if keyed else ''}")
+
+
+def _confirm(rows: list[dict[str, object]], connection: sqlite3.Connection, now_s: float) -> bool:
+    """Be done with what is held; tell whether a message that stood behind one of these can come now."""
+    keyed = [(row, found) for row in rows if row["keyed"] and (found := connection.execute(_KEY, row).fetchone())]
+    _each(connection, _ACK, rows)
+    _each(connection, _FOLLOW, [{**row, "key": key} for row, (key,) in keyed])
+    return bool(keyed)
+
+
+def _free(
+    connection: sqlite3.Connection, row: dict[str, object], new: Iterable[tuple[int, bytes | None]]
+) -> Iterator[tuple[int, ...]]:
+    """Yield what was never delivered and may be, as it is asked for; what stands behind an earlier one of its key is noted so."""
+    for seq, key in new:
+        if key is None or not connection.execute(_IS_BUSY, {**row, "key": key}).fetchone()[0]:
+            yield seq, 1, 0, seq
+        else:
+            connection.execute(_STAND_BEHIND, {**row, "seq": seq, "key": key})
+            connection.execute(_MOVE, {**row, "seq": seq})
 
 
 def _each(connection: sqlite3.Connection, sql: str, rows: Iterable[dict[str, object]]) -> None:

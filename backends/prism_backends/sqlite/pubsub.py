@@ -2,24 +2,28 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import ClassVar, TypeVar
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
 from prism_backends.pubsub_arguments import check_start
+from prism_backends.pubsub_matching import carries, matches
 from prism_backends.sqlite.client import SqliteClient
-from prism_backends.sqlite.listening import Listener, forget_gone_listeners
+from prism_backends.sqlite.listening import EVERY_TOPIC, Listener, forget_gone_listeners
 from prism_backends.sqlite.living import LivingSqlite
 from prism_backends.sqlite.members import Member
 from prism_backends.sqlite.presence import Presence
 from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.keyvalue import Bytes
-from prism_testkit.interfaces.pubsub import Deliveries, PubSubBasic, PubSubPersistent, Start, Subscription
+from prism_testkit.interfaces.pubsub import Deliveries, Message, PubSubBasic, PubSubPersistent, Start, Subscription
+from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
+from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
+from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
-__all__ = ["SqlitePubSub"]
+__all__ = ["SqlitePubSub", "SqlitePubSubFlavours"]
 
 E = TypeVar("E", Listener, Member)
 
@@ -29,8 +33,9 @@ _LOOK_EACH = 100
 
 _SAY = "INSERT INTO pubsub_messages (namespace, topic, headers, payload) VALUES (:namespace, :topic, :headers, :payload)"
 _UNSAY = """DELETE FROM pubsub_messages WHERE seq = :seq AND NOT EXISTS
-  (SELECT 1 FROM pubsub_listeners WHERE namespace = :namespace AND topic = :topic)"""
-_STORE = "INSERT INTO pubsub_log (namespace, topic, headers, payload) VALUES (:namespace, :topic, :headers, :payload)"
+  (SELECT 1 FROM pubsub_listeners WHERE namespace = :namespace AND topic IN (:topic, x''))"""
+_STORE = """INSERT INTO pubsub_log (namespace, topic, key, headers, payload)
+  VALUES (:namespace, :topic, :key, :headers, :payload)"""
 _LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = :namespace AND topic = :topic"
 
 
@@ -67,7 +72,7 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
 
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         row = self._message("publish_persistent", topic, payload, headers)
-        return await self._publish(f"publish_persistent {topic[:40]!a}", partial(_insert, _STORE, row))
+        return await self._publish(f"publish_persistent {topic[:40]!a}", partial(_insert, _STORE, {**row, "key": None}))
 
     async def _publish(self, what: str, work: "partial[int]") -> str:
         seq = await self._client.write(what, work)
@@ -83,9 +88,12 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:
-        name = self._name("subscribe", topic)
-        async with self._inside(Listener(self._client, self._presence, self._bell, self._namespace, topic, name)) as listener:
+        async with self._listening(self._name("subscribe", topic), topic, lambda message: True) as listener:
             yield listener
+
+    def _listening(self, topic: bytes, what: str, wants: Callable[[Message], bool]) -> AbstractAsyncContextManager[Listener]:
+        here = {"namespace": self._namespace, "topic": topic}
+        return self._inside(Listener(self._client, self._presence, self._bell, here, what, wants))
 
     @asynccontextmanager
     async def subscribe_durable(self, topic: str, name: str, start: Start = "new") -> AsyncIterator[Deliveries]:
@@ -104,9 +112,12 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
         last = await self._client.read(f"last_message_id {topic[:40]!a}", work)
         return None if last is None else str(last)
 
-    def _name(self, operation: str, name: str) -> bytes:
+    def _check_open(self, operation: str) -> None:
         if self._closed:
             raise Closed(f"{_ME}: {operation}: the driver is closed")
+
+    def _name(self, operation: str, name: str) -> bytes:
+        self._check_open(operation)
         return prism.check_name(name, operation, _ME)
 
     def _message(self, operation: str, topic: str, payload: Bytes, headers: Mapping[str, str] | None) -> dict[str, object]:
@@ -129,6 +140,29 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
     async def _leave(self, entered: Listener | Member) -> None:
         self._entered.pop(entered, None)
         await entered.leave()
+
+
+class SqlitePubSubFlavours(SqlitePubSub, PubSubWildcards, PubSubFiltering, PubSubOrdering):
+    """What `SqlitePubSub` is to claim as soon as there are checks of it."""
+
+    @asynccontextmanager
+    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
+        self._check_open("subscribe_pattern")
+        tokens = prism.check_pattern(pattern, "subscribe_pattern", _ME)
+        async with self._listening(EVERY_TOPIC, pattern, lambda message: matches(tokens, message.topic)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        name = self._name("subscribe_filtered", topic)
+        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
+        async with self._listening(name, topic, lambda message: carries(message.headers, asked)) as listener:
+            yield listener
+
+    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        row = self._message("publish_ordered", topic, payload, headers)
+        row["key"] = prism.check_name(ordering_key, "publish_ordered: ordering key", _ME)
+        return await self._publish(f"publish_ordered {topic[:40]!a}", partial(_insert, _STORE, row))
 
 
 def _insert(sql: str, row: Mapping[str, object], connection: sqlite3.Connection, now_s: float) -> int:

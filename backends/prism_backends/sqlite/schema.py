@@ -48,7 +48,7 @@ CREATE TABLE pubsub_listeners (
 CREATE INDEX pubsub_listeners_topics ON pubsub_listeners (namespace, topic, position);
 CREATE TABLE pubsub_log (
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  namespace BLOB NOT NULL, topic BLOB NOT NULL, headers TEXT NOT NULL, payload BLOB NOT NULL
+  namespace BLOB NOT NULL, topic BLOB NOT NULL, key BLOB, headers TEXT NOT NULL, payload BLOB NOT NULL
 );
 CREATE INDEX pubsub_log_topics ON pubsub_log (namespace, topic, seq);
 CREATE TABLE pubsub_durables (
@@ -64,11 +64,12 @@ CREATE INDEX pubsub_members_durables ON pubsub_members (durable);
 CREATE TABLE pubsub_deliveries (
   namespace BLOB NOT NULL, durable INTEGER NOT NULL, seq INTEGER NOT NULL,
   turn INTEGER NOT NULL, again INTEGER NOT NULL, due_s REAL,
-  count INTEGER NOT NULL, member INTEGER, take INTEGER NOT NULL,
+  count INTEGER NOT NULL, member INTEGER, take INTEGER NOT NULL, key BLOB,
   PRIMARY KEY (durable, seq)
 ) WITHOUT ROWID;
 CREATE INDEX pubsub_deliveries_line ON pubsub_deliveries (durable, turn, again, seq) WHERE member IS NULL AND due_s IS NULL;
 CREATE INDEX pubsub_deliveries_due ON pubsub_deliveries (durable, due_s) WHERE due_s IS NOT NULL;
+CREATE INDEX pubsub_deliveries_keys ON pubsub_deliveries (durable, key, seq) WHERE key IS NOT NULL;
 """
 
 _STREAM = """
