@@ -2,16 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from nats import errors as native
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NativeSubscription
 
-__all__ = ["TIMEOUT_S", "Connection", "Lost"]
+__all__ = ["TIMEOUT_S", "Connection", "Lost", "Subscription"]
 
 TIMEOUT_S = 10.0
 """How long one call may take, connecting included, before it raises `OperationTimeout`."""
@@ -95,20 +96,27 @@ class Connection:
             await self._raw.close()
         self._lose()
 
-    async def subscribe(self, subject: str, heard: Callable[[Msg], None]) -> Callable[[], Awaitable[None]]:
-        """Hand each message of ``subject`` to ``heard``, which must not raise; return what ends that."""
+    def new_inbox(self) -> str:
+        """Return a subject that nobody else uses."""
+        return self._raw.new_inbox()
+
+    @contextmanager
+    def watching(self, lose: Callable[[], None]) -> Iterator[None]:
+        """Call ``lose`` if the connection is lost within the block."""
+        token = self._expect(lambda message: lose())
+        try:
+            yield
+        finally:
+            del self._expected[token]
+
+    async def subscribe(self, subject: str, heard: Callable[[Msg], None]) -> "Subscription":
+        """Hand each message of ``subject`` to ``heard``, which must not raise."""
 
         async def hear(message: Msg) -> None:
             heard(message)
 
         self._check()
-        subscription = await self._raw.subscribe(subject, cb=hear, pending_msgs_limit=0, pending_bytes_limit=0)
-
-        async def end() -> None:
-            with suppress(native.Error):
-                await subscription.unsubscribe()
-
-        return end
+        return Subscription(await self._raw.subscribe(subject, cb=hear, pending_msgs_limit=0, pending_bytes_limit=0))
 
     async def sync(self) -> None:
         """Return when the server did what was sent before, and everything that it sent before was heard."""
@@ -176,6 +184,23 @@ class Connection:
     def _check(self) -> None:
         if self.is_lost:
             raise Lost("the connection was lost")
+
+
+class Subscription:
+    """What hears the messages of one subject, until it is ended."""
+
+    def __init__(self, subscription: NativeSubscription) -> None:
+        self._native = subscription
+
+    async def end(self) -> None:
+        """Hear no more. A repeat does nothing."""
+        with suppress(native.Error):
+            await self._native.unsubscribe()
+
+    async def drain(self) -> None:
+        """Ask for no more, and return when everything was heard that the server had sent until then."""
+        with suppress(native.Error):
+            await self._native.drain()  # type: ignore[no-untyped-call]
 
 
 def _settle(future: "asyncio.Future[Msg]", message: Msg | None) -> None:

@@ -85,11 +85,11 @@ class Listener(Subscription):
 
     async def _subscribed(self) -> Connection:
         connection = await self._client.connection()
-        self._end = await connection.subscribe(self._subject, self._put)
+        self._subscription = await connection.subscribe(self._subject, self._put)
         try:
             await connection.sync()
         except BaseException:
-            await self._end()
+            await self._subscription.end()
             raise
         return connection
 
@@ -103,7 +103,7 @@ class Listener(Subscription):
                 connection = await self._resubscribed()
                 self._connection = connection
         finally:
-            await self._end()
+            await self._subscription.end()
 
     async def _resubscribed(self) -> Connection:
         wait_s = _FIRST_RETRY_S

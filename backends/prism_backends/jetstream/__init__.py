@@ -1,0 +1,24 @@
+"""JetStream, which keeps what NATS sends, over nats-py. Importing this is the first moment nats-py is needed."""
+
+import prism_testkit as prism
+from prism_backends.jetstream.cleaning import clean
+from prism_backends.jetstream.stream import JetStreamStream
+from prism_backends.nats.client import NatsClient, connect
+from prism_backends.nats.server import jetstream_server
+from prism_testkit.registry import Registry
+
+__all__ = ["JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
+
+jetstream = prism.Backend(
+    name="jetstream",
+    connect=connect,
+    drivers=[JetStreamStream],
+    clean=clean,
+    traits=prism.Traits(durability="process"),
+    server=jetstream_server(),
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(jetstream)
