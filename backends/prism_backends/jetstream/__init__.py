@@ -2,17 +2,18 @@
 
 import prism_testkit as prism
 from prism_backends.jetstream.cleaning import clean
+from prism_backends.jetstream.pubsub import JetStreamPubSub
 from prism_backends.jetstream.stream import JetStreamStream
 from prism_backends.nats.client import NatsClient, connect
 from prism_backends.nats.server import jetstream_server
 from prism_testkit.registry import Registry
 
-__all__ = ["JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
+__all__ = ["JetStreamPubSub", "JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
 
 jetstream = prism.Backend(
     name="jetstream",
     connect=connect,
-    drivers=[JetStreamStream],
+    drivers=[JetStreamPubSub, JetStreamStream],
     clean=clean,
     traits=prism.Traits(durability="process"),
     server=jetstream_server(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,7 @@ from prism_backends.nats.connection import Connection
 from prism_testkit.interfaces import errors
 
 __all__ = [
-    "CONSUMER_EXISTS",
-    "CONSUMER_NOT_FOUND",
+    "ACK_WAIT_S",
     "NO_MESSAGE",
     "STREAM_NOT_FOUND",
     "WRONG_SEQUENCE",
@@ -28,9 +28,12 @@ __all__ = [
     "stream_config",
 ]
 
+ACK_WAIT_S = 4.0
+"""A durable consumer gives to others what was held for so long without a sign of life."""
+
 STREAM_NOT_FOUND = 10059
-CONSUMER_NOT_FOUND = 10014
-CONSUMER_EXISTS = 10148
+_CONSUMER_NOT_FOUND = 10014
+_CONSUMER_EXISTS = 10148
 WRONG_SEQUENCE = 10071
 NO_MESSAGE = frozenset((10037, 10057))
 _PAUSES_S = (0.0, 0.01, 0.1)
@@ -77,6 +80,20 @@ def stream_config(name: str, *subjects: str, **more: Any) -> dict[str, Any]:
         "max_msg_size": -1,
         "allow_direct": True,
     } | more
+
+
+def _consumer_config(name: str, first: int) -> dict[str, Any]:
+    return {
+        "durable_name": name,
+        "name": name,
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT_S * 1e9),
+        "deliver_policy": "by_start_sequence",
+        "opt_start_seq": max(1, first),
+        "max_deliver": -1,
+        "max_ack_pending": -1,
+        "replay_policy": "instant",
+    }
 
 
 class JetStream:
@@ -139,9 +156,24 @@ class JetStream:
         except NoResponse as error:
             raise self.away(what) from error
         except Refused as error:
-            if error.code in (STREAM_NOT_FOUND, CONSUMER_NOT_FOUND):
+            if error.code in (STREAM_NOT_FOUND, _CONSUMER_NOT_FOUND):
                 return None
             raise self.refused(what, error) from error
+
+    async def make_consumer(self, what: str, stream: str, name: str, first: int) -> bool:
+        """Make a durable consumer that begins with the sequence ``first``; False if there is one of that name."""
+        # Another one of the same configuration would be no error; so no two are the same.
+        config = _consumer_config(name, first) | {"metadata": {"made": secrets.token_hex(8)}}
+        body = {"stream_name": stream, "action": "create", "config": config}
+        try:
+            await self.api(what, f"CONSUMER.CREATE.{stream}.{name}", body)
+        except NoResponse as error:
+            raise self.away(what) from error
+        except Refused as error:
+            if error.code == _CONSUMER_EXISTS:
+                return False
+            raise self.refused(what, error) from error
+        return True
 
     async def page(self, what: str, stream: str, start: int, most: int, most_bytes: int, subject: str = ">") -> list[Stored]:
         """Return up to ``most`` messages from a sequence on; as many as fit ``most_bytes``, and one at least if there is one."""

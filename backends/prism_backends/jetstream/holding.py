@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from nats.aio.msg import Msg
 
 from prism_backends.cancellation import begun, ended
-from prism_backends.jetstream.api import JetStream, NoResponse
+from prism_backends.jetstream.api import ACK_WAIT_S, JetStream, NoResponse
 from prism_backends.jetstream.inbox import Inbox
 from prism_backends.jetstream.presence import Presence
 from prism_backends.nats.client import FAILURES, translated
 from prism_testkit.interfaces.errors import BackendUnavailable, Closed, PrismError
 
-__all__ = ["ACK_WAIT_S", "MEMBER_TIMEOUT_S", "Holding", "Taken", "consumer_config"]
+__all__ = ["MEMBER_TIMEOUT_S", "Holding", "Taken"]
 
-ACK_WAIT_S = 4.0
-"""The server gives to others what was held for so long without a sign of life."""
 MEMBER_TIMEOUT_S = 6.0
 _BEAT_S = 1.0
 _MARGIN_S = 0.5
@@ -39,21 +37,6 @@ class Taken:
     count: int
     at_ns: int
     data: bytes
-
-
-def consumer_config(name: str, first: int, **more: object) -> dict[str, object]:
-    """Return the configuration of a durable consumer that begins with the message of sequence ``first`` or the next."""
-    return {
-        "durable_name": name,
-        "name": name,
-        "ack_policy": "explicit",
-        "ack_wait": int(ACK_WAIT_S * 1e9),
-        "deliver_policy": "by_start_sequence",
-        "opt_start_seq": max(1, first),
-        "max_deliver": -1,
-        "max_ack_pending": -1,
-        "replay_policy": "instant",
-    } | more
 
 
 class Holding:

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import prism_testkit as prism
-from prism_backends.jetstream.api import CONSUMER_EXISTS, JetStream, NoResponse, Refused, stream_config
-from prism_backends.jetstream.holding import MEMBER_TIMEOUT_S, Holding, Taken, consumer_config
+from prism_backends.jetstream.api import JetStream, NoResponse, Refused, stream_config
+from prism_backends.jetstream.holding import MEMBER_TIMEOUT_S, Holding, Taken
 from prism_backends.jetstream.presence import Presence, count_present
 from prism_backends.nats.client import NatsClient
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
@@ -114,15 +114,8 @@ class JetStreamStream(StreamBasic, StreamConsumerGroups):
         if start == "latest":
             _, last = await self._ends(what, name)
             first = last + 1
-        # Another one of the same configuration would be no error; so no two are the same.
-        config = consumer_config(consumer, first, metadata={"made": secrets.token_hex(8)})
-        body = {"stream_name": name, "action": "create", "config": config}
-        try:
-            await self.server.api(what, f"CONSUMER.CREATE.{name}.{consumer}", body)
-        except (Refused, NoResponse) as error:
-            if isinstance(error, Refused) and error.code == CONSUMER_EXISTS:
-                raise AlreadyExists(f"{what}: there is a group {group[:40]!a} already") from error
-            raise self._failed(what, error) from error
+        if not await self.server.make_consumer(what, name, consumer, first):
+            raise AlreadyExists(f"{what}: there is a group {group[:40]!a} already")
 
     @asynccontextmanager
     async def join(self, stream: str, group: str, consumer: str) -> AsyncIterator[Member]:
