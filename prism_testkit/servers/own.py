@@ -3,7 +3,6 @@
 import asyncio
 import math
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -12,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from prism_testkit.backend import Server
+from prism_testkit.servers.accounts import Account, hand_over, unprivileged
 from prism_testkit.servers.directories import remove_directory
 from prism_testkit.servers.masking import describe, mask
 from prism_testkit.servers.ports import is_free, listens
-from prism_testkit.servers.processes import Identity, identify, is_running, kill_group, spawn
+from prism_testkit.servers.processes import Identity, identify, is_running, kill_group, spawn, wait_for
 from prism_testkit.servers.records import Record, locked
+from prism_testkit.servers.segments import remove_segments
 from prism_testkit.servers.templates import copy_template
 from prism_testkit.servers.unavailable import ServerUnavailable
 
@@ -56,11 +57,21 @@ class OwnServer:
     def make_directory(self, template: Path | None) -> None:
         self.record.directory.mkdir(mode=0o700)
         copy_template(template, self.data)
+        account = self._account
+        if account is not None:
+            hand_over(self.record.directory, account)
 
     async def launch(self, deadline_s: float) -> None:
         """Start the process and wait until it is usable; raise `ServerUnavailable`, `PortTaken` if that was the reason."""
         try:
-            self._child = spawn(self.argv, directory=self.data, output=self._output, env=self.server.env, outlive=self.record.kept)
+            self._child = spawn(
+                self.argv,
+                directory=self.data,
+                output=self._output,
+                env=self.server.env,
+                outlive=self.record.kept,
+                account=self._account,
+            )
         except OSError as error:
             raise self._unavailable(f"{self.argv[0]} cannot be run: {error.strerror}") from error
         # A process that ended at once leaves a record without one, which is true.
@@ -93,9 +104,10 @@ class OwnServer:
         return True
 
     async def kill(self) -> None:
-        """Kill it and wait until it is gone."""
-        self._kill()
-        await _until(lambda: not self.alive())
+        """Kill it, with all that it started, and wait until they are gone."""
+        others = self._kill()
+        await _until(lambda: not self.alive() and not any(map(is_running, others)))
+        self._remove_segments()
 
     async def end(self) -> None:
         """Ask it to end, and kill it if it has not within the grace; nothing if it has ended."""
@@ -106,9 +118,11 @@ class OwnServer:
 
     def discard(self) -> None:
         """Kill it if it still runs, and remove its directory and its record. What cannot be removed stays on record."""
-        self._kill()
+        others = self._kill()
         if self._child is not None:
             self._child.wait(_GRACE_S)
+        wait_for(others)
+        self._remove_segments()
         if remove_directory(self.record.directory) or not self.record.directory.exists():
             self.record.remove(self._state)
 
@@ -145,15 +159,22 @@ class OwnServer:
             self.record = replace(self.record.latest(self._state), **fields)
             self.record.write(self._state)
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            kill_group(self._process)
+    @property
+    def _account(self) -> Account | None:
+        return unprivileged() if self.server.unprivileged else None
+
+    def _kill(self) -> list[Identity]:
+        return kill_group(self._process) if self._process is not None else []
+
+    def _remove_segments(self) -> None:
+        if self.record.process is not None:
+            remove_segments(self.record.process)
 
     def _ask_to_end(self) -> None:
         if self._child is not None:
-            self._child.terminate()
+            self._child.send_signal(self.server.stop_signal)
         elif self.record.process is not None and is_running(self.record.process):
-            os.kill(self.record.process.pid, signal.SIGTERM)
+            os.kill(self.record.process.pid, self.server.stop_signal)
 
     async def _until_ready(self, deadline: float, deadline_s: float) -> None:
         step, last = _STEP_S, "nothing answered"

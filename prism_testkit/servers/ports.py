@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from prism_testkit.servers.families import family
+
 __all__ = ["free_ports", "is_free", "listens"]
 
 _LOOPBACK = "127.0.0.1"
@@ -71,7 +73,7 @@ def listens(port: int, leader: int) -> bool | None:
     if not sockets:
         return None
     try:
-        return _holds(leader, sockets) or any(_holds(pid, sockets) for pid in _family(leader))
+        return _holds(leader, sockets) or any(_holds(pid, sockets) for pid in family(leader))
     except PermissionError:
         return None
 
@@ -102,24 +104,3 @@ def _link(descriptor: Path) -> str:
         return str(descriptor.readlink())
     except FileNotFoundError:
         return ""
-
-
-def _family(leader: int) -> set[int]:
-    """Return ``leader`` and all that descend from it or share its session (a wrapper may start a session of its own)."""
-    processes = list(_processes())
-    family = {leader}
-    while more := {pid for pid, parent, session in processes if pid not in family and (parent in family or session == leader)}:
-        family |= more
-    return family
-
-
-def _processes() -> Iterator[tuple[int, int, int]]:
-    """Yield (pid, parent, session) of every process: proc_pid_stat(5), fields 1, 4 and 6."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            _, parent, _, session = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        yield int(entry.name), int(parent), int(session)

@@ -7,12 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Identity", "identify", "is_running", "kill_group", "spawn"]
+from prism_testkit.servers.accounts import Account
+from prism_testkit.servers.families import family
+
+__all__ = ["Identity", "identify", "is_running", "kill_group", "spawn", "wait_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +58,44 @@ def _started_elsewhere(pid: int) -> str:
     return "" if state.startswith("Z") else started.strip()
 
 
-# Not a preexec_fn: Python code between fork and exec can deadlock when there are threads, and newer Pythons warn about it.
-_DIE_WITH_PARENT = """
-import ctypes, os, signal, sys
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the process that asked for this server is gone")
+# Not a preexec_fn: Python code between fork and exec can deadlock when there are threads, and newer Pythons warn about it. Nor
+# Popen's own ``user``: the Python that runs this may lie where that user cannot go. The user comes first, because a change of it
+# clears the signal: prctl(2). What is imported later than that (execvp does: warnings) may be out of reach too.
+_BECOME = """
+import ctypes, os, signal, sys, warnings
+parent, uid, gid = map(int, sys.argv[1:4])
 try:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    if uid:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    if parent:
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            sys.exit("the process that asked for this server is gone")
+    os.execvp(sys.argv[4], sys.argv[4:])
 except OSError as error:
-    sys.exit(f"cannot run {sys.argv[2]}: {error.strerror}")
+    sys.exit(f"cannot run {sys.argv[4]}" + (f" as user {uid}" if uid else "") + f": {error.strerror}")
 """
 
 
 def spawn(
-    argv: Sequence[str], *, directory: Path, output: Path, env: Mapping[str, str], outlive: bool = False
+    argv: Sequence[str],
+    *,
+    directory: Path,
+    output: Path,
+    env: Mapping[str, str],
+    outlive: bool = False,
+    account: Account | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start ``argv`` in ``directory``, in a session of its own, its output appended to ``output``.
+    """Start ``argv`` in ``directory``, in a session of its own, its output appended to ``output``, as ``account`` if there is one.
 
     On Linux the kernel kills it when this process dies, unless it shall ``outlive`` it. Raise ``OSError`` if it cannot be run.
     """
     tied = not outlive and platform.system() == "Linux" and bool(sys.executable)
-    wrapper = [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid())] if tied else []
+    become = [os.getpid() if tied else 0, account.uid if account else 0, account.gid if account else 0]
+    wrapper = [sys.executable, "-I", "-S", "-c", _BECOME, *map(str, become)] if tied or account else []
 
     def fork() -> "subprocess.Popen[bytes]":
         with output.open("ab") as sink:
@@ -100,15 +120,30 @@ def _forker() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="prism-servers")
 
 
-def kill_group(process: "subprocess.Popen[bytes] | Identity") -> None:
-    """Send SIGKILL to a process that `spawn` started and to its children; nothing if it is gone.
+def kill_group(process: "subprocess.Popen[bytes] | Identity") -> list[Identity]:
+    """Send SIGKILL to a process that `spawn` started and to all that descend from it; nothing if it is gone.
 
-    A child that was not waited for keeps its number, so the number cannot be somebody else's.
+    Return those that were in sessions of their own, for who must know that nobody is left: they end a moment later. A child that
+    was not waited for keeps its number, so the number cannot be somebody else's.
     """
     here = is_running(process) if isinstance(process, Identity) else process.returncode is None
     if not here:
-        return
+        return []
     try:
+        os.killpg(process.pid, signal.SIGSTOP)  # or it could start another while we look
+        others = [found for pid in family(process.pid) - {process.pid} if (found := identify(pid)) is not None]
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
-        return  # it went in between
+        return []  # it went in between
+    for other in others:
+        if is_running(other):
+            with suppress(ProcessLookupError):
+                os.kill(other.pid, signal.SIGKILL)
+    return others
+
+
+def wait_for(processes: Collection[Identity], within_s: float = 10.0) -> None:
+    """Return when none of them runs any more: what they would write comes back otherwise. Given up after ``within_s``."""
+    deadline = time.monotonic() + within_s
+    while any(map(is_running, processes)) and time.monotonic() < deadline:
+        time.sleep(0.002)

@@ -1,16 +1,14 @@
 """Cleaning up after runs that were killed before they could."""
 
-import time
 from pathlib import Path
 
 from prism_testkit.servers.directories import remove_directory
-from prism_testkit.servers.processes import Identity, is_running, kill_group
+from prism_testkit.servers.processes import Identity, is_running, kill_group, wait_for
 from prism_testkit.servers.records import Record, locked, records
+from prism_testkit.servers.segments import remove_segments
 from prism_testkit.servers.templates import sweep_templates
 
 __all__ = ["leftovers", "sweep"]
-
-_GONE_WITHIN_S = 10.0
 
 
 def sweep(state: Path, *, kept: bool = False) -> list[str]:
@@ -37,6 +35,8 @@ def _sweep(record: Record, state: Path, kept: bool) -> str:
     if not _is_left(record, kept):
         return ""
     stopped = record.process is not None and _end(record.process)
+    if record.process is not None:
+        remove_segments(record.process)
     what = f"{record.name} of run {record.run_id}"
     if not remove_directory(record.directory) and record.directory.exists():
         return f"{what}: could not remove {record.directory}"
@@ -48,8 +48,5 @@ def _end(process: Identity) -> bool:
     """Kill the process if it still runs; True if it did. Waits until it is gone, for what it would write comes back otherwise."""
     if not is_running(process):
         return False
-    kill_group(process)
-    deadline = time.monotonic() + _GONE_WITHIN_S
-    while is_running(process) and time.monotonic() < deadline:
-        time.sleep(0.002)
+    wait_for([process, *kill_group(process)])
     return True

@@ -1,0 +1,23 @@
+"""PostgreSQL over asyncpg. Importing this is the first moment asyncpg is needed."""
+
+import prism_testkit as prism
+from prism_backends.postgres.client import PostgresClient, clean, connect
+from prism_backends.postgres.keyvalue import PostgresKeyValue
+from prism_backends.postgres.server import server
+from prism_testkit.registry import Registry
+
+__all__ = ["PostgresClient", "PostgresKeyValue", "postgres", "prism_register_backends"]
+
+postgres = prism.Backend(
+    name="postgres",
+    connect=connect,
+    drivers=[PostgresKeyValue],
+    clean=clean,
+    traits=prism.Traits(durability="process"),
+    server=server(),
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(postgres)

@@ -1,0 +1,35 @@
+"""What a database holds: one schema, named after its own text, so that two versions of this never meet in one.
+
+Every table has a ``namespace``, by which the rows of one case are found and removed. Names are bytea: a text cannot hold NUL, and
+its collation may order, or compare, as people do. The schema stays when a run is over, without rows.
+"""
+
+import hashlib
+import re
+
+from prism_backends.postgres.keyvalue_sql import KEYVALUE
+
+__all__ = ["NAME", "SCHEMA", "namespaces"]
+
+_NAMESPACE_WIDTH = 24
+_MODELS = KEYVALUE
+_TABLES = re.findall(r"^CREATE TABLE (\w+)", _MODELS, re.MULTILINE)
+_CLEAN = "\n".join(f"DELETE FROM {table} WHERE namespace >= low AND namespace < high;" for table in _TABLES)
+_ALL = f"""{_MODELS}
+CREATE FUNCTION clean(low bytea, high bytea) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+{_CLEAN}
+END $$;
+CREATE VIEW complete AS SELECT true;
+"""
+
+NAME = f"prism_{hashlib.sha256(_ALL.encode()).hexdigest()[:12]}"
+SCHEMA = f"CREATE SCHEMA {NAME};\nSET LOCAL search_path = {NAME};\n{_ALL}"
+"""To be run in one transaction. ``complete`` is there when all else is."""
+
+
+def namespaces(prefix: str) -> tuple[bytes, bytes]:
+    """Return the lowest namespace that begins with ``prefix``, and what is above all of them."""
+    if not re.fullmatch(rf"[0-9a-z]{{1,{_NAMESPACE_WIDTH}}}", prefix):
+        raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
+    data = prefix.encode()
+    return data, data[:-1] + bytes([data[-1] + 1])
