@@ -194,7 +194,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     promise = getattr(cause, "prism_promise", "") or getattr(cause, "promise", "") or run.check.promises[0]
     entries = record.entries
     message, expected, got, trace = _judge(cause, record, run.worker.watchdog.deadline_s)
-    steps, left_out = steps_of(entries)
+    steps, numbers = steps_of(entries)
     failure = Failure(
         promise=promise,
         promise_text=promise_text(promise) or run.check.doc,
@@ -202,7 +202,8 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         expected=expected,
         got=got,
         steps=steps,
-        steps_left_out=left_out,
+        step_numbers=numbers,
+        steps_left_out=len(entries) - len(steps),
         arguments={name: _told(name, value, record) for name, value in record.arguments.items()},
         namespace=record.namespace,
         cases_before=run.first_at,

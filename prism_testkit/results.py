@@ -25,6 +25,7 @@ class Failure(_Model):
     expected: str | None = None
     got: str | None = None
     steps: list[str] = Field(default_factory=list, description="The calls of the failing case with their results, in order")
+    step_numbers: list[int] = Field(default_factory=list, description="Which of all calls those are, from 1; empty: all of them")
     steps_left_out: int = Field(default=0, description="How many steps stand before or between those shown")
     arguments: dict[str, str] = Field(default_factory=dict, description="The data of the case, shortened")
     namespace: str = ""

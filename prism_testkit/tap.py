@@ -147,7 +147,7 @@ class Tap:
 
         managers: list[AbstractAsyncContextManager[Any]] = []
 
-        async def begin() -> Any:
+        async def begin(*args: Any, **kwargs: Any) -> Any:
             managers.append(function(*args, **kwargs))
             entered = await managers[0].__aenter__()
             if self.incarnation is not None:
@@ -159,7 +159,7 @@ class Tap:
                 self.incarnation.entered.remove(managers[0])
             return await managers[0].__aexit__(*raised)
 
-        entered = await self.call(operation, begin, (), {})
+        entered = await self.call(operation, begin, args, kwargs)
         leave = f"{operation}.exit"
         try:
             yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prism_testkit.case import CLOCK
 from prism_testkit.outcomes import Outcome
+from prism_testkit.reports.briefly import briefly
 from prism_testkit.reports.text import clip, plain, show
 from prism_testkit.results import CheckResult, Failure
 
@@ -21,6 +22,9 @@ _STEP = _WIDTH - 8
 _INDENT = "  "
 _LABEL = 10
 _MOST_LINES = 16
+_LAST_ALIKE = 3
+_MOST_VALUES = 6
+"""By position; more there are only of deliveries."""
 _CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
 
 
@@ -50,19 +54,33 @@ def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
     return _coloured(story) if colour else story
 
 
-def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], int]:
-    """Return the calls of a history in the order in which they began, one line each, and how many were left out.
+def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], list[int]]:
+    """Return the calls of a history in the order in which they began, one line each, and the number of each, from 1.
 
-    Of more than ``most``, the first quarter of ``most`` stay and the rest are the last ones; `tell` counts on that. A call
-    that was still open when later ones began says which: steps are numbered from 1, those left out included.
+    Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
+    first quarter of ``most`` and the last ones stay. A call that was still open when later ones began says which, by their numbers.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
-    left_out = max(len(entries) - most, 0)
-    first = most // 4 if left_out else len(entries)
+    kept = list(range(len(entries)))
+    if len(entries) > most:
+        kept = _telling(entries)
+        first = most // 4
+        kept = kept if len(kept) <= most else [*kept[:first], *kept[len(kept) - (most - first) :]]
     began = [entry.call for entry in entries]
-    kept = [*range(first), *range(first + left_out, len(entries))]
-    return [_step(entries[index], _overlap(entries[index], index, began)) for index in kept], left_out
+    return [_step(entries[index], _overlap(entries[index], index, began)) for index in kept], [index + 1 for index in kept]
+
+
+def _telling(entries: "Sequence[Entry]") -> list[int]:
+    """Return which entries stay if of each run of one client's same calls the first and the last three do."""
+    kept: list[int] = []
+    alike = [(entry.client, entry.op, type(entry.error)) for entry in entries]
+    begin = 0
+    for index in range(1, len(entries) + 1):
+        if index == len(entries) or alike[index] != alike[begin]:
+            kept += [begin, *range(max(begin + 1, index - _LAST_ALIKE), index)]
+            begin = index
+    return kept
 
 
 def _overlap(entry: "Entry", index: int, began: Sequence[int]) -> str:
@@ -94,8 +112,11 @@ def _who_called(entry: "Entry") -> str:
 
 
 def _call_arguments(entry: "Entry", width: int) -> str:
-    positional = [show(value, width) for value in entry.args]
-    return ", ".join([*positional, *(f"{name}={show(value, width)}" for name, value in entry.kwargs.items())])
+    values = entry.args
+    positional = [briefly(value, width) for value in (values if len(values) <= _MOST_VALUES else (values[0], values[-1]))]
+    if len(values) > _MOST_VALUES:
+        positional.insert(1, f"… {len(values) - 2:,} more")
+    return ", ".join([*positional, *(f"{name}={briefly(value, width)}" for name, value in entry.kwargs.items())])
 
 
 def _end(entry: "Entry", width: int) -> str:
@@ -103,7 +124,7 @@ def _end(entry: "Entry", width: int) -> str:
         return " never returned"
     if entry.error is not None:
         return f" raises {show(entry.error, width)}"
-    return f" -> {show(entry.result, width)}"
+    return f" -> {briefly(entry.result, width)}"
 
 
 def _title(result: CheckResult) -> str:
@@ -136,15 +157,16 @@ def _compared(failure: Failure) -> Iterator[str]:
 
 
 def _steps(failure: Failure) -> list[str]:
-    steps, left_out = failure.steps, failure.steps_left_out
-    if not steps:
-        return []
-    first = len(steps) // 4 if left_out else len(steps)
-    numbers = [*range(1, first + 1), *range(first + left_out + 1, len(steps) + left_out + 1)]
-    lines = [f"{number:>5}. {clip(plain(step), _STEP)}" for number, step in zip(numbers, steps, strict=True)]
-    if left_out:
-        lines.insert(first, f"       ({left_out:,} {'step' if left_out == 1 else 'steps'} left out)")
-    return [f"{_INDENT}steps", *lines]
+    numbers = failure.step_numbers or [*range(1, len(failure.steps) + 1)]
+    lines: list[str] = []
+    before = 0
+    for number, step in zip(numbers, failure.steps, strict=False):
+        left_out = number - before - 1
+        if left_out > 0:
+            lines.append(f"       ({left_out:,} {'step' if left_out == 1 else 'steps'} left out)")
+        lines.append(f"{number:>5}. {clip(plain(step), _STEP)}")
+        before = number
+    return [f"{_INDENT}steps", *lines] if lines else []
 
 
 def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:

@@ -24,6 +24,7 @@ failures = st.builds(
     expected=st.none() | TEXT,
     got=st.none() | TEXT,
     steps=LINES,
+    step_numbers=st.lists(COUNTS, max_size=3),
     steps_left_out=COUNTS,
     arguments=st.dictionaries(TEXT, TEXT, max_size=3),
     namespace=TEXT,

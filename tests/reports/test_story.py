@@ -10,7 +10,7 @@ from report_samples import entry, result, results
 from prism_testkit.case import CLOCK
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
-from prism_testkit.interfaces import InvalidName
+from prism_testkit.interfaces import InvalidName, Lease, QueueMessage, Record, RecordDelivery
 from prism_testkit.outcomes import Outcome
 from prism_testkit.promises import promise_text
 from prism_testkit.reports.story import steps_of, tell
@@ -80,7 +80,9 @@ def test_colour_changes_no_word() -> None:
 
 def test_steps_left_out_are_said_and_numbered_on() -> None:
     steps = [f"client 0: get('{n}') -> None" for n in range(20)]
-    lines = tell(result(Outcome.FAILED, failure=failure(steps=steps, steps_left_out=1_200)), 1).splitlines()
+    lines = tell(
+        result(Outcome.FAILED, failure=failure(steps=steps, step_numbers=[*range(1, 6), *range(1206, 1221)])), 1
+    ).splitlines()
     first = lines.index("    5. client 0: get('4') -> None")
     assert lines[first + 1 : first + 3] == ["       (1,200 steps left out)", " 1206. client 0: get('5') -> None"]
 
@@ -163,7 +165,7 @@ def test_steps_tell_call_and_return() -> None:
             "reader: get('b') -> None",
             "client 0: get('a') never returned",
         ],
-        0,
+        [1, 2, 3, 4, 5, 6, 7],
     )
 
 
@@ -188,18 +190,44 @@ def test_steps_tell_what_overlaps() -> None:
 
 @pytest.mark.parametrize(("most", "first"), [(20, 5), (4, 1), (3, 0), (1, 0)])
 def test_of_many_steps_the_first_and_the_last_stay(most: int, first: int) -> None:
-    entries = [entry(2 * n, "get", str(n)) for n in range(50)]
-    steps, left_out = steps_of(entries, most)
+    entries = [entry(2 * n, "get", str(n), client=n % 2) for n in range(50)]
+    steps, numbers = steps_of(entries, most)
     kept = [*range(first), *range(50 - (most - first), 50)]
-    assert steps == [f"client 0: get('{n}') -> None" for n in kept]
-    assert left_out == 50 - most
-    told = tell(result(Outcome.FAILED, failure=failure(steps=steps, steps_left_out=left_out)), 1)
-    assert [int(n) + 1 for n in kept] == [int(n) for n in re.findall(r"^ +(\d+)\. client", told, re.MULTILINE)]
+    assert steps == [f"client {n % 2}: get('{n}') -> None" for n in kept]
+    told = tell(result(Outcome.FAILED, failure=failure(steps=steps, step_numbers=numbers)), 1)
+    assert [n + 1 for n in kept] == numbers == [int(n) for n in re.findall(r"^ +(\d+)\. client", told, re.MULTILINE)]
+
+
+def test_of_many_alike_the_first_and_the_last_three_stay() -> None:
+    entries = [entry(2 * n, "set" if n == 30 else "get", str(n)) for n in range(50)]
+    assert steps_of(entries)[1] == [1, 28, 29, 30, 31, 32, 48, 49, 50]
+    assert steps_of([entry(2 * n, "get", str(n)) for n in range(5)], 4)[1] == [1, 3, 4, 5]
+
+
+def test_what_was_handed_out_is_told_briefly() -> None:
+    lease = Lease("q", QueueMessage("7", b"x"), 2, "token")
+    record = RecordDelivery(Record(3, "k", b"v"), 1, "token")
+    entries = [
+        entry(0, "receive", "q", 60, result=lease),
+        entry(2, "ack", lease),
+        entry(4, "dequeue", "q", result=QueueMessage("8", b"y")),
+        entry(6, "receive", 9, result=[record] * 9),
+        entry(8, "read", "s", result=[record.record]),
+        entry(10, "ack", *[record] * 100),
+    ]
+    assert steps_of(entries)[0] == [
+        "client 0: receive('q', 60) -> lease of message '7', attempt 2",
+        "client 0: ack(lease of message '7', attempt 2) -> None",
+        "client 0: dequeue('q') -> message '8' b'y'",
+        "client 0: receive(9) -> [delivery 1 of record 3, … 7 more, delivery 1 of record 3]",
+        "client 0: read('s') -> [record 3 'k': b'v']",
+        "client 0: ack(delivery 1 of record 3, … 98 more, delivery 1 of record 3) -> None",
+    ]
 
 
 def test_as_many_steps_as_allowed_are_all_told() -> None:
     entries = [entry(2 * n, "get", str(n)) for n in range(20)]
-    assert steps_of(entries) == ([f"client 0: get('{n}') -> None" for n in range(20)], 0)
+    assert steps_of(entries) == ([f"client 0: get('{n}') -> None" for n in range(20)], [*range(1, 21)])
     with pytest.raises(ValueError, match="most=0"):
         steps_of(entries, 0)
 

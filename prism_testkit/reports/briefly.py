@@ -1,0 +1,50 @@
+"""What the interfaces hand out, as it stands in the steps of a story: by what tells one from another there."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prism_testkit.interfaces import Delivery, Lease, Message, QueueMessage, Record, RecordDelivery
+from prism_testkit.reports.text import LONGEST, clip, show
+
+__all__ = ["briefly"]
+
+
+def briefly(value: object, width: int = 48) -> str:
+    """Return ``value`` as `show` does, but a message by its id, a lease by its message and attempt, a record by its offset.
+
+    For steps only: two values that differ may look alike.
+    """
+    brief = _BRIEF.get(type(value))
+    if brief is not None:
+        return clip(brief(value, width), LONGEST)
+    if type(value) is list and value and type(value[0]) in _BRIEF:
+        return _several(value, width)
+    return show(value, width)
+
+
+def _several(values: list[Any], width: int) -> str:
+    first = briefly(values[0], width)
+    rest = len(values) - 1
+    if not rest:
+        return f"[{first}]"
+    last = briefly(values[-1], width)
+    return f"[{first}, {last}]" if rest == 1 else f"[{first}, … {rest - 1:,} more, {last}]"
+
+
+def _message(value: Any, width: int) -> str:
+    return f"message {show(value.id, width)} {show(value.payload, width)}"
+
+
+def _record(value: Record, width: int) -> str:
+    key = "" if value.key is None else f" {show(value.key, width)}:"
+    return f"record {value.offset}{key} {show(value.payload, width)}"
+
+
+_BRIEF: dict[type, Callable[[Any, int], str]] = {
+    QueueMessage: _message,
+    Message: _message,
+    Lease: lambda value, width: f"lease of message {show(value.message.id, width)}, attempt {value.attempt}",
+    Delivery: lambda value, width: f"delivery {value.delivery_count} of message {show(value.message.id, width)}",
+    Record: _record,
+    RecordDelivery: lambda value, width: f"delivery {value.delivery_count} of record {value.record.offset}",
+}
