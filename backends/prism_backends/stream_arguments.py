@@ -1,11 +1,28 @@
 """Argument checks that the stream drivers of every shipped backend share; each comes before any effect."""
 
+import zlib
 from collections.abc import Iterable
 
 import prism_testkit as prism
+from prism_testkit.interfaces.errors import ConfigError
 from prism_testkit.interfaces.stream import GroupStart, RecordDelivery
+from prism_testkit.interfaces.stream_partitioning import MOST_PARTITIONS
+from prism_testkit.interfaces.stream_retention import Retention
 
-__all__ = ["check_deliveries", "check_key", "check_most", "check_offset", "check_records", "check_start"]
+__all__ = [
+    "check_bounds",
+    "check_deliveries",
+    "check_instant",
+    "check_key",
+    "check_most",
+    "check_offset",
+    "check_partition",
+    "check_partitions",
+    "check_records",
+    "check_start",
+    "check_whole",
+    "partition_of",
+]
 
 
 def check_offset(offset: int, operation: str, backend: str) -> int:
@@ -52,3 +69,55 @@ def check_deliveries(deliveries: Iterable[RecordDelivery], operation: str, backe
     for delivery in deliveries:
         if not isinstance(delivery, RecordDelivery):
             raise TypeError(f"{backend}: {operation}: a delivery is RecordDelivery, not {type(delivery).__name__}")
+
+
+def check_instant(at_ms: int, operation: str, backend: str) -> int:
+    """Return an instant; raise ``TypeError`` for what is no int and ``ValueError`` for a negative one."""
+    if not isinstance(at_ms, int):
+        raise TypeError(f"{backend}: {operation}: an instant is int, in milliseconds, not {type(at_ms).__name__}")
+    if at_ms < 0:
+        raise ValueError(f"{backend}: {operation}: the instant {at_ms} is negative")
+    return at_ms
+
+
+def check_bounds(max_age_s: float | None, max_records: int | None, backend: str) -> Retention:
+    """Return the bounds of a stream; raise ``ValueError`` for those of 0 or less, NaN and infinities, else ``TypeError``."""
+    if max_age_s is not None and prism.check_seconds(max_age_s, "set_retention", backend) <= 0:
+        raise ValueError(f"{backend}: set_retention: max_age_s={max_age_s} is not above 0; None is no bound")
+    if max_records is not None and not isinstance(max_records, int):
+        raise TypeError(f"{backend}: set_retention: max_records is int or None, not {type(max_records).__name__}")
+    if max_records is not None and max_records < 1:
+        raise ValueError(f"{backend}: set_retention: max_records={max_records} is below 1; None is no bound")
+    return Retention(None if max_age_s is None else float(max_age_s), max_records)
+
+
+def check_partitions(n: int, backend: str) -> int:
+    """Return how many partitions a stream is to have; raise ``ValueError`` out of 1 to 256, ``TypeError`` for what is no int."""
+    if not isinstance(n, int):
+        raise TypeError(f"{backend}: create_partitioned: n is int, not {type(n).__name__}")
+    if not 1 <= n <= MOST_PARTITIONS:
+        raise ValueError(f"{backend}: create_partitioned: n={n} is not from 1 to {MOST_PARTITIONS}")
+    return n
+
+
+def check_partition(partition: int, partitions: int | None, operation: str, backend: str) -> int:
+    """Return the number of a partition; raise ``ValueError`` if there is none, ``TypeError`` for what is no int.
+
+    ``partitions`` is None where it is not known yet: then a negative one only is refused.
+    """
+    if not isinstance(partition, int):
+        raise TypeError(f"{backend}: {operation}: a partition is int, not {type(partition).__name__}")
+    if partition < 0 or (partitions is not None and partition >= partitions):
+        raise ValueError(f"{backend}: {operation}: there is no partition {partition}")
+    return partition
+
+
+def check_whole(partitions: int, operation: str, backend: str, stream: str) -> None:
+    """Raise `ConfigError` for what cannot be asked of a stream of several partitions, for offsets are those of each."""
+    if partitions > 1:
+        raise ConfigError(f"{backend}: {operation}: {stream[:40]!a} has {partitions} partitions, each with offsets of its own")
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key: the same in every process, for ever."""
+    return zlib.crc32(key) % partitions

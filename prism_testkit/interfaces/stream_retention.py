@@ -50,8 +50,8 @@ class StreamRetention(Protocol):
        removes what it does otherwise, and no record is kept below the offset that it returns.
     10. A record that was removed while a group held it, or was to get it (again), need not come and blocks nothing; its ack and
         nack are harmless. A group that is behind goes on with the oldest record kept.
-    11. A repeat of any of these calls changes nothing more. A stream that was never used can have bounds, is enforced and
-        compacted without an error, and stays unused: reads are empty, `StreamBasic.latest_offset` is None.
+    11. A repeat of any of these calls changes nothing more. A stream that was never used can have bounds, and is enforced and
+        compacted without an error: its reads stay empty, `StreamBasic.latest_offset` None.
     12. Streams and keys alias only if they are equal in every code point; what is illegal raises `InvalidName` before any effect.
         Nothing in one namespace is removed, or bounded, through another.
     13. A cancelled call did all, a part or nothing of what it should; nothing inside the bounds, and no last record of a key, is

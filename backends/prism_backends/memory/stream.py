@@ -1,14 +1,22 @@
 """Lists that keep every promise of the stream interfaces; how a receive waits is the one thing that takes time."""
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import prism_testkit as prism
 from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
-from prism_backends.memory.streamlog import Group, Log
-from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_records, check_start
+from prism_backends.memory.streamlog import Group, Log, own
+from prism_backends.stream_arguments import (
+    check_deliveries,
+    check_key,
+    check_most,
+    check_offset,
+    check_records,
+    check_start,
+    check_whole,
+)
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import (
@@ -28,7 +36,7 @@ _numbers = itertools.count(1)
 
 
 class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
-    """Both stream interfaces. Offsets are dense, from 0.
+    """Both stream interfaces. Offsets are dense, from 0, but for what was compacted.
 
     A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
     what its members still hold, and their calls raise `Closed`: so a crash can be played within one process.
@@ -49,35 +57,55 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
             self._leave(member)
 
     async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
-        prism.check_name(stream, "append", _ME)
-        data = prism.check_payload(payload, "append", _ME, stream)
-        check_key(key, "append", _ME)
-        copy = prism.check_headers(headers, "append", _ME)
-        return self._log("append", stream).append(data, key, copy, self._clock.now_ms())
+        return self._append("append", stream, payload, key, headers)
+
+    def _append(
+        self,
+        operation: str,
+        stream: str,
+        payload: Bytes,
+        key: str | None,
+        headers: Mapping[str, str] | None,
+        partition: int | None = None,
+    ) -> int:
+        prism.check_name(stream, operation, _ME)
+        data = prism.check_payload(payload, operation, _ME, stream)
+        check_key(key, operation, _ME)
+        copy = prism.check_headers(headers, operation, _ME)
+        offset = self._log(operation, stream).append(data, key, copy, self._clock.now_ms(), partition)
+        self._log(operation, stream)  # whatever asks for the log finds its bounds enforced
+        return offset
 
     async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
         prism.check_name(stream, "read", _ME)
-        offset = check_offset(start, "read", _ME)
+        check_offset(start, "read", _ME)
         left = check_records(limit, "read", _ME)
-        end = self._log("read", stream).end
+        self._whole("read", stream)
+        for record in self._records("read", stream, start, left):
+            yield record
+
+    def _records(
+        self, operation: str, stream: str, offset: int, left: int | None, stop: int | None = None, partition: int = 0
+    ) -> Iterator[Record]:
+        end = self._log(operation, stream).end
         while left != 0:
-            log = self._log("read", stream)  # looked up at each step, for between two of them it may be trimmed, or cleaned away
-            offset = max(offset, log.first)
-            if offset >= min(end, log.end):
+            log = self._log(operation, stream)  # looked up at each step, for it may change between two, or be cleaned away
+            found = next((record for record in log.from_on(offset) if record.partition == partition), None)
+            if found is None or found.offset >= (end if stop is None else min(end, stop)):
                 return
-            yield log.record(offset)
-            offset += 1
+            yield own(found)
+            offset = found.offset + 1
             left = None if left is None else left - 1
 
     async def latest_offset(self, stream: str) -> int | None:
         prism.check_name(stream, "latest_offset", _ME)
-        end = self._log("latest_offset", stream).end
+        end = self._whole("latest_offset", stream).end
         return end - 1 if end else None
 
     async def trim(self, stream: str, before: int) -> int:
         prism.check_name(stream, "trim", _ME)
         check_offset(before, "trim", _ME)
-        return self._log("trim", stream).trim(before)
+        return self._whole("trim", stream).trim(before)
 
     async def create_group(self, stream: str, group: str, start: GroupStart = "earliest") -> None:
         self._check_names("create_group", stream, group)
@@ -85,6 +113,8 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
         log = self._log("create_group", stream)
         if group in log.groups:
             raise AlreadyExists(f"{_ME}: create_group: {stream[:40]!a} has a group {group[:40]!a} already")
+        if isinstance(start, int):
+            check_whole(log.partitions, "create_group", _ME, stream)
         position = start if isinstance(start, int) else log.end if start == "latest" else log.first
         log.groups[group] = Group(position)
 
@@ -101,7 +131,8 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
     async def group_info(self, stream: str, group: str) -> GroupInfo:
         self._check_names("group_info", stream, group)
         log, known = self._group("group_info", stream, group)
-        return GroupInfo(len(known.members), len(known.counts), max(known.position, log.first))
+        position = max(known.position, log.first) if log.partitions == 1 else 0
+        return GroupInfo(len(known.members), len(known.counts), position)
 
     def _check_names(self, operation: str, *names: str) -> None:
         for name in names:
@@ -111,7 +142,14 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
         """Return what is known of a stream; `clean` drops the streams of a namespace while drivers of it may live on."""
         if self._closed:
             raise Closed(f"{_ME}: {operation} {stream[:40]!a}: the driver is closed")
-        return self._spaces.setdefault(self._namespace, {}).setdefault(stream, Log())
+        log = self._spaces.setdefault(self._namespace, {}).setdefault(stream, Log())
+        log.enforce(self._clock.now_ms())
+        return log
+
+    def _whole(self, operation: str, stream: str) -> Log:
+        log = self._log(operation, stream)
+        check_whole(log.partitions, operation, _ME, stream)
+        return log
 
     def _group(self, operation: str, stream: str, group: str) -> tuple[Log, Group]:
         log = self._log(operation, stream)
@@ -127,7 +165,7 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
             member.known.members.discard(member.name)
             for offset, token in list(member.known.held.items()):
                 if member.gave(token):
-                    member.known.give_back(offset, member.log.first, self._clock.now_s())
+                    member.known.give_back(offset, member.log.is_kept(offset), self._clock.now_s())
             member.known.bell.ring()
 
 
@@ -176,8 +214,8 @@ class _Member(Member):
 
     async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
         prism.check_seconds(delay_s, "nack", _ME)
-        for delivery in self._mine("nack", deliveries):
-            self.known.give_back(delivery.record.offset, self.log.first, self._clock.now_s(), delay_s)
+        for offset in (delivery.record.offset for delivery in self._mine("nack", deliveries)):
+            self.known.give_back(offset, self.log.is_kept(offset), self._clock.now_s(), delay_s)
         self.known.bell.ring()
         self._refuse("nack", deliveries)
 

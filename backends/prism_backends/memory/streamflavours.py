@@ -1,0 +1,100 @@
+"""Replay, retention and partitions of streams in memory."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import prism_testkit as prism
+from prism_backends.memory.stream import MemoryStream
+from prism_backends.stream_arguments import (
+    check_bounds,
+    check_instant,
+    check_offset,
+    check_partition,
+    check_partitions,
+    check_records,
+    check_whole,
+)
+from prism_testkit.interfaces.errors import AlreadyExists, Conflict
+from prism_testkit.interfaces.keyvalue import Bytes
+from prism_testkit.interfaces.stream import Record
+from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
+from prism_testkit.interfaces.stream_replay import StreamReplay
+from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
+
+__all__ = ["MemoryStreamFlavours"]
+
+_ME = "memory"
+
+
+class MemoryStreamFlavours(MemoryStream, StreamReplay, StreamRetention, StreamPartitioning):
+    """What `MemoryStream` is to claim as soon as there are checks of it. Whoever comes to a stream finds its bounds enforced."""
+
+    traits = prism.Traits(group_parallelism="record", delivery_count="exact", compaction="immediate", retention_lag_s=0.0)
+
+    async def seek(self, stream: str, group: str, offset: int) -> None:
+        self._check_names("seek", stream, group)
+        check_offset(offset, "seek", _ME)
+        check_whole(self._log("seek", stream).partitions, "seek", _ME, stream)
+        self._move("seek", stream, group, offset)
+
+    async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
+        self._check_names("seek_to_time", stream, group)
+        check_instant(at_ms, "seek_to_time", _ME)
+        self._move("seek_to_time", stream, group, self._log("seek_to_time", stream).instant(at_ms))
+
+    def _move(self, operation: str, stream: str, group: str, offset: int) -> None:
+        log, known = self._group(operation, stream, group)
+        if known.members:
+            raise Conflict(f"{_ME}: {operation}: group {group[:40]!a} of {stream[:40]!a} has members")
+        known.move(min(offset, log.end))
+
+    async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
+        prism.check_name(stream, "replay", _ME)
+        check_offset(start, "replay", _ME)
+        check_offset(stop, "replay", _ME)
+        self._whole("replay", stream)
+        for record in self._records("replay", stream, start, None, stop):
+            yield record
+
+    async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
+        prism.check_name(stream, "set_retention", _ME)
+        bounds = check_bounds(max_age_s, max_records, _ME)
+        self._log("set_retention", stream).bounds = bounds
+
+    async def retention(self, stream: str) -> Retention:
+        prism.check_name(stream, "retention", _ME)
+        return self._log("retention", stream).bounds or Retention()
+
+    async def enforce_retention(self, stream: str) -> None:
+        prism.check_name(stream, "enforce_retention", _ME)
+        self._log("enforce_retention", stream)  # whatever asks for the log finds its bounds enforced
+
+    async def compact(self, stream: str) -> None:
+        prism.check_name(stream, "compact", _ME)
+        self._log("compact", stream).compact()
+
+    async def create_partitioned(self, stream: str, n: int) -> None:
+        prism.check_name(stream, "create_partitioned", _ME)
+        check_partitions(n, _ME)
+        log = self._log("create_partitioned", stream)
+        if log.partitions != n and (log.partitions > 1 or log.is_used):
+            raise AlreadyExists(f"{_ME}: create_partitioned: {stream[:40]!a} is in use, with {log.partitions} partitions")
+        log.partitions = n
+
+    async def partitions(self, stream: str) -> int:
+        prism.check_name(stream, "partitions", _ME)
+        return self._log("partitions", stream).partitions
+
+    async def append_to_partition(
+        self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        prism.check_name(stream, "append_to_partition", _ME)
+        check_partition(partition, self._log("append_to_partition", stream).partitions, "append_to_partition", _ME)
+        return self._append("append_to_partition", stream, payload, key, headers, partition)
+
+    async def read_partition(self, stream: str, partition: int, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
+        prism.check_name(stream, "read_partition", _ME)
+        check_offset(start, "read_partition", _ME)
+        left = check_records(limit, "read_partition", _ME)
+        check_partition(partition, self._log("read_partition", stream).partitions, "read_partition", _ME)
+        for record in self._records("read_partition", stream, start, left, None, partition):
+            yield record
