@@ -17,7 +17,7 @@ from prism_testkit.interfaces import Conflict, QueueVisibility
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import around, durations
 
-_LADDER = [*durations(0.001, HELD_S), HELD_S, 43_199.5, 0.0015, 31.0, 29.999]
+_LADDER = [*durations(0.0001, HELD_S), HELD_S, 43_199.5, 0.0015, 31.0, 29.999]
 _FEW = (0.001, 0.5, 1.0, 1.5, 29.5, 30.0, 31.0, 60.0, 600.5, 3600.0, 3601.0, HELD_S)
 
 
@@ -114,6 +114,31 @@ async def extend_counts_from_now(queue: QueueVisibility, case: Case, seconds: fl
     await given_to_nobody(times, (other, queue), held, "just before the deadline that extend gave", "queue_visibility.6")
     await times.past(held.deadline)
     again = await is_available(times, other, held, 2, "past the deadline that extend gave", "queue_visibility.6")
+    await conflicts(queue, held.lease, "past the deadline that extend gave")
+    await other.ack(again.lease)
+
+
+@check("queue_visibility.6", "queue_visibility.2", "queue_visibility.3")
+@gauntlet(lambda limits: [{"seconds": seconds, "first": (HELD_S, 0.25)[number % 2]} for number, seconds in enumerate(_LADDER)])
+async def every_length_of_an_extension_is_kept(queue: QueueVisibility, case: Case, seconds: float, first: float) -> None:
+    """What `extend` gives is kept as exactly as what `receive` gives, at every step of the same ladder (Q-04)."""
+    if not _virtual(case):
+        return
+    times, other = Times(case), await case.client()
+    held = await one_leased(times, queue, seconds=first)
+    try:
+        _, now = await times.during(queue.extend(held.lease, seconds))
+    except Conflict:
+        if times.is_present(held.deadline, Window(times.now_ns(), times.now_ns())):
+            raise
+        case.inconclusive("a call took so long that the lease may have ended meanwhile")
+    held = replace(held, deadline=now.after(seconds))
+    before, _ = around(seconds, case.limits.clock_resolution_s, case.traits.ttl_late_s)
+    for offset in before[-2:]:
+        await times.to(now.start + round(offset * 1e9))
+        await given_to_nobody(times, (other,), held, f"extended by {seconds:g} s, {offset:g} s ago", "queue_visibility.6")
+    await times.past(held.deadline)
+    again = await is_available(times, other, held, 2, f"an extension of {seconds:g} s is over", "queue_visibility.6")
     await conflicts(queue, held.lease, "past the deadline that extend gave")
     await other.ack(again.lease)
 
