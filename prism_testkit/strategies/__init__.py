@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from prism_testkit.strategies.ladders import around as around
     from prism_testkit.strategies.ladders import counts as counts
     from prism_testkit.strategies.ladders import durations as durations
-    from prism_testkit.strategies.ladders import early_s as early_s
     from prism_testkit.strategies.ladders import over as over
     from prism_testkit.strategies.ladders import sizes as sizes
     from prism_testkit.strategies.payloads import gauntlet_pairs as gauntlet_pairs
@@ -40,7 +39,6 @@ _HOME = {
     "counts": "ladders",
     "current_limits": "_limits",
     "durations": "ladders",
-    "early_s": "ladders",
     "gauntlet_pairs": "payloads",
     "gauntlet_payloads": "payloads",
     "joined_pairs": "transformations",

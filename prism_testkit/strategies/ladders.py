@@ -9,13 +9,12 @@ from fractions import Fraction
 
 from prism_testkit.traits import NO_LIMIT
 
-__all__ = ["around", "counts", "durations", "early_s", "over", "rungs", "sizes"]
+__all__ = ["around", "counts", "durations", "over", "rungs", "sizes"]
 
 _BATCHES = (5, 20, 25, 50, 200, 250, 500, 2500, 5000)
 _MILLISECOND = Fraction(0.001)
 _DURATIONS = (
-    *(0.0004, 0.001, 0.0016, 0.002, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999, 1.0, 1.0006, 1.001, 1.25, 1.5, 1.999),
-    *(2.0, 2.4, 2.5, 3.0, 5.0, 9.9, 10.0, 30.0),
+    *(0.001, 0.002, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.999, 1.0, 1.001, 1.25, 1.5, 1.999, 2.0, 2.5, 3.0, 5.0, 9.9, 10.0, 30.0),
     *(
         59.0,
         59.9,
@@ -89,21 +88,16 @@ def durations(least: float = 0.001, most: float = 1e10) -> list[float]:
     return sorted({seconds for seconds in _DURATIONS if least <= seconds <= most})
 
 
-def early_s(resolution_s: float) -> float:
-    """Return how long before a deadline a virtual clock may say that it has passed: what floats may round, or the resolution of
-    a clock that is read more coarsely than by the millisecond."""
-    return resolution_s if resolution_s > _MILLISECOND else 5e-5
-
-
 def around(deadline_s: float, resolution_s: float, late_s: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return (offsets before, offsets after) from the write at which to look, seconds, ascending.
 
-    Before: 0 and more, at most ``deadline_s - early_s(resolution_s)``; empty where there is no such instant. After: at
+    Before: 0 and more, at most ``deadline_s - max(resolution_s, 0.001)``; empty where there is no such instant. After: at
     least ``deadline_s + resolution_s + late_s``, the first being that sum rounded up to a float. Nothing lies between, where
-    present and missing are both legal. ``deadline_s <= 0`` has no before and is counted as 0.
+    present and missing are both legal. ``deadline_s <= 0`` has no before and is counted as 0. Never closer before than a
+    millisecond: a store that counts whole ones, rounded down as ``Clock.now_ms`` is, is right by its own clock.
     """
     deadline = Fraction(max(0.0, deadline_s))
-    last = deadline - Fraction(early_s(resolution_s))
+    last = deadline - max(Fraction(resolution_s), _MILLISECOND)
     wanted = (
         Fraction(0),
         _MILLISECOND,

@@ -12,7 +12,6 @@ from prism_suites._keyvalue_looks import LOOKS, seconds_left
 from prism_suites._keyvalue_model import Window
 from prism_testkit.case import Case
 from prism_testkit.clock import VirtualClock
-from prism_testkit.strategies import early_s
 
 __all__ = ["Times"]
 
@@ -30,10 +29,10 @@ class Times:
     def __init__(self, case: Case) -> None:
         self._case = case
         resolution, late = (round(seconds * 1e9) for seconds in (case.limits.clock_resolution_s, case.traits.ttl_late_s))
-        self.virtual = isinstance(case.clock, VirtualClock)
-        self.margin_ns = round(early_s(case.limits.clock_resolution_s) * 1e9) if self.virtual else max(resolution, _MILLISECOND)
+        self.margin_ns = max(resolution, _MILLISECOND)
         self.slack_ns = resolution + late
         self.resolution_s = case.limits.clock_resolution_s
+        self.virtual = isinstance(case.clock, VirtualClock)
 
     def now_ns(self) -> int:
         """Return nanoseconds since the epoch."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism_testkit.strategies.ladders import around, counts, durations, early_s, over, rungs, sizes
+from prism_testkit.strategies.ladders import around, counts, durations, over, rungs, sizes
 
 _SECONDS = st.floats(0.001, 1e10)
 _SLACK = st.sampled_from([0.0, 1e-9, 0.001, 0.1, 1 / 3, 1.0, 60.0])
@@ -80,7 +80,7 @@ def test_durations_hold_every_unit_and_every_width() -> None:
 def test_no_offset_lies_in_the_slack(deadline: float, resolution: float, late: float) -> None:
     before, after = around(deadline, resolution, late)
     gone = Fraction(deadline) + Fraction(resolution) + Fraction(late)
-    assert all(0 <= Fraction(offset) <= Fraction(deadline) - Fraction(early_s(resolution)) for offset in before)
+    assert all(0 <= Fraction(offset) <= Fraction(deadline) - max(Fraction(resolution), Fraction(1, 1000)) for offset in before)
     assert all(Fraction(offset) >= gone for offset in after)
     assert math.nextafter(after[0], 0) < gone
     assert list(before) == sorted(set(before))
@@ -92,23 +92,15 @@ def test_no_offset_lies_in_the_slack(deadline: float, resolution: float, late: f
 def test_before_and_after_a_minute() -> None:
     before, after = around(60, 0.001, 2)
     assert {0, 0.001, 30, 54} <= set(before)
-    assert before[-1] == pytest.approx(59.99995, abs=1e-9)
+    assert before[-1] == pytest.approx(59.999, abs=1e-9)
     assert after[0] == pytest.approx(62.001, abs=1e-9)
 
 
-@pytest.mark.parametrize("deadline", [-1e10, -1.0, 0.0, 0.00004])
+@pytest.mark.parametrize("deadline", [-1e10, -1.0, 0.0, 0.0005])
 def test_what_expires_at_once_has_no_before(deadline: float) -> None:
     before, after = around(deadline, 0.001, 0.0)
     assert before == ()
     assert after[0] >= 0.001
-
-
-def test_less_than_a_millisecond_is_looked_at_before_its_end() -> None:
-    assert around(0.0004, 0.001, 0.0)[0] == (0.0, 4e-06, pytest.approx(0.0002), *[pytest.approx(0.00035)] * 1)
-
-
-def test_a_coarse_clock_is_not_asked_within_its_resolution() -> None:
-    assert around(60, 0.5, 0)[0][-1] == 59.5
 
 
 def test_a_resolution_longer_than_the_deadline_leaves_no_before() -> None:
