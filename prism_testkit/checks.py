@@ -76,13 +76,16 @@ def gauntlet(cases: Gauntlet) -> Callable[[Callable[..., Any]], Callable[..., An
 
 FAULTS = "faults"
 """The parameter by which an explored check is given its plan of faults."""
+PLAN = "plan"
+"""The parameter by which an explored check may ask for a plan of a schedule beside it: `Case.schedule` carries it out."""
 
 
 def explored(function: Callable[..., Any]) -> Callable[..., Any]:
     """Run the check once without faults, then with an error, and with a crash, before and after each call that this run made.
 
     The check takes ``faults``, a `Faults` plan as plain data, and hands it to `Bound.faulty`. Crashes inside recovery and pairs of
-    faults follow; `exploring` says how many of each at which level.
+    faults follow; `exploring` says how many of each at which level. A check whose calls overlap takes ``plan`` too and hands it to
+    `Case.schedule`: no deviation while faults are listed, one at random beside each pair.
     """
     function.__prism_explored__ = True  # type: ignore[attr-defined]
     return function
@@ -107,7 +110,7 @@ def check(
         _validate(where, function, promises)
         found = _parameters(where, function)
         is_explored = bool(getattr(function, "__prism_explored__", False))
-        left = [name for name in found.data if not (is_explored and name == FAULTS)]
+        left = [name for name in found.data if not (is_explored and name in (FAULTS, PLAN))]
         if is_explored and (FAULTS not in found.data or listed is not None):
             raise CheckError(f"{where}: expected an explored check to take {FAULTS!r} and to have no gauntlet")
         if given is not None and set(given) != set(left):

@@ -1,21 +1,25 @@
 """The passes of an explored check over its own calls: errors, crashes, crashes inside recovery, pairs of faults.
 
 The order is that of what finds most for least: without faults; an error before and after every call; a crash before and after
-every call; a crash at a call of the next incarnation; two faults at random. The calls are those of the run without faults, so a
-pass needs no list of its own, and a fault's address means the same in every run of a deterministic binding.
+every call; a crash at a call of the next incarnation; two faults at random, under a schedule at random if the check takes one. The
+calls are those of the run without faults, so a pass needs no list of its own, and a fault's address means the same in every run of
+a deterministic binding. Until the last pass it is first come, first served.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
 from prism_testkit.bindings import Binding
-from prism_testkit.checks import FAULTS, Check, Level
+from prism_testkit.checks import FAULTS, PLAN, Check, Level
 from prism_testkit.faults import CRASHES, ERRORS, Address, Fault, Faults, Plan
+from prism_testkit.plan import Plan as Schedule
+from prism_testkit.strategies.schedules import plans
 
-__all__ = ["CAPS", "Caps", "caps_of", "explore", "pairs"]
+__all__ = ["CAPS", "Caps", "caps_of", "explore", "pairs", "planless", "schedules"]
 
 Case = Callable[[Plan], Faults | None]
 """Run the check under a plan; return what the tap saw."""
@@ -29,12 +33,18 @@ class Caps:
     crashes: int | None
     recoveries: int
     pairs: int
+    schedules: int
+    """Generated cases of a check of a pattern that draws a schedule and is not explored."""
 
 
-_EVERYTHING = {"memory": Caps(None, None, 200, 300), "disk": Caps(None, None, 200, 300), "server": Caps(None, None, 40, 0)}
+_EVERYTHING = {
+    "memory": Caps(None, None, 200, 300, 300),
+    "disk": Caps(None, None, 200, 300, 100),
+    "server": Caps(None, None, 40, 0, 50),
+}
 CAPS: dict[Level, dict[str, Caps]] = {
-    "smoke": {"memory": Caps(8, 8, 0, 0), "disk": Caps(4, 4, 0, 0), "server": Caps(2, 2, 0, 0)},
-    "standard": {"memory": Caps(None, None, 12, 25), "disk": Caps(16, 16, 4, 8), "server": Caps(8, 8, 2, 0)},
+    "smoke": {"memory": Caps(8, 8, 0, 0, 0), "disk": Caps(4, 4, 0, 0, 0), "server": Caps(2, 2, 0, 0, 0)},
+    "standard": {"memory": Caps(None, None, 12, 25, 16), "disk": Caps(16, 16, 4, 8, 2), "server": Caps(8, 8, 2, 0, 2)},
     "thorough": _EVERYTHING,
     "soak": _EVERYTHING,
 }
@@ -76,4 +86,18 @@ def pairs(check: Check, calls: Sequence[Address]) -> Check | None:
         return None
     fault = st.tuples(st.sampled_from(list(calls)), st.sampled_from(ERRORS + CRASHES)).map(lambda drawn: (*drawn[0], drawn[1]))
     plan = st.lists(fault, max_size=2, unique_by=lambda drawn: drawn[:3]).map(tuple)
-    return replace(check, given={**(check.given or {}), FAULTS: plan})
+    drawn: dict[str, Any] = {**(check.given or {}), FAULTS: plan}
+    if PLAN in check.data:
+        drawn[PLAN] = plans(steps=max(1, 2 * len(calls)), dense=True)  # each call is two choices
+    return replace(check, given=drawn)
+
+
+def planless(check: Check, faults: Plan) -> Mapping[str, Any]:
+    """Return the arguments of a case of an explored check that has faults, and no deviation in its schedule."""
+    return {FAULTS: faults, **({PLAN: Schedule()} if PLAN in check.data else {})}
+
+
+def schedules(check: Check, level: Level, binding: Binding, examples: int) -> int:
+    """Return how many cases to generate: a check of a pattern that draws a schedule costs many calls a case."""
+    planned = check.pattern is not None and PLAN in (check.given or {})
+    return min(examples, caps_of(level, binding).schedules) if planned else examples

@@ -92,11 +92,11 @@ def mode(claims: Bound[ClaimCheck] | None, *consumers: str) -> dict[str, Any]:
     return {"cleanup": "on_ack", "consumers": consumers}
 
 
-def befall(claims: Bound[ClaimCheck], what: str, *operations: str, actor: int = 0) -> None:
-    """Plan a fault for the next call of each of these operations by an incarnation."""
+def befall(claims: Bound[ClaimCheck], what: str, *operations: str, actor: int = 0, number: int = 0) -> None:
+    """Plan a fault for the next call of each of these operations by an incarnation, or for a later one."""
     for operation in operations:
-        number = sum(address[:2] == (actor, operation) for address in claims.faults.passed)
-        claims.faults.plan[actor, operation, number] = what
+        passed = sum(address[:2] == (actor, operation) for address in claims.faults.passed)
+        claims.faults.plan[actor, operation, passed + number] = what
 
 
 def judge_markers(case: Case) -> None:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import pytest
+from hypothesis import given
 
 from prism_backends.memory import memory
 from prism_testkit.bound import Bound
@@ -19,7 +20,9 @@ from prism_testkit.interfaces import KeyValueBasic, KeyValueTransactional, Queue
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.outcomes import Crashed, Outcome
 from prism_testkit.pattern import Pattern, kind
+from prism_testkit.plan import Plan as Schedule
 from prism_testkit.schedules import VirtualLoop
+from prism_testkit.strategies.schedules import plans as schedule_plans
 from prism_testkit.tap import Tap, tapped
 from tests.zoo.kill import Runner
 
@@ -220,6 +223,56 @@ def test_a_careless_one_is_caught_at_the_call_that_matters(runner: Any) -> None:
         assert result.failure.promise == "ZP1"
         assert result.failure.promise_text.startswith("Whatever happens")
         assert result.failure.arguments == {"faults": "error after: call 1 of store.set by incarnation 1"}
+
+
+class HastyPair(CarefulPair):
+    """Reads before it writes."""
+
+    async def write(self) -> None:
+        for key in ("left", "right"):
+            await self.store.set(key, (await self.store.get(key) or b"") + b"1")
+
+
+seen: list[tuple[Plan, Schedule]] = []
+
+
+async def two_at_once(pair: Bound[Pair], case: Case, faults: Plan, plan: Schedule) -> None:
+    """Both values, though two write them at once."""
+    seen.append((faults, plan))
+    case.schedule(plan)
+    with suppress(Crashed):
+        async with pair.opened() as first:
+            results = await asyncio.gather(first.write(), first.write(), return_exceptions=True)
+            for result in results:
+                if isinstance(result, Crashed):
+                    raise result
+
+
+def test_an_explored_check_may_draw_a_schedule_beside_its_pairs_of_faults(runner: Any) -> None:
+    seen.clear()
+    run = runner(Pattern(kind="pair", name="hasty", implementation=HastyPair))
+    (result, _) = run.run("tests::two", check("ZP1")(explored(two_at_once)))
+    assert result.outcome is Outcome.PASSED, result.failure
+    cases = seen[: result.cases]
+    listed = next(place for place, (_, plan) in enumerate(cases) if plan.deviates)
+    assert all(not plan.deviates for _, plan in cases[:listed])
+    assert listed > 30, "every error and every crash comes first"
+    drawn = cases[listed:]
+    assert sum(plan.deviates for _, plan in drawn) > len(drawn) / 2
+    assert any(len(faults) == 2 and plan.changes for faults, plan in drawn), "pairs of faults meet schedules"
+
+
+def test_a_check_of_a_pattern_draws_few_schedules(runner: Any) -> None:
+    async def two(pair: Bound[Pair], case: Case, plan: Schedule) -> None:
+        """Two at once."""
+        case.schedule(plan)
+        async with pair.opened() as first:
+            await asyncio.gather(first.write(), first.write())
+
+    run = runner(Pattern(kind="pair", name="hasty", implementation=HastyPair))
+    (result, _) = run.run("tests::two", check("ZP1")(given(plan=schedule_plans())(two)))
+    assert result.outcome is Outcome.PASSED, result.failure
+    assert result.cases == CAPS["standard"]["memory"].schedules < 25
 
 
 def test_an_explored_check_takes_faults() -> None:

@@ -1,15 +1,18 @@
 """Claim check under errors, crashes, crashes in recovery and pairs of them: nothing is lost, and at the end nothing is left."""
 
+from contextlib import suppress
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, judge_markers, sent_messages
 from prism_suites._judging import broken, same
+from prism_suites._racing import together
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, explored
 from prism_testkit.faults import Plan
 from prism_testkit.interfaces.errors import BackendUnavailable, Conflict, OperationTimeout
+from prism_testkit.plan import Plan as Schedule
 
 UNKNOWN = (BackendUnavailable, OperationTimeout)
 PAYLOADS = {"0": b"first " * 40, "1": b"inline", "2": b"second " * 40}
@@ -28,14 +31,19 @@ class _Ledger:
         self.acked: set[str] = set()
 
     async def publish(self, claims: ClaimCheck) -> None:
-        """Publish each payload once; nobody repeats one whose outcome is unknown."""
-        for name, payload in PAYLOADS.items():
-            if name not in self.begun:
-                self.begun.append(name)
-                try:
-                    await claims.publish(TOPIC, payload, {"name": name})
-                except UNKNOWN:
-                    continue
+        """Publish each payload once, one after another."""
+        for name in PAYLOADS:
+            await self.publish_one(claims, name)
+
+    async def publish_at_once(self, claims: ClaimCheck) -> None:
+        await together(*(self.publish_one(claims, name) for name in PAYLOADS))
+
+    async def publish_one(self, claims: ClaimCheck, name: str) -> None:
+        """Publish a payload once; nobody repeats one whose outcome is unknown."""
+        if name not in self.begun:
+            self.begun.append(name)
+            with suppress(*UNKNOWN):
+                await claims.publish(TOPIC, PAYLOADS[name], {"name": name})
                 self.acknowledged.add(name)
 
     async def read(self, consumer: ClaimConsumer, delivery: ClaimDelivery, *, healed: bool) -> None:
@@ -99,22 +107,29 @@ async def _drain(claims: Bound[ClaimCheck], case: Case, ledger: _Ledger, config:
             ledger.acked.add(delivery.headers["name"])
 
 
-async def _life(claims: Bound[ClaimCheck], case: Case, cleanup: str) -> None:
+async def _life(claims: Bound[ClaimCheck], case: Case, cleanup: str, plan: Schedule | None = None) -> None:
+    """Publish, consume and sweep, under a plan two consumers and the sweep at once."""
     ledger, config = _Ledger(), _config(cleanup)
     live = claims.interfaces["queue"] == "pubsub_basic"
 
     async def work(check_in: ClaimCheck) -> None:
         await ledger.publish(check_in)
+        if plan is not None:
+            await together(_consume(ledger, check_in), _consume(ledger, check_in), check_in.sweep())
+            return
         if not live:
             await _consume(ledger, check_in)
         await check_in.sweep()
 
+    if plan is not None:
+        case.schedule(plan)
     while True:
         try:
             await claims.survive(work, **config)
             break
         except UNKNOWN:
             continue
+    case.unschedule()
     claims.heal()
     claims.struck()
     judge_markers(case)
@@ -138,24 +153,28 @@ async def whatever_happens_nothing_is_lost_or_left(claims: Bound[ClaimCheck], ca
 
 @check("CC1", "CC3", "CC4", "CC7")
 @explored
-async def whatever_happens_acks_remove_what_they_should(claims: Bound[ClaimCheck], case: Case, faults: Plan) -> None:
-    """The same while claims are removed on acks (CC-4, CC-5, CC-6)."""
+async def whatever_happens_acks_remove_what_they_should(
+    claims: Bound[ClaimCheck], case: Case, faults: Plan, plan: Schedule
+) -> None:
+    """The same while claims are removed on acks, and two consumers meet each other and sweeps (CC-4, CC-5, CC-6)."""
     if beside(case, claims, acks=True):
         return
-    await _life(claims, case, "on_ack")
+    await _life(claims, case, "on_ack", plan)
 
 
 @check("CC3")
 @explored
-async def every_message_has_its_object(claims: Bound[ClaimCheck], case: Case, faults: Plan) -> None:
-    """At whatever call a producer dies or fails, each message that left it has its object in the store (CC-3)."""
+async def every_message_has_its_object(claims: Bound[ClaimCheck], case: Case, faults: Plan, plan: Schedule) -> None:
+    """At whatever call producers die or fail, each message that left them has its object in the store (CC-3)."""
     ledger, config = _Ledger(), _config("sweep")
+    case.schedule(plan)
     while True:
         try:
-            await claims.survive(ledger.publish, **config)
+            await claims.survive(ledger.publish_at_once, **config)
             break
         except UNKNOWN:
             continue
+    case.unschedule()
     claims.heal()
     claims.struck()
     there = {key.rpartition("/")[2] for key in await claims_there(claims)}

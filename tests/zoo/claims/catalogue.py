@@ -9,6 +9,7 @@ from . import (
     mutants_config,
     mutants_order,
     mutants_payloads,
+    mutants_races,
     mutants_removal,
     mutants_sweeps,
     mutants_trust,
@@ -24,6 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_trust.MUTANTS,
     *mutants_sweeps.MUTANTS,
     *mutants_config.MUTANTS,
+    *mutants_races.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
