@@ -3,15 +3,16 @@
 import prism_testkit as prism
 from prism_backends.postgres.client import PostgresClient, clean, connect
 from prism_backends.postgres.keyvalue import PostgresKeyValue
+from prism_backends.postgres.queue import PostgresQueue
 from prism_backends.postgres.server import server
 from prism_testkit.registry import Registry
 
-__all__ = ["PostgresClient", "PostgresKeyValue", "postgres", "prism_register_backends"]
+__all__ = ["PostgresClient", "PostgresKeyValue", "PostgresQueue", "postgres", "prism_register_backends"]
 
 postgres = prism.Backend(
     name="postgres",
     connect=connect,
-    drivers=[PostgresKeyValue],
+    drivers=[PostgresKeyValue, PostgresQueue],
     clean=clean,
     traits=prism.Traits(durability="process"),
     server=server(),

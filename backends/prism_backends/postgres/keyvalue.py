@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import prism_testkit as prism
 from prism_backends.postgres import keyvalue_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
+from prism_backends.postgres.living import LivingPostgres
 from prism_backends.postgres.transactions import Transaction
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.keyvalue import (
@@ -35,7 +36,7 @@ _SWEEP_EACH = 100
 T = TypeVar("T")
 
 
-class PostgresKeyValue(KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
+class PostgresKeyValue(LivingPostgres, KeyValueScan, KeyValueTtl, KeyValueTransactional, KeyValueBatch, KeyValueCas):
     """A row a key. A transaction reads as plain calls do, and is checked and written in one statement at its end."""
 
     def __init__(self, client: PostgresClient, namespace: str) -> None:

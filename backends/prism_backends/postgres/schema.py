@@ -8,11 +8,12 @@ import hashlib
 import re
 
 from prism_backends.postgres.keyvalue_sql import KEYVALUE
+from prism_backends.postgres.queue_sql import QUEUE
 
 __all__ = ["NAME", "SCHEMA", "namespaces"]
 
 _NAMESPACE_WIDTH = 24
-_MODELS = KEYVALUE
+_MODELS = KEYVALUE + QUEUE
 _TABLES = re.findall(r"^CREATE TABLE (\w+)", _MODELS, re.MULTILINE)
 _CLEAN = "\n".join(f"DELETE FROM {table} WHERE namespace >= low AND namespace < high;" for table in _TABLES)
 _ALL = f"""{_MODELS}
