@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Hashable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 from prism_backends.bell import Bell
@@ -18,6 +19,9 @@ class Joined(Protocol):
     is_open: bool
     bell: Bell
     place: Hashable
+
+    async def leave(self) -> None:
+        """Give back what it holds, and forget it here whatever happens. A repeat does nothing."""
 
 
 M = TypeVar("M", bound=Joined)
@@ -71,12 +75,11 @@ class Company(Generic[M]):
             self._beating.cancel()
             self._beating = None
 
-    def abandon(self) -> None:
-        """Let every member be as one that died."""
+    async def dismiss(self) -> None:
+        """Let every member leave. One whose store is away, or busy, is from now on as one that died."""
         for member in list(self._members):
-            member.is_open = False
-            self.leave(member)
-            member.bell.ring()
+            with suppress(PrismError):
+                await member.leave()
 
     async def _beat_on(self, beat: Callable[[list[M]], Awaitable[None]]) -> None:
         while True:

@@ -27,7 +27,7 @@ class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups):
     """Offsets hold the millisecond of the append, so they are not dense.
 
     A member counts as dead some seconds after its process was killed or stopped; one whose event loop is held up for as long
-    counts as stopped. A driver that is closed stops the signs of life of its members, as their death would.
+    counts as stopped. The members of a driver that is closed leave.
     """
 
     backend_name: ClassVar[str] = "redis"
@@ -47,9 +47,9 @@ class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups):
         self._closed = False
 
     async def _end(self) -> None:
-        """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
+        """Let every member of this driver leave; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
-        self._company.abandon()
+        await self._company.dismiss()
 
     async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
         at = self._at("append", stream)

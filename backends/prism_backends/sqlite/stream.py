@@ -66,9 +66,9 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups):
         self._closed = False
 
     async def _end(self) -> None:
-        """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
+        """Let every member of this driver leave; later calls raise `Closed`. A repeat does nothing."""
         self._closed = True
-        self._company.abandon()
+        await self._company.dismiss()
 
     async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
         row = self._row("append", stream)

@@ -1,0 +1,204 @@
+"""A driver of any model that is opened, drained and closed: its every call, how calls end, and cancelling one at each wait."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import suppress
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any, Protocol
+
+from prism_suites._judging import broken, refused
+from prism_testkit.interfaces import (
+    BESIDE,
+    INTERFACES,
+    Closed,
+    KeyValueBasic,
+    Lease,
+    Lifecycle,
+    ObjectStorage,
+    OperationTimeout,
+    PubSubBasic,
+    QueueBasic,
+    QueueMessage,
+    StreamBasic,
+    StreamConsumerGroups,
+)
+from prism_testkit.outcomes import Violation
+from prism_testkit.signatures import methods_of
+from prism_testkit.tap import offers
+
+__all__ = [
+    "ENDED",
+    "Living",
+    "Waiting",
+    "cancelled_at",
+    "every_call",
+    "expect_closed",
+    "in_vain",
+    "outcomes",
+    "quiet",
+    "turns",
+]
+
+
+class LivingKeyValue(KeyValueBasic, Lifecycle, Protocol):
+    """A key-value driver."""
+
+
+class LivingQueue(QueueBasic, Lifecycle, Protocol):
+    """A queue driver."""
+
+
+class LivingPubSub(PubSubBasic, Lifecycle, Protocol):
+    """A publish and subscribe driver."""
+
+
+class LivingStream(StreamBasic, Lifecycle, Protocol):
+    """A stream driver."""
+
+
+class LivingObjectStorage(ObjectStorage, Lifecycle, Protocol):
+    """An object storage driver."""
+
+
+class LivingGroups(StreamConsumerGroups, Lifecycle, Protocol):
+    """A stream driver with groups."""
+
+
+Living = LivingKeyValue | LivingQueue | LivingPubSub | LivingStream | LivingObjectStorage
+"""A slot for every driver that claims it."""
+
+Waiting = LivingQueue | LivingPubSub | LivingGroups | LivingObjectStorage
+"""A slot for those that have calls which wait until somebody else does something."""
+
+ENDED = (Closed, OperationTimeout, asyncio.CancelledError)
+"""How a call may end that was in hand when its driver was closed, or that a drain aborted."""
+
+_FINISHING = ("ack", "nack", "extend", "release")
+"""They may go on while a driver is drained."""
+
+_VALUES: dict[str, Any] = {
+    **dict.fromkeys(("key", "queue", "topic", "stream", "bucket", "name", "group", "consumer", "pattern"), "probe"),
+    **dict.fromkeys(("payload", "value", "data", "new", "expected"), b"v"),
+    **dict.fromkeys(("ttl_s", "visibility_s", "seconds", "delay_s"), 60.0),
+    **dict.fromkeys(("n", "stop", "max_attempts"), 1),
+    **dict.fromkeys(("before", "start", "offset", "at_ms", "partition"), 0),
+    "target": "dead",
+    "ordering_key": "o",
+    "keys": ["probe"],
+    "items": {"probe": b"v"},
+    "attributes": {"a": "b"},
+    "lease": Lease("probe", QueueMessage("1", b"v"), 1, "1"),
+}
+
+
+async def _chunks() -> AsyncIterator[bytes]:
+    yield b"v"
+
+
+def every_call(slot: Any) -> dict[str, Callable[[], Awaitable[Any]]]:
+    """Return how to make each call of each interface that a client offers, with legal arguments; a first step is a call."""
+    protocols = {name: protocol for name, protocol in INTERFACES.items() if name not in BESIDE and offers(slot, protocol)}
+    kinds = {name: kind for protocol in protocols.values() for name, kind in methods_of(protocol).items()}
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {}
+    for name, kind in kinds.items():
+        owner = next(protocol for protocol in protocols.values() if hasattr(protocol, name))
+        parameters = list(signature(getattr(owner, name)).parameters.values())[1:]
+        wanted = [p.name for p in parameters if p.default is Parameter.empty and p.kind is not Parameter.VAR_POSITIONAL]
+        if all(each in _VALUES or each == "chunks" for each in wanted):
+            calls[name] = partial(_made, slot, name, kind, wanted)
+    return calls
+
+
+async def _made(slot: Any, name: str, kind: str, wanted: Sequence[str]) -> Any:
+    arguments = {each: _chunks() if each == "chunks" else _VALUES[each] for each in wanted}
+    made = getattr(slot, name)(**arguments)
+    if kind == "iterator":
+        try:
+            return await anext(made, None)
+        finally:
+            await made.aclose()
+    if kind == "context":
+        async with made:
+            return "it was entered"
+    return await made
+
+
+async def expect_closed(promise: str, slot: Any, when: str, finishing: bool = True) -> None:
+    """Judge that every call there is raises `Closed`, or all but those that finish something."""
+    for name, make in every_call(slot).items():
+        if name in _FINISHING and not finishing:
+            continue
+        await refused(promise, make(), Closed, f"{name} {when} is not refused with Closed")
+
+
+async def in_vain(promise: str, call: Awaitable[Any], sentence: str) -> Any:
+    """Await a call that must not raise, whatever state its driver is in."""
+    try:
+        return await call
+    except Exception as error:
+        raise Violation.of(promise, sentence, expected="no error", got=f"{type(error).__name__}: {error}") from error
+
+
+async def turns(number: int) -> None:
+    """Let others run."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def quiet(before: "set[asyncio.Task[Any]]") -> "set[asyncio.Task[Any]]":
+    """Return the tasks that live and were not there before; what was cancelled gets a few turns to end."""
+    await turns(10)
+    return {task for task in asyncio.all_tasks() - before if not task.done()}
+
+
+async def outcomes(promise: str, calls: "Sequence[asyncio.Task[Any]]", when: str) -> tuple[list[int], list[int]]:
+    """Return which calls returned, and which were ended; another error breaks the promise."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, BaseException) and not isinstance(error, ENDED):
+            told = f"{type(error).__name__}: {error}"
+            broken(promise, f"a call in hand {when} ended with another error", expected="its answer, or Closed", got=told)
+    returned = [number for number, each in enumerate(ended) if not isinstance(each, BaseException)]
+    return returned, [number for number, each in enumerate(ended) if isinstance(each, BaseException)]
+
+
+async def cancelled_at(call: Awaitable[Any], point: int) -> bool:
+    """Make a call and cancel it as soon as it waits for the ``point``-th time, from 1; return whether it ended before that."""
+    waits = _Waits(call, point)
+    task = asyncio.ensure_future(waits.run())
+    with suppress(asyncio.CancelledError):
+        await task
+    return not waits.reached
+
+
+class _Waits:
+    """Counts the waits of an awaitable, handing each on to the loop."""
+
+    def __init__(self, call: Awaitable[Any], point: int) -> None:
+        self._call, self._point = call, point
+        self.reached = False
+
+    async def run(self) -> Any:
+        return await self
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        steps: Any = self._call.__await__()
+        step: Callable[[], Any] = partial(steps.send, None)
+        for number in itertools.count(1):
+            try:
+                waited = step()
+            except StopIteration as ended:
+                return ended.value
+            if number == self._point:
+                self.reached = True
+                task = asyncio.current_task()
+                assert task is not None
+                asyncio.get_running_loop().call_soon(task.cancel)
+            try:
+                yield waited
+                step = partial(steps.send, None)
+            except BaseException as error:
+                step = partial(steps.throw, error)
+        return None
