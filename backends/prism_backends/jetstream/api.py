@@ -33,6 +33,8 @@ ACK_WAIT_S = 4.0
 
 STREAM_NOT_FOUND = 10059
 _CONSUMER_NOT_FOUND = 10014
+_LAST = 2**63 - 1
+"""No sequence is higher; JetStream's are numbers of 64 bits."""
 _CONSUMER_EXISTS = 10148
 WRONG_SEQUENCE = 10071
 NO_MESSAGE = frozenset((10037, 10057))
@@ -177,6 +179,8 @@ class JetStream:
 
     async def page(self, what: str, stream: str, start: int, most: int, most_bytes: int, subject: str = ">") -> list[Stored]:
         """Return up to ``most`` messages from a sequence on; as many as fit ``most_bytes``, and one at least if there is one."""
+        if start > _LAST:
+            return []
         body = {"seq": max(1, start), "batch": most, "max_bytes": most_bytes, "next_by_subj": subject}
         *found, last = await self._direct(what, stream, body, _is_status)
         if status_of(last) not in ("204", "404", "503"):

@@ -110,7 +110,7 @@ class JetStreamStream(StreamBasic, StreamConsumerGroups):
         check_start(start, "create_group", self.backend_name)
         what = self._what("create_group", stream)
         await self.server.make(what, self._config(name))
-        first = start if isinstance(start, int) else 1
+        first = min(start, 2**63 - 1) if isinstance(start, int) else 1
         if start == "latest":
             _, last = await self._ends(what, name)
             first = last + 1

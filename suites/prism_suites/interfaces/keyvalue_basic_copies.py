@@ -1,11 +1,11 @@
 """keyvalue_basic: every kind of buffer is accepted as a value, ``bytes`` are returned, and the store keeps a copy."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prism_suites._buffers import BUFFERS
 from prism_suites._judging import value
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -13,27 +13,6 @@ from prism_testkit.interfaces import KeyValueBasic
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import patterned
 from prism_testkit.strategies.hypothesis_strategies import payloads
-
-__all__ = ["BUFFERS"]
-
-
-class _Blob(bytes):
-    """A value of a type of its own, as applications have."""
-
-
-BUFFERS: Mapping[str, Callable[[bytes], Any]] = {
-    "bytes": lambda data: data,
-    "subclass of bytes": _Blob,
-    "bytearray": bytearray,
-    "memoryview": memoryview,
-    "memoryview of a bytearray": lambda data: memoryview(bytearray(data)),
-    "read-only memoryview of a bytearray": lambda data: memoryview(bytearray(data)).toreadonly(),
-    "slice of a memoryview": lambda data: memoryview(b"<<" + data + b">>")[2 : 2 + len(data)],
-    "memoryview of characters": lambda data: memoryview(data).cast("c"),
-    "memoryview of signed bytes": lambda data: memoryview(bytearray(data)).cast("b"),
-    "memoryview of words": lambda data: memoryview(data).cast("H") if len(data) % 2 == 0 else memoryview(data),
-}
-"""Ways to hand over the same bytes; all are C-contiguous, and the length of the last is not its number of bytes."""
 
 _SAMPLES = (b"", b"a", b"\x00\xff", b"abcdefgh", bytes(range(256)), patterned(5000))
 

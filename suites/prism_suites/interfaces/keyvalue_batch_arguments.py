@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import given
 
+from prism_suites._buffers import BUFFERS
 from prism_suites._judging import broken, same, value
 from prism_suites._keyvalue_bulk import holds, numbered
-from prism_suites.interfaces.keyvalue_basic_copies import BUFFERS
 from prism_suites.interfaces.keyvalue_batch import gives, removes
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet

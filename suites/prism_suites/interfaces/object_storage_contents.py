@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
+from prism_suites._buffers import ANY_BUFFERS
 from prism_suites._judging import same, value
 from prism_suites._objects_asking import BUCKET, LONGEST_CHUNK, MOST, PUTS, expect_object, listed, made, source, streamed, told
 from prism_suites._objects_asking import NOTHING as NO
@@ -175,30 +176,17 @@ async def a_stream_is_the_concatenation_of_its_chunks(store: ObjectStorage, case
     told("object_storage.5", known, data, NO, "put_stream")
 
 
-class _Bytes(bytes):
-    """Bytes of a type of its own, as applications have."""
-
-
-_KINDS: dict[str, Any] = {
-    "bytes": bytes,
-    "a subclass of bytes": _Bytes,
-    "bytearray": bytearray,
-    "memoryview": memoryview,
-    "memoryview of a bytearray": lambda data: memoryview(bytearray(data)),
-    "a part of a memoryview": lambda data: memoryview(b"<" + data + b">")[1:-1],
-    "every other byte": lambda data: memoryview(bytes(byte for pair in zip(data, data, strict=True) for byte in pair))[::2],
-    "backwards": lambda data: memoryview(data[::-1])[::-1],
-}
-
-
 @check("object_storage.1", "object_storage.6")
-@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in _KINDS for size in (0, 1, 300)])
+@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in ANY_BUFFERS for size in (0, 1, 300)])
 async def data_may_be_any_buffer(store: ObjectStorage, kind: str, size: int) -> None:
     """Bytes, byte arrays and views, also of single bytes in a step, stand for their bytes; what is read is bytes."""
     data = made(size)
     await store.create_bucket(BUCKET)
-    await store.put(BUCKET, "put", _KINDS[kind](data))
-    await store.put_stream(BUCKET, "stream", source([_KINDS[kind](data), b"", _KINDS[kind](data)]))
+    await store.put(BUCKET, "put", ANY_BUFFERS[kind](data))
+    chunks = [ANY_BUFFERS[kind](data), b"", ANY_BUFFERS[kind](data)]
+    await store.put_stream(BUCKET, "sized", source(chunks), size=2 * size)
+    await store.put_stream(BUCKET, "stream", source(chunks))
+    value("object_storage.6", await store.get(BUCKET, "sized"), data * 2, f"a stream of chunks that were {kind}, with a size")
     value("object_storage.1", await store.get(BUCKET, "put"), data, f"what was put as {kind}")
     value("object_storage.6", await store.get(BUCKET, "stream"), data * 2, f"a stream of chunks that were {kind}")
     same("object_storage.5", [(await listed(store))[key].size for key in ("put", "stream")], [size, 2 * size], f"sizes of {kind}")
