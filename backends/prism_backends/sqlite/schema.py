@@ -75,13 +75,15 @@ CREATE INDEX pubsub_deliveries_keys ON pubsub_deliveries (durable, key, seq) WHE
 _STREAM = """
 CREATE TABLE stream (
   namespace BLOB NOT NULL, stream BLOB NOT NULL, first INTEGER NOT NULL, next INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  partitions INTEGER NOT NULL DEFAULT 1, max_age_s REAL, max_records INTEGER, gaps INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (namespace, stream)
 ) WITHOUT ROWID;
 CREATE TABLE stream_record (
   namespace BLOB NOT NULL, stream BLOB NOT NULL, offset INTEGER NOT NULL,
-  appended_ms INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL, payload BLOB NOT NULL,
+  appended_ms INTEGER NOT NULL, part INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL, payload BLOB NOT NULL,
   PRIMARY KEY (namespace, stream, offset)
 ) WITHOUT ROWID;
+CREATE INDEX stream_record_parts ON stream_record (namespace, stream, part, offset) WHERE part > 0;
 CREATE TABLE stream_group (
   namespace BLOB NOT NULL, stream BLOB NOT NULL, grp BLOB NOT NULL, position INTEGER NOT NULL,
   PRIMARY KEY (namespace, stream, grp)

@@ -4,15 +4,14 @@ A record of the group that was delivered and is not done with is a row of ``stre
 without one when it is to come again, from ``due_s`` on. What was never delivered has no row; it begins at the position.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from prism_testkit.interfaces.stream import GroupInfo, Record, RecordDelivery
+from prism_backends.sqlite.streamlog import record_of
+from prism_testkit.interfaces.stream import GroupInfo, RecordDelivery
 
-__all__ = ["GroupRows", "Held", "record_of", "tokens_of"]
+__all__ = ["GroupRows", "Held", "tokens_of"]
 
 _BYTES_AT_ONCE = 8_000_000
 """A receive ends when its payloads reach this, so memory is bounded by it and one payload."""
@@ -20,6 +19,7 @@ _BYTES_AT_ONCE = 8_000_000
 _STREAM = "namespace = :namespace AND stream = :stream"
 _GROUP = f"{_STREAM} AND grp = :grp"
 _FIRST = f"ifnull((SELECT first FROM stream WHERE {_STREAM}), 0)"
+_PARTITIONS = f"ifnull((SELECT partitions FROM stream WHERE {_STREAM}), 1)"
 _POSITION = f"SELECT position FROM stream_group WHERE {_GROUP}"
 _OTHERS = f"SELECT member, until_s FROM stream_member WHERE {_GROUP} AND member <> :member"
 _JOIN = "INSERT INTO stream_member (namespace, stream, grp, member, until_s) VALUES (:namespace, :stream, :grp, :member, :until_s)"
@@ -30,7 +30,7 @@ _NEXT_DUE = f"SELECT min(due_s) FROM stream_delivery WHERE {_GROUP} AND member I
 _AGAIN_ROWS = f"""SELECT offset, count FROM stream_delivery
   WHERE {_GROUP} AND member IS NULL AND due_s <= :now_s ORDER BY offset LIMIT :most"""
 _NEW_ROWS = f"SELECT offset, 0 FROM stream_record WHERE {_STREAM} AND offset >= :position ORDER BY offset LIMIT :most"
-_RECORD = f"SELECT offset, key, headers, appended_ms, payload FROM stream_record WHERE {_STREAM} AND offset = :offset"
+_RECORD = f"SELECT offset, key, headers, appended_ms, part, payload FROM stream_record WHERE {_STREAM} AND offset = :offset"
 _DELIVER = """REPLACE INTO stream_delivery (namespace, stream, grp, offset, count, member, batch)
   VALUES (:namespace, :stream, :grp, :offset, :count, :member, :batch)"""
 _MOVE = f"UPDATE stream_group SET position = :position WHERE {_GROUP}"
@@ -40,8 +40,13 @@ _FREE = "UPDATE stream_delivery SET member = NULL, due_s = :due_s"
 _NACK = f"{_FREE} WHERE {_HELD} AND offset = :offset"
 _VOID = f"{_FREE}, count = count - 1 WHERE {_HELD}"
 _FREE_ALL = f"{_FREE} WHERE {_GROUP} AND member = :member"
-_FORGET = f"DELETE FROM stream_delivery WHERE {_GROUP} AND member IS NULL AND offset < {_FIRST}"
-_PENDING = f"SELECT count(*), {_FIRST} FROM stream_delivery WHERE {_GROUP}"
+_GONE = """NOT EXISTS (SELECT 1 FROM stream_record AS kept
+  WHERE kept.namespace = :namespace AND kept.stream = :stream AND kept.offset = stream_delivery.offset)"""
+_DROP = f"DELETE FROM stream_delivery WHERE {_HELD} AND offset = :offset AND {_GONE}"
+_DROP_BATCH = f"DELETE FROM stream_delivery WHERE {_HELD} AND {_GONE}"
+_DROP_ALL = f"DELETE FROM stream_delivery WHERE {_GROUP} AND member = :member AND {_GONE}"
+_PENDING = f"SELECT count(*), {_FIRST}, {_PARTITIONS} FROM stream_delivery WHERE {_GROUP}"
+_FORGET_ALL = f"DELETE FROM stream_delivery WHERE {_GROUP}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,6 @@ def tokens_of(deliveries: Iterable[RecordDelivery]) -> list[Held]:
         known = len(numbers) == 2 and all(number.isdecimal() for number in numbers)
         held[delivery.token] = Held(member, int(numbers[0]), int(numbers[1])) if known else Held("", 0, delivery.record.offset)
     return list(held.values())
-
-
-def record_of(row: tuple[Any, ...]) -> Record:
-    """Make a record of (offset, key, headers, appended_ms, payload)."""
-    offset, key, headers, appended_ms, payload = row
-    return Record(offset, None if key is None else key.decode(), payload, json.loads(headers), appended_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,9 @@ class GroupRows:
 
     def leave(self, member: str, now_s: float) -> None:
         """End a membership: what it holds comes again at once. A repeat does nothing."""
+        self._run(_DROP_ALL, member=member)
         self._run(_FREE_ALL, member=member, due_s=now_s)
         self._run(_LEAVE, member=member)
-        self._run(_FORGET)
 
     def is_new(self, position: int) -> bool:
         """Say whether there is a record from the position on."""
@@ -131,8 +130,8 @@ class GroupRows:
 
     def void(self, member: str, batch: int, now_s: float) -> None:
         """Undo a take whose deliveries never reached their member."""
+        self._run(_DROP_BATCH, member=member, batch=batch)
         self._run(_VOID, member=member, batch=batch, due_s=now_s)
-        self._run(_FORGET)
 
     def ack(self, held: Held) -> None:
         """Be done with a record if it is still held so; a repeat does nothing."""
@@ -140,12 +139,18 @@ class GroupRows:
 
     def nack(self, held: Held, due_s: float) -> None:
         """Let a record come again if it is still held so; a repeat does nothing."""
-        self._run(_NACK, member=held.member, batch=held.batch, offset=held.offset, due_s=due_s)
-        self._run(_FORGET)
+        mine = {"member": held.member, "batch": held.batch, "offset": held.offset}
+        self._run(_DROP, **mine)
+        self._run(_NACK, **mine, due_s=due_s)
 
     def info(self, position: int, members: int) -> GroupInfo:
-        pending, first = self._run(_PENDING).fetchone()
-        return GroupInfo(members, pending, max(position, first))
+        pending, first, partitions = self._run(_PENDING).fetchone()
+        return GroupInfo(members, pending, max(position, first) if partitions == 1 else 0)
+
+    def move(self, position: int) -> None:
+        """Begin anew at an offset, and forget all that was delivered."""
+        self._run(_FORGET_ALL)
+        self._run(_MOVE, position=position)
 
     def _run(self, sql: str, **values: object) -> sqlite3.Cursor:
         return self.connection.execute(sql, {**self.names, **values})

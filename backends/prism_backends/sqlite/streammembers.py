@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import prism_testkit as prism
 from prism_backends.cancellation import begun, ended
+from prism_backends.sqlite import streamlog
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, Held, tokens_of
 from prism_backends.sqlite.waiting import Patience
@@ -171,6 +172,9 @@ class SqliteMember(Member):
         for name, until_s in rows.others(self.name).items():
             if until_s <= now_s and not self._company.is_alive(name):
                 rows.leave(name, now_s)
+        state = streamlog.state_of(rows.connection, self.names)
+        if state is not None:
+            streamlog.enforce(rows.connection, self.names, state, self._client.clock.now_ms(), [])
         return rows.take(self.name, batch, position, most, now_s)
 
     async def _give_back(self) -> None:
