@@ -1,6 +1,7 @@
 """The writing process of a kill: re-imports a backend's registration, makes calls, says after each that it returned.
 
-Directory and URL come over standard input, never by argv, where other users of the machine could read them.
+Started with the number of a descriptor it forks such processes (see `forking`); else it is one. Directory and URL come over
+standard input, never by argv, where other users of the machine could read them.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import os
 import signal
 import sys
 import time
@@ -19,6 +21,7 @@ from typing import Any
 
 from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.forking import serve
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
@@ -36,8 +39,11 @@ def main() -> None:
 
     Behind them, of a step that tells, what it tells.
     """
+    if sys.argv[1:]:
+        serve(int(sys.argv[1]))
     order = json.loads(sys.stdin.readline())
     sys.path[:] = order["path"]
+    os.environ.update(order["environment"])
     kind, where = order["origin"]
     if not where:
         sys.exit(

@@ -7,9 +7,8 @@ server is to die.
 
 import contextlib
 import json
+import os
 import re
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,8 +43,6 @@ _LIKE = 20
 """The call in which a writer dies takes, one assumes, as long as the one this many steps before the last acknowledged."""
 _LATEST = 300
 """Steps after which it is killed from outside, if it could not end itself."""
-_PIPE_BYTES = 4096
-"""A writer that is far ahead of us waits, so that the kill comes in the middle of its steps (where the system allows it)."""
 
 
 @dataclass
@@ -163,6 +160,7 @@ async def _write_and_kill(
     began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
     order = {
         "path": [entry or str(Path.cwd()) for entry in sys.path],
+        "environment": dict(os.environ),
         "origin": worker.origins.get(candidate.backend.name, ("", "")),
         "backend": candidate.backend.name,
         "interface": candidate.offer.interface,
@@ -174,17 +172,7 @@ async def _write_and_kill(
         "steps": [[method, encode(arguments)] for method, arguments in steps],
     }
     log = place.directory.parent / f"{place.directory.name}.stderr"
-    with log.open("wb") as errors:
-        process = subprocess.Popen(  # noqa: ASYNC220  nothing else runs on this loop, and the virtual one has no I/O
-            [sys.executable, "-m", "prism_testkit._child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            cwd=place.directory,
-            pipesize=_PIPE_BYTES,
-        )
-    assert process.stdin is not None
-    assert process.stdout is not None
+    writer = worker.writers.start(place.directory, log)
     returned: list[int] = []
     said: list[bytes] = []
     told: dict[int, list[Any]] = {}
@@ -200,21 +188,19 @@ async def _write_and_kill(
 
     try:
         with contextlib.suppress(BrokenPipeError):  # it died at once; why is in its log
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.close()
+            writer.orders.write(json.dumps(order).encode() + b"\n")
+            writer.orders.close()
         # A writer that can ends itself, two steps later and in the middle of a call; a server is killed from here.
         most = acknowledgements if server is not None else acknowledgements + _LATEST
-        while len(returned) < most and (line := process.stdout.readline()):
+        while len(returned) < most and (line := writer.said.readline()):
             heard(line)
         if server is not None:
             await server.kill()
-        process.send_signal(signal.SIGKILL)
-        for line in process.stdout:
+        writer.kill()
+        for line in writer.said:
             heard(line)
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        writer.close()
     if len(returned) < acknowledgements:
         failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
         raise _early(candidate.backend.name, failed, log.read_text(errors="replace"))

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from prism_testkit.backend import Backend, Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.forking import ForkServer
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.outcomes import Hung, Unavailable
 from prism_testkit.schedules import VirtualLoop
@@ -102,6 +103,8 @@ class Worker:
         self.clock = VirtualClock()
         self.watchdog = Watchdog(hang_s)
         self.connect_s = min(CONNECT_S, hang_s)
+        self.writers = ForkServer(directory)
+        """Starts the processes that are killed."""
         self._runners: dict[ClockKind, asyncio.Runner] = {}
         self._sites: dict[tuple[str, ClockKind], Site] = {}
         self._refused: dict[str, str] = {}
@@ -234,6 +237,7 @@ class Worker:
             problems += self._leaked(kind)
             self.discard(kind)
         self._sites.clear()
+        self.writers.close()
         self.watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         return problems
