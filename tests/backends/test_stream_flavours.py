@@ -12,6 +12,7 @@ from embedded_stores import HERE, STORES, THERE, World, expect, listed, play
 
 from prism_backends.memory.streamflavours import MemoryStreamFlavours
 from prism_backends.sqlite.streamflavours import SqliteStreamFlavours
+from prism_backends.stream_arguments import partition_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, ConfigError, Conflict, GroupNotFound, InvalidName
 from prism_testkit.interfaces.stream import Member, Record, RecordDelivery
 from prism_testkit.interfaces.stream_retention import Retention
@@ -160,6 +161,17 @@ async def test_a_replay_gives_what_a_read_does_between_two_offsets(world: World)
     await expect(InvalidName, listed(driver.replay("", 0, 1)))
 
 
+@everywhere
+async def test_a_replay_of_several_pages_ends_where_the_stream_ended_when_it_began(world: World) -> None:
+    driver = await stream(world)
+    for _ in range(3):
+        await driver.append("s", bytes(700_000))
+    steps = driver.replay("s", 0, 10**30)
+    found = [await anext(steps)]
+    await fill(driver, "later")
+    assert len(found + await listed(steps)) == 3
+
+
 # Retention
 
 
@@ -267,6 +279,18 @@ async def test_what_is_removed_while_it_is_held_blocks_nothing(world: World) -> 
         assert [d.record.payload for d in await task] == [b"e"]
 
 
+@everywhere
+async def test_what_is_removed_while_it_is_held_does_not_come_when_its_member_leaves(world: World) -> None:
+    driver = await stream(world)
+    await driver.create_group("s", "g")
+    await fill(driver, "a1", "b1", "a2")
+    async with driver.join("s", "g", "c") as member:
+        assert len(await member.receive(2)) == 2
+        await driver.compact("s")
+    assert (await driver.group_info("s", "g")).pending == 1
+    assert await taken(driver) == [("b1", 2), ("a2", 1)]
+
+
 # Partitions
 
 
@@ -320,6 +344,10 @@ async def test_each_partition_has_its_records_and_a_group_all(world: World) -> N
     for number, expected in enumerate(told):
         assert [(record.offset, record.payload) for record in got if record.partition == number] == expected
     assert (await one.group_info("s", "g")).position == 0
+
+
+def test_a_key_has_its_partition_in_every_process() -> None:
+    assert [partition_of(b"key%d" % number, 5) for number in range(8)] == [4, 1, 3, 0, 3, 0, 3, 4]
 
 
 @everywhere
