@@ -51,7 +51,7 @@ class CancelledWaiterReleasesTheConnection(KeyValue):
             self.free.release()
 
 
-@mutant("ttl.1", "overflow", trap="a time to live of more than 7.4e9 seconds")
+@mutant("ttl.1", "overflow", trap="a time to live of more than 7.4e9 seconds", also="ttl.6")
 class NanosecondsInInt64(KeyValue):
     def entry(self, data: bytes, seconds: float | None = None) -> Entry:
         made = super().entry(data, seconds)

@@ -46,6 +46,25 @@ async def whatever_changes_what_was_read_is_noticed(
     broken("keyvalue_transactional.5", f"committed although {way} changed what it had read", expected="Conflict", got="a commit")
 
 
+@check("keyvalue_transactional.5")
+@gauntlet(lambda limits: [{"count": count} for count in (2, 16, 256, 512)])
+async def any_number_of_changes_is_a_change(kv: KeyValueTransactional, case: Case, count: int) -> None:
+    """However often a key is written between a read and the commit: no counter of its versions turns over (KV-16)."""
+    rival = await case.client()
+    await kv.set("a", b"old")
+    try:
+        async with kv.transaction() as transaction:
+            held = await transaction.get("a")
+            for number in range(count):
+                await rival.set("a", b"%d" % number)
+            await transaction.set("b", held or b"")
+    except Conflict:
+        value("keyvalue_transactional.6", await kv.get("b"), None, "a transaction that raised Conflict left a write behind")
+        return
+    told = f"committed although what it had read was changed {count} times"
+    broken("keyvalue_transactional.5", told, expected="Conflict", got="a commit")
+
+
 @check("keyvalue_transactional.6")
 @gauntlet(lambda limits: [{"seconds": seconds, "by": by} for seconds in (0.25, 1.0, 59.0) for by in ("set_with_ttl", "expire")])
 async def time_that_passes_is_no_conflict(kv: TransactionalTtl, case: Case, seconds: float, by: str) -> None:

@@ -26,11 +26,13 @@ def _counts(deliveries: list[Delivery]) -> dict[str, int]:
         {"nacked": nacked, "how": how, "times": times}
         for nacked in ((0,), (3,), (1, 2), (0, 1, 2, 3), (3, 0))
         for how in ("at once", "one by one", "by a new member")
-        for times in (1, 4)
+        for times in (1, 4, *([258] if nacked == (0,) and how == "one by one" else []))
     ]
 )
 async def a_nacked_message_comes_again(pubsub: PubSubPersistent, case: Case, nacked: tuple[int, ...], how: str, times: int) -> None:
     """A nacked message comes again, whole, with a higher count, as often as it is nacked; others stay held (PS-14, PS-26)."""
+    if case.server and times > 255:
+        return  # each is several round trips, and no count is in a byte there alone
     sents = await send(pubsub, "t", numbered(4), PERSISTENT, {"h": "v"})
     async with pubsub.subscribe_durable("t", "s", "earliest") as member:
         deliveries = await gets(case, member, sents, batch=4)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prism_suites._judging import broken
+from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._queue_leases import one_leased
 from prism_suites._queue_taking import drained, take
 from prism_suites._queue_times import Times
@@ -125,6 +126,28 @@ async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Cas
             await queue.extend(held.lease, 100.0)
 
     await _promptly(queue, case, "queue_visibility.9", event, happen, beside)
+
+
+@check("queue_basic.4")
+@gauntlet(lambda limits: [{"turns": turns, "other": other} for turns in TURNS for other in (False, True)])
+async def what_is_enqueued_at_any_turn_is_noticed(queue: QueueBasic, case: Case, turns: int, other: bool) -> None:
+    """Also what comes when a take has looked and does not wait yet (Q-11)."""
+    by = await case.client() if other else queue
+    await is_noticed(case, "queue_basic.4", turns, lambda s: queue.dequeue("q", s), lambda: by.enqueue("q", b"x"), "an enqueue")
+
+
+@check("queue_visibility.9")
+@gauntlet(lambda limits: [{"turns": turns, "event": event} for turns in TURNS for event in ("enqueue", "release", "shortened")])
+async def what_becomes_available_at_any_turn_is_noticed(queue: QueueVisibility, case: Case, turns: int, event: str) -> None:
+    """So is what is released, or leased for less, just then (Q-11)."""
+    by = await case.client()
+    held = await one_leased(Times(case), by, "other" if event == "enqueue" else "q", 43_200.0)
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "enqueue": lambda: by.enqueue("q", b"x"),
+        "release": lambda: by.release(held.lease),
+        "shortened": lambda: by.extend(held.lease, 100.0),
+    }
+    await is_noticed(case, "queue_visibility.9", turns, lambda s: queue.receive("q", 60.0, s), calls[event], event)
 
 
 @check("queue_basic.4", "queue_basic.2", "queue_basic.11")

@@ -92,9 +92,11 @@ async def only_what_the_left_member_held_comes_again(stream: StreamConsumerGroup
 
 
 @check("stream_consumer_groups.5")
-@gauntlet(lambda limits: [{"rounds": rounds, "how": how} for rounds in (3, 12) for how in ("leave", "nack", "turns")])
+@gauntlet(lambda limits: [{"rounds": rounds, "how": how} for rounds in (3, 12, 258) for how in ("leave", "nack", "turns")])
 async def counts_go_up_with_every_delivery(stream: StreamConsumerGroups, case: Case, rounds: int, how: str) -> None:
     """However often a record comes again it is whole, and its count is higher, where exact by one (ST-11)."""
+    if rounds > 255 and (case.server or how == "leave"):
+        return  # each is several round trips, and no counter is in a byte there alone
     slots = [stream, await case.client()]
     await stream.create_group("s", "g")
     put, *_ = await fill(stream, "s", [b"again and again"], "k", {"h": "v"}, laws=GROUPS)

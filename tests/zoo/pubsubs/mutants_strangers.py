@@ -7,7 +7,7 @@ from prism_testkit.interfaces import Bytes, Deliveries, Delivery, Message
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Listener, Member, PubSub
+from .reference import Listener, Member, PubSub, step
 from .stores import Row, Store
 
 __all__ = ["MUTANTS"]
@@ -16,7 +16,7 @@ MUTANTS: list[Mutant] = []
 mutant = declaring(MUTANTS)
 
 
-@mutant("basic.1", "type", trap="a payload given as a memoryview of a part of a buffer", also="persistent.2")
+@mutant("basic.1", "type", trap="a payload given as a memoryview of a part of a buffer", also="basic.7 persistent.2")
 class TakesTheWholeBufferOfAView(PubSub):
     def data(self, payload: Bytes, operation: str, topic: str) -> bytes:
         whole = payload.obj if isinstance(payload, memoryview) else payload
@@ -59,6 +59,13 @@ class OneWaiterASubscription(Listener):
             if not waited:
                 waited, self.latest = True, me
             await self.driver.pause(end)
+
+
+@mutant("basic.9", "lost wakeup", trap="a message that comes when a receive has looked and does not wait yet", also="persistent.9")
+class LooksThenLiesDown(PubSub):
+    async def pause(self, *ends: float) -> None:
+        await step()
+        await super().pause(*ends)
 
 
 @mutant("persistent.1", "second client", trap="one client publishes, then another subscribes with new")

@@ -55,7 +55,10 @@ class TimedOutTakesKeepTheirConnection(Queue):
 
 
 @mutant(
-    "visibility.4", "aliasing", trap="two messages of one payload leased at a time", also="visibility.2 visibility.6 visibility.7"
+    "visibility.4",
+    "aliasing",
+    trap="two messages of one payload leased at a time",
+    also="visibility.1 visibility.2 visibility.6 visibility.7",
 )
 class LeasesAreKeyedByPayload(Queue):
     def lease(self, row: Row, seconds: float) -> Lease:
@@ -74,7 +77,9 @@ class ExtendRoundsToSeconds(Queue):
         await super().extend(lease, round(seconds) if seconds >= 1 else seconds)
 
 
-@mutant("visibility.7", "interaction", trap="release of a message that was enqueued with a delay", also="delayed.4 delayed.1")
+@mutant(
+    "visibility.7", "interaction", trap="release of a message that was enqueued with a delay", also="delayed.4 delayed.1 basic.5"
+)
 class ReleaseDelaysAnew(Queue):
     """The delay is a field of the message, and whoever makes it available looks at it."""
 

@@ -7,7 +7,7 @@ from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Member, Reading, Streams
+from .reference import Member, Reading, Streams, step
 from .stores import Store
 
 __all__ = ["MUTANTS"]
@@ -16,7 +16,7 @@ MUTANTS: list[Mutant] = []
 mutant = declaring(MUTANTS)
 
 
-@mutant("basic.1", "iteration during change", trap="a trim while a read is under way")
+@mutant("basic.1", "iteration during change", trap="a trim while a read is under way", also="basic.7")
 class ReadEndsAtATrim(Streams):
     """What lies ahead is kept, but the cursor belongs to another generation."""
 
@@ -81,6 +81,13 @@ class HoldsAHundredAtMost(Member):
     def take(self, most: int) -> list[RecordDelivery]:
         room = 100 - sum(map(self.holds, self.state().pending.values()))
         return super().take(min(most, room)) if room > 0 else []
+
+
+@mutant("consumer_groups.10", "lost wakeup", trap="a record that comes when a receive has looked and does not wait yet")
+class LooksThenLiesDown(Member):
+    async def pause(self, end: float) -> None:
+        await step()
+        await super().pause(end)
 
 
 @mutant("consumer_groups.11", "wrong count", trap="group_info after an ack that was repeated while others are held")

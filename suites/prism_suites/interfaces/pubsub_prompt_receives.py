@@ -1,0 +1,42 @@
+"""A receive that waits is given what comes at any turn of the loop, also just when it has looked and does not wait yet."""
+
+from prism_suites._noticing import TURNS, is_noticed
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PubSubBasic, PubSubPersistent
+
+
+@check("pubsub_basic.9")
+@gauntlet(lambda limits: [{"turns": turns, "other": other} for turns in TURNS for other in (False, True)])
+async def what_is_published_at_any_turn_is_noticed(pubsub: PubSubBasic, case: Case, turns: int, other: bool) -> None:
+    """A publish of this client or another ends the wait of a subscription (PS-09)."""
+    by = await case.client() if other else pubsub
+    async with pubsub.subscribe("t") as inner:
+        await is_noticed(case, "pubsub_basic.9", turns, inner.receive, lambda: by.publish("t", b"x"), "a publish")
+
+
+@check("pubsub_persistent.9")
+@gauntlet(lambda limits: [{"turns": turns, "event": event} for turns in TURNS for event in ("publish", "nack", "leave")])
+async def what_comes_at_any_turn_is_noticed(pubsub: PubSubPersistent, case: Case, turns: int, event: str) -> None:
+    """A publish ends the wait of a member, and so does what another member gives back (PS-09, PS-26)."""
+    by = await case.client()
+    manager = by.subscribe_durable("t", "s")
+    holder = await manager.__aenter__()
+    held = []
+    if event != "publish":
+        await by.publish_persistent("t", b"held")
+        held = await holder.receive(1, 500.0)
+
+    async def happen() -> None:
+        if event == "publish":
+            await by.publish_persistent("t", b"x")
+        elif event == "nack":
+            await holder.nack(*held)
+            await manager.__aexit__(None, None, None)
+        else:
+            await manager.__aexit__(None, None, None)
+
+    if event == "publish":
+        await manager.__aexit__(None, None, None)
+    async with pubsub.subscribe_durable("t", "s") as member:
+        await is_noticed(case, "pubsub_persistent.9", turns, lambda s: member.receive(1, s), happen, event)

@@ -1,0 +1,59 @@
+"""stream_consumer_groups: a receive that waits notices what comes at any turn, and takes nothing once its member was left."""
+
+import asyncio
+from typing import Any
+
+from prism_suites._judging import broken
+from prism_suites._noticing import TURNS, is_noticed
+from prism_suites._stream_shared import GROUPS, fill, numbered
+from prism_suites._stream_taking import gets
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Closed, StreamConsumerGroups
+
+
+@check("stream_consumer_groups.10")
+@gauntlet(lambda limits: [{"turns": turns, "other": other} for turns in TURNS for other in (False, True)])
+async def what_is_appended_at_any_turn_is_noticed(stream: StreamConsumerGroups, case: Case, turns: int, other: bool) -> None:
+    """An append of this client or another ends the wait, also when the member has looked and does not wait yet (ST-06)."""
+    by = await case.client() if other else stream
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member:
+        wait = lambda s: member.receive(1, s)  # noqa: E731
+        await is_noticed(case, "stream_consumer_groups.10", turns, wait, lambda: by.append("s", b"x"), "an append")
+
+
+@check("stream_consumer_groups.14", "stream_consumer_groups.5")
+@gauntlet(lambda limits: [{"how": how, "turns": turns} for how in ("plainly", "by an error") for turns in (0, 1, 3, None)])
+async def a_member_that_left_is_given_nothing_more(stream: StreamConsumerGroups, case: Case, how: str, turns: int | None) -> None:
+    """A receive that waits as its member is left ends, and what is appended then comes to the next member (ST-11, ST-36)."""
+    other = await case.client()
+    await stream.create_group("s", "g")
+    manager = stream.join("s", "g", "c")
+    member = await manager.__aenter__()
+    waiting = asyncio.ensure_future(member.receive(5, 1e6 if case.clock.virtual else 10.0))
+    for _ in range(turns or 0):
+        await asyncio.sleep(0)
+    if turns is None:
+        await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
+    error = None if how == "plainly" else ValueError("the body's own")
+    await manager.__aexit__(type(error) if error else None, error, None)
+    puts = await fill(other, "s", numbered(2), laws=GROUPS)
+    async with other.join("s", "g", "d") as last:
+        await gets(case, last, puts, promise="stream_consumer_groups.14", story="appended after a member that waited was left")
+    done, _ = await asyncio.wait([waiting], timeout=1000.0 if case.clock.virtual else 5.0)
+    if not done:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        broken("stream_consumer_groups.14", "a receive goes on waiting after its member was left", expected=Closed, got="it waits")
+    _ended(waiting)
+
+
+def _ended(waiting: "asyncio.Future[Any]") -> None:
+    """Judge how a receive ended that was under way: told so, or empty."""
+    error = waiting.exception()
+    if error is not None and not isinstance(error, Closed):
+        raise error
+    if error is None and waiting.result():
+        told = "a receive gives records after its member was left"
+        broken("stream_consumer_groups.14", told, expected=Closed, got=waiting.result())
