@@ -34,10 +34,12 @@ class World:
     waits = True
     """There are calls that wait until something comes."""
 
-    def __init__(self, case: Case, living: Any, other: Any, stack: AsyncExitStack) -> None:
-        self.case, self.living, self.other, self.stack = case, living, other, stack
-        self.before: set[asyncio.Task[Any]] = set()
-        """The tasks that there were before ``living`` was used."""
+    living: Any
+    before: "set[asyncio.Task[Any]]"
+    """The tasks that there were before ``living`` was opened."""
+
+    def __init__(self, case: Case, other: Any, stack: AsyncExitStack) -> None:
+        self.case, self.other, self.stack = case, other, stack
 
     @property
     def patience_s(self) -> float:
@@ -209,13 +211,13 @@ async def world_of(case: Case, other: Any, *, calls: int = 0, living: Any = None
 
     What the living driver entered is left at the end, when it is closed perhaps, and that raises nothing.
     """
-    living = await case.whole() if living is None else living
     made = next((world for protocol, world in _WORLDS if offers(other, protocol)), _ObjectStorage)
     with law("lifecycle.2"):
         async with AsyncExitStack() as stack:
-            world = made(case, living, other, stack)
+            world = made(case, other, stack)
             await world.watch()
             world.before = asyncio.all_tasks()
+            world.living = await case.whole() if living is None else living
             await world.set_up(calls)
             yield world
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._lifecycle import in_vain
+from prism_suites._lifecycle import ENDED, in_vain
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
@@ -125,7 +125,7 @@ async def a_subscription_is_left_with_its_driver(pubsub: LivingSubscriptions, ca
 async def _numbers(subscription: Any) -> list[bytes]:
     try:
         return [message.payload async for message in subscription]
-    except Closed:
+    except ENDED:
         return []
 
 

@@ -29,14 +29,17 @@ async def it_is_healthy_while_all_is_well(slot: Living, case: Case, times: int) 
 
 
 @check("lifecycle.4")
-async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case) -> None:
-    """Drained it is not healthy, and closed it is not, and says why; asking raises nothing. Others stay healthy."""
-    living = await case.whole()
+@gauntlet(lambda limits: [{"asked": 0}, {"asked": 1}, {"asked": 3}])
+async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case, asked: int) -> None:
+    """Drained it is not healthy, and closed it is not, and says why, whatever it said before. Others stay healthy."""
+    living, closed = await case.whole(), await case.whole()
+    for _ in range(asked):
+        for each in (living, closed, slot):
+            await _asked(each.health())
     await living.drain(0)
     await _not_healthy(living, "drained")
     await living.close()
     await _not_healthy(living, "drained and closed")
-    closed = await case.whole()
     await closed.close()
     await _not_healthy(closed, "closed")
     await closed.drain(0)

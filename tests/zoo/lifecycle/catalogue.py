@@ -1,0 +1,21 @@
+"""All lifecycles of the zoo: mutants, which break a promise, and unusual ones, which break none."""
+
+from typing import Any
+
+from prism_testkit.backend import Backend
+from tests.zoo.declare import Mutant
+from tests.zoo.family import registering
+
+from . import mutants_close, mutants_drain, mutants_open, unusual
+from .models import KeyValue, PubSub, Queue
+from .reference import backend
+
+__all__ = ["MUTANTS", "RIGHT", "UNUSUAL", "prism_register_backends"]
+
+MUTANTS: tuple[Mutant, ...] = (*mutants_open.MUTANTS, *mutants_close.MUTANTS, *mutants_drain.MUTANTS)
+
+RIGHT = (backend("right-keys", KeyValue), backend("right-queue", Queue), backend("right-pubsub", PubSub))
+
+UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *unusual.UNUSUAL)
+
+prism_register_backends = registering(MUTANTS, UNUSUAL)
