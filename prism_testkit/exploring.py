@@ -44,7 +44,7 @@ _EVERYTHING = {
 }
 CAPS: dict[Level, dict[str, Caps]] = {
     "smoke": {"memory": Caps(8, 8, 0, 0, 0), "disk": Caps(4, 4, 0, 0, 0), "server": Caps(2, 2, 0, 0, 0)},
-    "standard": {"memory": Caps(None, None, 12, 25, 16), "disk": Caps(16, 16, 4, 8, 2), "server": Caps(8, 8, 2, 0, 2)},
+    "standard": {"memory": Caps(None, None, 12, 25, 16), "disk": Caps(12, 12, 4, 8, 2), "server": Caps(8, 8, 2, 0, 2)},
     "thorough": _EVERYTHING,
     "soak": _EVERYTHING,
 }

@@ -125,7 +125,7 @@ async def a_message_that_was_held_too_long_finds_its_payload(claims: Bound[Claim
     """What a consumer read and left behind comes to the next one with its payload (CC-4)."""
     if beside(case, claims, acks=True, time=True):
         return
-    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 1.0}
+    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 90.0}
     async with claims.opened(**config) as check_in:
         async with check_in.consume(TOPIC, "c") as consumer:
             await check_in.publish(TOPIC, BIG)
@@ -226,7 +226,9 @@ async def the_background_worker_removes_what_is_due(claims: Bound[ClaimCheck], c
     """Nobody need call sweep: with time what is due goes (CC-6)."""
     if beside(case, claims, acks=cleanup == "on_ack", time=True):
         return
-    config: dict[str, Any] = {**AGE, "cleanup": cleanup, "consumers": ("c",), "retention_after_ack_s": 50.0}
+    # Long ones, for whoever sweeps the oftener, the sooner something is due.
+    config: dict[str, Any] = {"threshold": T, "max_age_s": 2_500.0, "grace_period_s": 1_000.0, "cleanup": cleanup}
+    config |= {"consumers": ("c",), "retention_after_ack_s": 2_000.0}
     async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
         await check_in.publish(TOPIC, BIG)
         await _ack_one(consumer)

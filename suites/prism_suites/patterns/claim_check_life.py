@@ -83,7 +83,7 @@ async def a_drain_counts_what_it_finished(claims: Bound[ClaimCheck], case: Case,
 @check("lifecycle.4")
 async def it_says_how_it_is(claims: Bound[ClaimCheck], case: Case) -> None:
     """Healthy while all is well; degraded, in words, while its sweeps fail; healthy again afterwards."""
-    async with claims.opened(threshold=T, cleanup="sweep", max_age_s=100.0, grace_period_s=10.0) as check_in:
+    async with claims.opened(threshold=T, cleanup="sweep", max_age_s=1e3, grace_period_s=1e3) as check_in:
         same("lifecycle.4", (await check_in.health()).status, "healthy", "it says it is not healthy")
         if beside(case, claims, time=True):
             return

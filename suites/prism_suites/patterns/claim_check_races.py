@@ -139,6 +139,7 @@ async def sweeps_beside_life_remove_what_is_due(claims: Bound[ClaimCheck], case:
     config: dict[str, Any] = {**LONG, **(mode(None, "c") if acks else {"cleanup": "sweep"})}
     old = await _laid_out(claims, case, config, 2)
     async with claims.opened(**config) as one, claims.opened(**config) as two, two.consume(TOPIC, "c") as consumer:
+        old &= await claims_there(claims)  # who sweeps when it is opened has nothing left to do
         taker, swept = Taker(consumer), list[Swept]()
 
         async def live(*names: str) -> None:
