@@ -6,15 +6,31 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_close, mutants_drain, mutants_open, unusual
+from . import mutants_close, mutants_drain, mutants_holding, mutants_open, unusual
+from .holding import Durable, Transactions
 from .models import KeyValue, PubSub, Queue
 from .reference import backend
 
 __all__ = ["MUTANTS", "RIGHT", "UNUSUAL", "prism_register_backends"]
 
-MUTANTS: tuple[Mutant, ...] = (*mutants_open.MUTANTS, *mutants_close.MUTANTS, *mutants_drain.MUTANTS)
+MUTANTS: tuple[Mutant, ...] = (
+    *mutants_open.MUTANTS,
+    *mutants_close.MUTANTS,
+    *mutants_drain.MUTANTS,
+    *mutants_holding.MUTANTS,
+)
 
-RIGHT = (backend("right-keys", KeyValue), backend("right-queue", Queue), backend("right-pubsub", PubSub))
+RIGHT = tuple(
+    backend(f"right-{name}", driver)
+    for name, driver in (
+        ("keys", KeyValue),
+        ("queue", Queue),
+        ("pubsub", PubSub),
+        ("transactions", Transactions),
+        ("members", Durable),
+    )
+)
+"""The reference, with each model."""
 
 UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *unusual.UNUSUAL)
 

@@ -18,13 +18,13 @@ Calls = list[asyncio.Task[Any]]
 
 @mutant("3", "wrong count", "calls that are aborted")
 class CountsAbortedAsCompleted(Queue):
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         return Drained(len(calls), 0)
 
 
 @mutant("3", "wrong count", "calls that complete during the drain")
 class CountsAllAsAborted(PubSub):
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         return Drained(0, len(calls))
 
 
@@ -36,14 +36,14 @@ class CountsCallsThatHadEnded(KeyValue):
         await super()._set(key, value)
         self.ended += 1
 
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         return Drained(max(self.ended, len(calls)), 0)
 
 
 @mutant("3", "wrong count", "more than one call that waits")
 class CountsTheNewestNot(PubSub):
-    def count(self, calls: Calls) -> Drained:
-        found = super().count(calls)
+    def drained(self, calls: Calls) -> Drained:
+        found = super().drained(calls)
         return Drained(found.completed, max(0, found.aborted - 1)) if len(calls) > 1 else found
 
 
@@ -70,9 +70,9 @@ class TakesNewWorkUntilItsEnd(PubSub):
     def refuse_new(self) -> None:
         pass
 
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         super().refuse_new()
-        return super().count(calls)
+        return super().drained(calls)
 
 
 @mutant("3", "stale cache", "a second drain")
@@ -106,7 +106,7 @@ class LeavesTheRest(Queue):
         if self.state == "closed":
             await super().abort(calls)
 
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         done = sum(task.done() for task in calls)
         return Drained(done, len(calls) - done)
 
@@ -164,7 +164,7 @@ class AbortedWritesCountAsCompleted(KeyValue):
     async def wait_for(self, calls: Calls, timeout_s: float) -> None:
         await asyncio.sleep(0)
 
-    def count(self, calls: Calls) -> Drained:
+    def drained(self, calls: Calls) -> Drained:
         return Drained(len(calls), 0)
 
 

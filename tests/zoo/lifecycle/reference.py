@@ -115,7 +115,7 @@ class Life(Lifecycle):
         if calls:
             await self.wait_for(calls, timeout_s)
             await self.abort(calls)
-        return self.count(calls)
+        return self.drained(calls)
 
     def check_timeout(self, timeout_s: float) -> float:
         return prism.check_timeout(timeout_s, "drain", "zoo")
@@ -136,7 +136,7 @@ class Life(Lifecycle):
         if calls:
             await asyncio.wait(calls)
 
-    def count(self, calls: "list[asyncio.Task[Any]]") -> Drained:
+    def drained(self, calls: "list[asyncio.Task[Any]]") -> Drained:
         aborted = sum(task.cancelled() for task in calls)
         return Drained(len(calls) - aborted, aborted)
 

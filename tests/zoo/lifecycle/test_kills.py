@@ -12,6 +12,8 @@ from tests.zoo.kill import all_checks, hunt, running
 from .catalogue import MUTANTS, UNUSUAL
 from .declare import HOME
 
+_MODELS = {"KeyValue", "Queue", "PubSub", "Transactions", "Durable"}
+
 CHECKS = [(i, check) for i, check in all_checks() if check.pattern is None and check.promises[0].startswith("lifecycle.")]
 
 
@@ -42,9 +44,9 @@ def test_there_are_enough_mutants_of_enough_kinds() -> None:
     for mutant in MUTANTS:
         kinds[mutant.promise].add(mutant.kind)
         driver = mutant.backends[0].drivers[0]
-        models.update(base.__name__ for base in driver.__mro__ if base.__name__ in ("KeyValue", "Queue", "PubSub"))  # type: ignore[attr-defined]
+        models.update(base.__name__ for base in driver.__mro__ if base.__name__ in _MODELS)  # type: ignore[attr-defined]
     promises = {promise for promise in all_promises() if promise.startswith("lifecycle.")}
     assert set(kinds) == promises
     assert min(len(each) for each in kinds.values()) >= 3
     assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) >= 12
-    assert set(models) == {"KeyValue", "Queue", "PubSub"}
+    assert set(models) == _MODELS

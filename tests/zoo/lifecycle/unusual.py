@@ -88,7 +88,7 @@ class ManyTurns(KeyValue):
         if calls:
             await self.wait_for(calls, timeout_s)
             await self.abort(calls)
-        return self.count(calls)
+        return self.drained(calls)
 
     async def _turn(self) -> None:
         for _ in range(5):
