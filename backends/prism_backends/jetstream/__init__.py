@@ -3,17 +3,18 @@
 import prism_testkit as prism
 from prism_backends.jetstream.cleaning import clean
 from prism_backends.jetstream.pubsub import JetStreamPubSub
+from prism_backends.jetstream.queue import JetStreamQueue
 from prism_backends.jetstream.stream import JetStreamStream
 from prism_backends.nats.client import NatsClient, connect
 from prism_backends.nats.server import jetstream_server
 from prism_testkit.registry import Registry
 
-__all__ = ["JetStreamPubSub", "JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
+__all__ = ["JetStreamPubSub", "JetStreamQueue", "JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
 
 jetstream = prism.Backend(
     name="jetstream",
     connect=connect,
-    drivers=[JetStreamPubSub, JetStreamStream],
+    drivers=[JetStreamPubSub, JetStreamQueue, JetStreamStream],
     clean=clean,
     traits=prism.Traits(durability="process"),
     server=jetstream_server(),
