@@ -57,7 +57,7 @@ async def publishers_at_once_mix_nothing(claims: Bound[ClaimCheck], case: Case, 
         same("CC3", await claims_there(claims), set(keys.values()), "others have their objects than those that were not refused")
         await rest(case, Taker(consumer), names=list(keys))
         puts = [e for e in case.history.entries if e.op.startswith("store.put") and ".acks/" not in e.args[1] and e.ret is not None]
-        ends = {put.args[1].rpartition("/")[2]: put.ret for put in puts}
+        ends = {put.args[1].rpartition("/")[2]: put.ret or 0 for put in puts}
         for message in sent_messages(case):
             if not any(end < message.call for name, end in ends.items() if name in message.headers.get(FIELD, "")):
                 broken("CC3", "a message was published before the upload of its object had returned", got=dict(message.headers))
