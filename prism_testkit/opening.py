@@ -265,9 +265,11 @@ class _Opened:
         self._survivors[-1] = (survivors, driver)
         return survivors
 
-    async def _reopen(self, candidate: Candidate, connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+    async def _reopen(
+        self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True
+    ) -> tuple[Any, Any]:
         """Return a tapped slot with every interface, and its driver, in a place of the case's own."""
-        driver = await _open_driver(candidate, connection, namespace)
+        driver = await _open_driver(candidate, connection, namespace, opened)
         tap = self._tap(candidate, number, connection, namespace)
         if tap.settle is not None:
             await tap.settle()
@@ -280,8 +282,8 @@ class _Opened:
         place = self.worker.new_place(server.url, "real", f"{candidate.backend.name}-private")
         drivers: list[Any] = []
 
-        async def opener(connection: Any, number: int) -> Any:
-            slot, driver = await self._reopen(candidate, connection, number, namespace)
+        async def opener(connection: Any, number: int, opened: bool) -> Any:
+            slot, driver = await self._reopen(candidate, connection, number, namespace, opened)
             drivers.append(driver)
             return slot
 

@@ -19,7 +19,9 @@ SERVER = -1_000_000
 class PrivateServer:
     """A server that nobody else uses. Kills and restarts stand in the history, so that the story of a failure shows them."""
 
-    def __init__(self, server: RunningServer, site: Site, history: History, opener: Callable[[Any, int], Awaitable[Any]]) -> None:
+    def __init__(
+        self, server: RunningServer, site: Site, history: History, opener: Callable[[Any, int, bool], Awaitable[Any]]
+    ) -> None:
         self._server = server
         self._site = site
         self._history = history
@@ -27,10 +29,13 @@ class PrivateServer:
         self._clients = 0
         history.labels[SERVER] = "harness"
 
-    async def client(self) -> Any:
-        """Return one more client of one and the same namespace, with every interface of its driver, tapped."""
+    async def client(self, *, opened: bool = True) -> Any:
+        """Return one more client of one and the same namespace, with every interface of its driver, tapped.
+
+        Not ``opened``: its `open`, if it has one, was not called.
+        """
         self._clients += 1
-        return await self._opener(await self._site.client(self._clients - 1), self._clients - 1)
+        return await self._opener(await self._site.client(self._clients - 1), self._clients - 1, opened)
 
     async def kill(self) -> None:
         """Send SIGKILL and wait until the process is gone. Again: nothing."""
@@ -53,7 +58,7 @@ async def private(
     server: RunningServer,
     site: Site,
     history: History,
-    opener: Callable[[Any, int], Awaitable[Any]],
+    opener: Callable[[Any, int, bool], Awaitable[Any]],
     closer: Callable[[], Awaitable[None]],
 ) -> AsyncIterator[PrivateServer]:
     """Yield the server with no client yet; close what was opened, and stop it, at the end. ``closer`` closes the drivers."""

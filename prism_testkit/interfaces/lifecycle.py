@@ -48,7 +48,8 @@ class Lifecycle(Protocol):
       its own caller cancels meanwhile as either. What finishes something begun before (a further step, an exit, ack, nack,
       extend, release, the calls of an open transaction) may go on until `close`, or be refused with `Closed`; a further receive
       is new work. ``timeout_s`` below 0 is 0; NaN and infinities raise ``ValueError`` before any effect.
-    - A `close` that is cancelled has happened, or happens at the next one; a `drain` that is cancelled has begun.
+    - While the store is away `open` and `close` may raise `BackendUnavailable` or `OperationTimeout`; what was closed so is closed.
+      A `close` that is cancelled has happened, or happens at the next one; a `drain` that is cancelled has begun.
     - Nothing that was acknowledged is lost. Other drivers go on, those of the same connection or namespace too.
     - Closed or drained, it does not say that it is healthy; nor does it once it found that its store is away.
     """

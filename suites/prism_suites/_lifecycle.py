@@ -13,6 +13,7 @@ from prism_testkit.interfaces import (
     BESIDE,
     INTERFACES,
     Closed,
+    Health,
     KeyValueBasic,
     Lease,
     Lifecycle,
@@ -32,6 +33,7 @@ __all__ = [
     "ENDED",
     "Living",
     "Waiting",
+    "asked",
     "cancelled_at",
     "every_call",
     "expect_closed",
@@ -75,6 +77,7 @@ Waiting = LivingQueue | LivingPubSub | LivingGroups | LivingObjectStorage
 ENDED = (Closed, OperationTimeout, asyncio.CancelledError)
 """How a call may end that was in hand when its driver was closed, or that a drain aborted."""
 
+_STATES = ("healthy", "degraded", "unhealthy")
 _FINISHING = ("ack", "nack", "extend", "release")
 """They may go on while a driver is drained."""
 
@@ -139,6 +142,14 @@ async def in_vain(promise: str, call: Awaitable[Any], sentence: str) -> Any:
         return await call
     except Exception as error:
         raise Violation.of(promise, sentence, expected="no error", got=f"{type(error).__name__}: {error}") from error
+
+
+async def asked(asking: Awaitable[Any]) -> Health:
+    """Await health: it never raises, and is told as agreed."""
+    health = await in_vain("lifecycle.4", asking, "health raises an error")
+    if not isinstance(health, Health) or health.status not in _STATES or not isinstance(health.detail, str):
+        broken("lifecycle.4", "health is told in an unknown way", expected=f"Health of {_STATES}", got=health)
+    return health
 
 
 async def turns(number: int) -> None:

@@ -16,7 +16,7 @@ _MOST_WAITS = 60
 @check("lifecycle.2", "lifecycle.3", "lifecycle.4")
 @gauntlet(lambda limits: [{"used": used, "opened": opened} for used in (False, True) for opened in (False, True)])
 async def closed_it_stays_closed(slot: Living, case: Case, used: bool, opened: bool) -> None:
-    """A second close does nothing; after the first every other call raises Closed, but for health and drain (KV-58, G-8)."""
+    """A second close does nothing; after the first every other call raises Closed, but for health and drain (KV-58, PS-36)."""
     living = await (case.whole() if opened else case.unopened())
     if opened and used:
         async with world_of(case, slot, living=living) as world:
@@ -46,7 +46,7 @@ async def many_may_close_at_once(slot: Living, case: Case, closers: int, calls: 
 @check("lifecycle.2")
 @gauntlet(lambda limits: [{"calls": calls, "fed": fed} for calls in (1, 2, 7) for fed in (False, True)])
 async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: bool) -> None:
-    """Calls that would wait for an hour end when their driver is closed; none hangs, and what they did is whole (G-8, G-9)."""
+    """Calls that would wait for an hour end when their driver is closed; none hangs, and takes take nothing (Q-29, ST-36, PS-36)."""
     async with world_of(case, slot, calls=calls) as world:
         waiting = await waiting_in(world, calls)
         began_s = asyncio.get_running_loop().time()
@@ -69,7 +69,7 @@ async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: 
 @check("lifecycle.2")
 @gauntlet(lambda limits: [{"writes": writes, "after": after} for writes in (1, 8, 40) for after in (0, 1, 3)])
 async def what_was_acknowledged_is_there(slot: Living, case: Case, writes: int, after: int) -> None:
-    """Of writes at the time of a close those that returned are there, once, and the others whole or absent (G-8)."""
+    """Of writes at the time of a close those that returned are there, once, and the others whole or absent (PS-38)."""
     async with world_of(case, slot) as world:
         tasks = [asyncio.ensure_future(world.write(world.living, number)) for number in range(writes)]
         await turns(after)
@@ -83,7 +83,7 @@ async def what_was_acknowledged_is_there(slot: Living, case: Case, writes: int, 
 
 @check("lifecycle.2")
 async def nothing_of_it_stays_behind(slot: Living, case: Case) -> None:
-    """Drivers that are used in every way and closed leave no task, however many come and go (G-8).
+    """Drivers that are used in every way and closed leave no task, however many come and go.
 
     What the first one leaves may be its connection's, for the next. The later ones leave nothing more.
     """
@@ -128,14 +128,14 @@ async def others_go_on(slot: Living, case: Case, where: str) -> None:
 @check("lifecycle.2")
 @gauntlet(lambda limits: [{"overlap": overlap} for overlap in (False, True)])
 async def closing_is_cancelled_at_every_wait(slot: Living, case: Case, overlap: bool) -> None:
-    """Cancelled wherever it waits, a close has happened, or happens at the next one; then nothing is left (G-9)."""
+    """Cancelled wherever it waits, a close has happened, or happens at the next one; then nothing is left."""
     await _cancelled_everywhere(slot, case, 0, overlap)
 
 
 @check("lifecycle.2")
 @gauntlet(lambda limits: [{"overlap": overlap} for overlap in (False, True)])
 async def closing_with_calls_in_hand_is_cancelled_at_every_wait(slot: Waiting, case: Case, overlap: bool) -> None:
-    """Cancelled while it ends calls in hand, a close has happened, or happens at the next one; they end (G-9)."""
+    """Cancelled while it ends calls in hand, a close has happened, or happens at the next one; they end."""
     await _cancelled_everywhere(slot, case, 2, overlap)
 
 

@@ -46,7 +46,7 @@ async def what_is_no_number_of_seconds_drains_nothing(slot: Living, case: Case, 
 @check("lifecycle.3", "lifecycle.2")
 @gauntlet(lambda limits: [{"calls": calls} for calls in (1, 2, 11)])
 async def calls_that_wait_are_aborted_and_counted(slot: Waiting, case: Case, calls: int) -> None:
-    """Calls that would wait for an hour are aborted when the time is over, not before, and are counted (PR1, G-9)."""
+    """Calls that would wait for an hour are aborted when the time is over, not before, and are counted."""
     timeout_s = _LONG_S if case.clock.virtual else _SHORT_S
     async with world_of(case, slot, calls=calls) as world:
         waiting = await waiting_in(world, calls)
@@ -69,7 +69,7 @@ async def calls_that_wait_are_aborted_and_counted(slot: Waiting, case: Case, cal
 @check("lifecycle.3")
 @gauntlet(lambda limits: [{"calls": calls} for calls in (1, 3, 12)])
 async def calls_that_can_end_are_waited_for(slot: Waiting, case: Case, calls: int) -> None:
-    """Calls that get what they wait for during the drain return it, and are counted as completed; then it waits no longer (G-9)."""
+    """Calls that get what they wait for during the drain return it, and are counted as completed; then it waits no longer."""
     async with world_of(case, slot, calls=calls) as world:
         waiting = await waiting_in(world, calls)
         began_s = asyncio.get_running_loop().time()
@@ -169,7 +169,7 @@ async def drains_and_closes_together_end(slot: Waiting, case: Case, how: str) ->
 @check("lifecycle.3")
 @gauntlet(lambda limits: [{"overlap": overlap} for overlap in (False, True)])
 async def draining_is_cancelled_at_every_wait(slot: Waiting, case: Case, overlap: bool) -> None:
-    """Cancelled wherever it waits, a drain has begun; another one ends it, and nothing hangs (G-9)."""
+    """Cancelled wherever it waits, a drain has begun; another one ends it, and nothing hangs."""
     for point in range(1, _MOST_WAITS):
         async with world_of(case, slot, calls=2) as world:
             waiting = await waiting_in(world, 2)

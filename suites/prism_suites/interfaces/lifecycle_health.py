@@ -1,19 +1,13 @@
 """Health: asked at any time, of whatever state, it answers, and waits for nothing that it reports on."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._lifecycle import Living, Waiting, in_vain
+from prism_suites._lifecycle import Living, Waiting, asked
 from prism_suites._lifecycle_worlds import HOUR_S, waiting_in, world_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Health
-
-_STATES = ("healthy", "degraded", "unhealthy")
-_TRIES = 200
-_BETWEEN_S = 0.05
 
 
 @check("lifecycle.4")
@@ -21,21 +15,21 @@ _BETWEEN_S = 0.05
 async def it_is_healthy_while_all_is_well(slot: Living, case: Case, times: int) -> None:
     """It says "healthy", without a word; however many ask at once, before its open too."""
     unopened = await case.unopened()
-    for health in await asyncio.gather(*[_asked(slot.health()) for _ in range(times)]):
+    for health in await asyncio.gather(*[asked(slot.health()) for _ in range(times)]):
         same("lifecycle.4", (health.status, health.detail), ("healthy", ""), "it is not healthy, though all is well")
-    await _asked(unopened.health())
+    await asked(unopened.health())
     await unopened.open()
-    same("lifecycle.4", (await _asked(unopened.health())).status, "healthy", "it is not healthy, though it was opened")
+    same("lifecycle.4", (await asked(unopened.health())).status, "healthy", "it is not healthy, though it was opened")
 
 
 @check("lifecycle.4")
-@gauntlet(lambda limits: [{"asked": 0}, {"asked": 1}, {"asked": 3}])
-async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case, asked: int) -> None:
+@gauntlet(lambda limits: [{"times": 0}, {"times": 1}, {"times": 3}])
+async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case, times: int) -> None:
     """Drained it is not healthy, and closed it is not, and says why, whatever it said before. Others stay healthy."""
     living, closed = await case.whole(), await case.whole()
-    for _ in range(asked):
+    for _ in range(times):
         for each in (living, closed, slot):
-            await _asked(each.health())
+            await asked(each.health())
     await living.drain(0)
     await _not_healthy(living, "drained")
     await living.close()
@@ -44,7 +38,7 @@ async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case, asked: i
     await _not_healthy(closed, "closed")
     await closed.drain(0)
     await _not_healthy(closed, "closed and drained")
-    same("lifecycle.4", (await _asked(slot.health())).status, "healthy", "because another driver was closed it is not healthy")
+    same("lifecycle.4", (await asked(slot.health())).status, "healthy", "because another driver was closed it is not healthy")
 
 
 @check("lifecycle.4")
@@ -58,7 +52,7 @@ async def asking_does_not_wait_for_calls(slot: Waiting, case: Case, during: str)
         task = asyncio.ensure_future(ending(HOUR_S if case.clock.virtual else 0.1))
         await asyncio.sleep(0)
         for _ in range(3):
-            health = await _asked(world.living.health())
+            health = await asked(world.living.health())
         if during != "calls" and health.status == "healthy":
             broken("lifecycle.4", f"it says it is healthy during a {during}", expected="degraded or unhealthy", got=health)
         waited_s = asyncio.get_running_loop().time() - began_s
@@ -68,32 +62,7 @@ async def asking_does_not_wait_for_calls(slot: Waiting, case: Case, during: str)
         await asyncio.gather(task, *waiting, return_exceptions=True)
 
 
-@check("lifecycle.4", needs_server=True)
-async def a_server_that_is_away_is_noticed(slot: Living, case: Case) -> None:
-    """While the server is away it answers, and not that it is healthy; once it is back it says that again."""
-    async with case.private_server() as private:
-        living = await private.client()
-        same("lifecycle.4", (await _asked(living.health())).status, "healthy", "it is not healthy, though the server is there")
-        await private.kill()
-        for health in await asyncio.gather(*[_asked(living.health()) for _ in range(5)]):
-            if health.status == "healthy":
-                broken("lifecycle.4", "it says it is healthy, though the server is away", expected="unhealthy", got=health)
-        await private.restart()
-        for _ in range(_TRIES):
-            if (health := await _asked(living.health())).status == "healthy":
-                return
-            await asyncio.sleep(_BETWEEN_S)
-        broken("lifecycle.4", "the server is back, and it does not say so", expected="healthy", got=health)
-
-
-async def _asked(asking: Awaitable[Any]) -> Health:
-    health = await in_vain("lifecycle.4", asking, "health raises an error")
-    if not isinstance(health, Health) or health.status not in _STATES or not isinstance(health.detail, str):
-        broken("lifecycle.4", "health is told in an unknown way", expected=f"Health of {_STATES}", got=health)
-    return health
-
-
 async def _not_healthy(living: Any, what: str) -> None:
-    health = await _asked(living.health())
+    health = await asked(living.health())
     if health.status == "healthy" or not health.detail:
         broken("lifecycle.4", f"{what}, it does not say what is wrong with it", expected="a status, and why", got=health)

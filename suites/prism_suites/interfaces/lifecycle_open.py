@@ -45,7 +45,7 @@ async def opening_again_does_nothing(slot: Living, case: Case, times: int, toget
 
 @check("lifecycle.1")
 async def opening_is_cancelled_at_every_wait(slot: Living, case: Case) -> None:
-    """Cancelled wherever it waits, an open leaves nothing running, and the next one opens (G-9).
+    """Cancelled wherever it waits, an open leaves nothing running, and the next one opens.
 
     Calls do not overlap here: one that is cancelled behind its effect, by the harness, is open to nobody's fault.
     """
@@ -65,7 +65,7 @@ async def opening_is_cancelled_at_every_wait(slot: Living, case: Case) -> None:
 @check("lifecycle.1")
 @gauntlet(lambda limits: [{"after": number} for number in range(12)])
 async def opening_is_cancelled_at_every_turn(slot: Living, case: Case, after: int) -> None:
-    """Cancelled after so many turns of the loop, an open leaves nothing running, and the next one opens (G-9)."""
+    """Cancelled after so many turns of the loop, an open leaves nothing running, and the next one opens."""
     await _warm(case)
     before = asyncio.all_tasks()
     living = await case.unopened()
