@@ -7,6 +7,7 @@ A driver calls these first, so that a refusal comes before any effect::
         data = check_payload(value, "set", "acme", key)
 """
 
+import base64
 import hashlib
 import math
 from collections.abc import Mapping
@@ -140,10 +141,7 @@ def check_limit(limit: int | None, operation: str, backend: str) -> int | None:
 
 def encode_name(name: bytes) -> str:
     """Encode any bytes in ``0-9a-v`` (base32hex, lower case, unpadded): reversible, and the order of bytes is kept."""
-    number = int.from_bytes(name, "big")
-    digits = -(-len(name) * 8 // 5)
-    number <<= digits * 5 - len(name) * 8
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range((digits - 1) * 5, -1, -5))
+    return base64.b32hexencode(name).decode().rstrip("=").lower()
 
 
 def decode_name(text: str) -> bytes:

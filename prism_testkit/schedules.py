@@ -48,6 +48,27 @@ class Chooser(Protocol):
         """Take one out of ``ready``, which is not empty, and return it; the others may be reordered."""
 
 
+class _Handle(asyncio.Handle):
+    """One of a loop that is not in debug mode: that is not asked again for each of millions."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose time is ``clock``'s. Two runs of the same program take the same steps in the same order.
 
@@ -148,7 +169,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Queue ``callback`` behind what is ready."""
         if self._debug or self._closed:
             return super().call_soon(callback, *args, context=context)  # with asyncio's checks
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 

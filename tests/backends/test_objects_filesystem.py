@@ -14,7 +14,7 @@ from object_world import Gate, World, files, listed, over, play, source
 
 from prism_backends.filesystem import FilesystemClient, FilesystemObjectStorage, drafts
 from prism_backends.filesystem.buckets import Bucket
-from prism_backends.filesystem.names import file_name, may_begin_with
+from prism_backends.filesystem.names import beginning_of, file_name
 from prism_backends.filesystem.versions import read_version
 from prism_backends.objects import CHUNK_BYTES, Target
 from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, CorruptPayload, QuotaExceeded
@@ -40,9 +40,9 @@ def test_a_file_is_never_passed_over_for_a_prefix_that_its_name_has() -> None:
     for length in (*range(1, 140), 512):
         name = randomness.randbytes(length)
         for cut in range(length + 1):
-            assert may_begin_with(file_name(name), name[:cut])
-    assert not may_begin_with(file_name(b"abc"), b"z")
-    assert not may_begin_with(file_name(b"abc"), b"abz")
+            assert file_name(name).startswith(beginning_of(name[:cut]))
+    assert not file_name(b"abc").startswith(beginning_of(b"z"))
+    assert not file_name(b"abc").startswith(beginning_of(b"abz"))
 
 
 @here

@@ -43,8 +43,10 @@ def count(directory: Path, table: str) -> int:
         return found
 
 
-def files(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir()} - {"prism.sqlite", "prism.sqlite-wal", "prism.sqlite-shm"}
+def strays(directory: Path, world: World) -> set[str]:
+    """Return the files that are neither the store's nor locks that its client keeps for later."""
+    store = {"prism.sqlite", "prism.sqlite-wal", "prism.sqlite-shm"}
+    return {path.name for path in directory.iterdir()} - store - {f"prism.sqlite-{name.text}" for name in world.connection.spare}
 
 
 @contextlib.contextmanager
@@ -77,7 +79,7 @@ def test_a_message_is_kept_until_everybody_who_listens_has_it(store: str, tmp_pa
             assert await slow.receive() is not None
         assert count(tmp_path, "pubsub_messages") == 0
         assert count(tmp_path, "pubsub_listeners") == 0
-        assert files(tmp_path) == set()
+        assert strays(tmp_path, world) == set()
 
     play(store, tmp_path, scenario)
 
@@ -94,7 +96,7 @@ def test_what_is_confirmed_leaves_only_the_message(store: str, tmp_path: Path) -
             await member.nack(*await member.receive(), delay_s=3600)
         assert count(tmp_path, "pubsub_deliveries") == 1
         assert count(tmp_path, "pubsub_members") == 0
-        assert files(tmp_path) == set()
+        assert strays(tmp_path, world) == set()
 
     play(store, tmp_path, scenario)
 
@@ -118,7 +120,7 @@ def test_what_a_killed_process_held_comes_again_and_nothing_is_kept_for_it(store
             await driver.publish("t", b"v")
         assert count(tmp_path, "pubsub_messages") == 0
         assert count(tmp_path, "pubsub_listeners") == 0
-        assert files(tmp_path) == set()
+        assert strays(tmp_path, world) == set()
 
     play(store, tmp_path, scenario)
 
@@ -190,7 +192,7 @@ def test_leaving_after_the_client_was_closed_is_no_error(tmp_path: Path) -> None
         driver = SqlitePubSub(world.connection, HERE)
         async with driver.subscribe("t"), driver.subscribe_durable("t", "n"):
             await world.connection.close()
-        assert files(tmp_path) == set()
+        assert strays(tmp_path, world) == set()
 
     play("sqlite-threads", tmp_path, scenario)
 
@@ -214,7 +216,7 @@ def test_an_entry_cancelled_at_any_turn_leaves_nothing(store: str, tmp_path: Pat
             await driver.last_message_id("t")
             assert count(tmp_path, "pubsub_members") == 0
             assert count(tmp_path, "pubsub_listeners") == 0
-        assert files(tmp_path) == set()
+        assert strays(tmp_path, world) == set()
 
     play(store, tmp_path, scenario)
 
@@ -222,14 +224,47 @@ def test_an_entry_cancelled_at_any_turn_leaves_nothing(store: str, tmp_path: Pat
 def test_presence_is_shared_by_all_who_are_inside(tmp_path: Path) -> None:
     async def scenario(world: World) -> None:
         with raw_sqlite(tmp_path) as connection:
-            presence = Presence()
-            assert is_gone(connection, presence.name)
-            presence.enter(connection, "one")
-            presence.enter(connection, "two")
+            client = world.connection
+            presence = Presence(client)
+            name = presence.enter(connection, "one")
+            assert presence.enter(connection, "two") == name == presence.name
             presence.leave("one")
-            assert not is_gone(connection, presence.name)
+            assert presence.name == name
+            presence.leave("two", left_rows=True)
             presence.leave("two")
-            presence.leave("two")
-            assert is_gone(connection, presence.name)
+            assert presence.name == ""
+            assert is_gone(connection, name)
+            assert presence.enter(connection, "three") != name, "its rows would be there for ever"
+            presence.leave("three")
+
+    play("sqlite-threads", tmp_path, scenario)
+
+
+def test_a_name_that_nobody_needs_is_the_next_ones(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        with raw_sqlite(tmp_path) as connection:
+            one, two = Presence(world.connection), Presence(world.connection)
+            name = one.enter(connection, "one")
+            one.leave("one")
+            assert two.enter(connection, "two") == name
+            other = one.enter(connection, "one")
+            assert other != name
+            assert not is_gone(connection, name)
+            two.leave("two")
+            assert strays(tmp_path, world) == {f"prism.sqlite-{other}"}
+            one.leave("one")
+
+    play("sqlite-threads", tmp_path, scenario)
+    assert {path.name for path in tmp_path.iterdir()} == {"prism.sqlite"}, "the client that kept them is closed"
+
+
+def test_locks_of_processes_that_were_killed_are_swept(tmp_path: Path) -> None:
+    async def scenario(world: World) -> None:
+        driver = SqlitePubSub(world.connection, HERE)
+        (tmp_path / "prism.sqlite-0123456789abcdef").touch()
+        (tmp_path / "prism.sqlite-of-somebody-else").touch()
+        async with driver.subscribe("t"):
+            assert not (tmp_path / "prism.sqlite-0123456789abcdef").exists()
+            assert (tmp_path / "prism.sqlite-of-somebody-else").exists()
 
     play("sqlite-threads", tmp_path, scenario)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prism_backends.filesystem.drafts import Draft, Reader, sync_directory
-from prism_backends.filesystem.names import file_name, may_begin_with
+from prism_backends.filesystem.names import beginning_of, file_name
 from prism_backends.filesystem.versions import Version
 from prism_backends.objects import Target, deadline_after
 from prism_testkit.interfaces.errors import BucketNotFound
@@ -114,8 +114,9 @@ class Bucket:
         """Return the names of the files that may hold objects whose keys begin with ``prefix``."""
         # A file that is replaced while a directory is read may be given twice, or not at all (POSIX readdir): nobody replaces
         # one behind the lock.
+        beginning = beginning_of(prefix)
         with self._locked(fcntl.LOCK_SH):
-            return [name for name in os.listdir(self.path) if may_begin_with(name, prefix)]  # noqa: PTH208  names are wanted
+            return [name for name in os.listdir(self.path) if name.startswith(beginning)]  # noqa: PTH208  names are wanted
 
     def look(self, files: Sequence[str], prefix: str) -> list[ObjectInfo]:
         """Return the present objects among these files whose keys begin with ``prefix``."""

@@ -7,8 +7,8 @@ being removed. All on one file system, so that a rename moves a file or a whole 
 import asyncio
 import errno
 import fcntl
+import secrets
 import shutil
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -92,7 +92,7 @@ class FilesystemClient:
 
     def discard(self, path: Path) -> None:
         """Remove a directory and what is in it, so that nobody sees a part of it; what a kill leaves is swept."""
-        target = self.trash / uuid.uuid4().hex
+        target = self.trash / secrets.token_hex(16)
         with suppress(FileNotFoundError):  # somebody else was first
             path.rename(target)
             shutil.rmtree(target, ignore_errors=True)

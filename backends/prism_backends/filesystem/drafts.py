@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-import uuid
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,12 +25,12 @@ class Draft:
     def __init__(self, directory: Path, key: str, description: Description) -> None:
         self.path = directory
         self._directory, self._descriptor, self.size = directory, -1, 0
-        self._description, self._etag = description, uuid.uuid4().hex
+        self._description, self._etag = description, secrets.token_hex(16)
         self._head = head_of(key, description, self._etag)
 
     def open(self) -> None:
         for _ in range(_TRIES):
-            self.path = self._directory / uuid.uuid4().hex
+            self.path = self._directory / secrets.token_hex(16)
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             if self._is_locked():
                 _write(self._descriptor, self._head)

@@ -4,23 +4,26 @@ A name of up to `_WHOLE` characters stands there whole. Of a longer one the begi
 and a digest; a directory is then one level deep, and the name itself is kept in the file.
 """
 
+from functools import lru_cache
+
 from prism_testkit.naming import encode_name, hash_name
 
-__all__ = ["file_name", "may_begin_with"]
+__all__ = ["beginning_of", "file_name"]
 
 _WHOLE = 200
 """Characters; a file system takes 255 bytes."""
 _BEGINNING = 160
 
 
+@lru_cache(1024)
 def file_name(name: bytes) -> str:
     """Return the file name of a name; no two have the same, but for a collision of 200 bits."""
     encoded = encode_name(name)
     return encoded if len(encoded) <= _WHOLE else f"{encoded[:_BEGINNING]}-{hash_name(name)}"
 
 
-def may_begin_with(file: str, prefix: bytes) -> bool:
-    """Say whether the name of a file may begin with ``prefix``: False is certain."""
+def beginning_of(prefix: bytes) -> str:
+    """Return with what the name of a file begins whose name may begin with ``prefix``; that no other one does is certain."""
     # The last character of a prefix may hold bits of what follows it.
     sure = encode_name(prefix)[: len(prefix) * 8 // 5]
-    return file.startswith(sure[:_BEGINNING])
+    return sure[:_BEGINNING]

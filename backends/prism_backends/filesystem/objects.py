@@ -1,13 +1,13 @@
 """The object storage driver: what is asked of a file, and when, on the thread of files."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 import prism_testkit as prism
 from prism_backends.filesystem.buckets import Bucket
 from prism_backends.filesystem.client import FilesystemClient
-from prism_backends.filesystem.drafts import Draft
+from prism_backends.filesystem.drafts import Draft, Reader
 from prism_backends.living import Living
 from prism_backends.objects import LIMITS, Intake, Target
 from prism_testkit.interfaces.errors import BucketNotFound, Conflict
@@ -119,7 +119,9 @@ class FilesystemObjectStorage(Living, ObjectStorageConditional):
             there.check()
             draft.open()
 
-        def finish() -> ObjectMetadata:
+        def finish(rest: Sequence[bytes]) -> ObjectMetadata:
+            for block in rest:
+                draft.write(block)
             metadata = draft.seal(self._clock.now_ms())
             there.put(draft)
             return metadata
@@ -129,18 +131,17 @@ class FilesystemObjectStorage(Living, ObjectStorageConditional):
             async for chunk in chunks:
                 for block in intake.add(chunk):
                     await self._run(target, partial(draft.write, block))
-            for block in intake.end():
-                await self._run(target, partial(draft.write, block))
-            return await self._run(target, finish)
+            return await self._run(target, partial(finish, list(intake.end())))
 
     async def get(self, bucket: str, key: str) -> bytes | None:
         target = Target(_ME, "get", bucket, key)
         there = self._bucket(target)
         reader = there.reader()
         with self._client.holding(reader):
-            if not await self._run(target, lambda: there.find(reader)):
+            first = await self._run(target, partial(_first_part, there, reader))
+            if first is None:
                 return None
-            parts = []
+            parts = [first]
             while reader.left:
                 parts.append(await self._run(target, reader.read))
             return b"".join(parts)
@@ -211,3 +212,8 @@ class FilesystemObjectStorage(Living, ObjectStorageConditional):
     async def bucket_exists(self, bucket: str) -> bool:
         target = Target(_ME, "bucket_exists", bucket)
         return await self._run(target, self._bucket(target).path.is_dir)
+
+
+def _first_part(there: Bucket, reader: Reader) -> bytes | None:
+    """Open the object, and read what is all of most; None if it is missing."""
+    return None if there.find(reader) is None else reader.read()

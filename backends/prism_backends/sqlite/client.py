@@ -55,6 +55,9 @@ class SqliteClient:
         self._path = path
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prism-sqlite")
         self._connection: sqlite3.Connection | None = None
+        self.spare: list[Any] = []
+        """Locked names (see `presence`) that nobody uses; only for the connection's thread."""
+        self.swept = False
         self._closed = False
 
     async def open(self) -> None:
@@ -107,8 +110,10 @@ class SqliteClient:
             return taking.result()
 
     async def _run(self, what: str, step: Callable[[], T], busy: type[PrismError]) -> T:
-        with _translating(what, busy):
+        try:
             return await self._begin(what, step)
+        except (sqlite3.Error, OSError) as error:
+            raise _translated(error, busy)(f"sqlite: {what}: {error}") from error
 
     def _begin(self, what: str, step: Callable[[], T]) -> asyncio.Future[T]:
         if self._closed:
@@ -138,6 +143,8 @@ class SqliteClient:
         return self._connection
 
     def _close(self) -> None:
+        while self.spare:
+            self.spare.pop().close()
         if self._connection is not None:
             self._connection.close()
 

@@ -117,7 +117,7 @@ class Member(Deliveries):
         self._client, self._presence, self._bell = client, presence, bell
         self._topic, self._what = topic, f"{topic[:40]!a}"
         self._row: dict[str, object] = {"namespace": namespace, "topic": names[0], "name": names[1], "new": is_new}
-        self._row |= {"owner": presence.name, "durable": 0, "member": 0}
+        self._row |= {"durable": 0, "member": 0}
         self._takes = itertools.count(1)
         self._looked_s = 0.0
         self._left = False
@@ -128,7 +128,7 @@ class Member(Deliveries):
         await self._forget((await self._look()).gone)
 
     def _enter(self, connection: sqlite3.Connection, now_s: float) -> None:
-        self._presence.enter(connection, self)
+        self._row["owner"] = self._presence.enter(connection, self)
         connection.execute(_SUBSCRIBE, self._row)
         (self._row["durable"],) = connection.execute(_DURABLE, self._row).fetchone()
         self._row["member"] = connection.execute(_JOIN, self._row).lastrowid

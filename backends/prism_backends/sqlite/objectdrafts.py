@@ -26,9 +26,9 @@ class Draft:
 
     def __init__(self, write: Write, presence: Presence, target: Target, description: Description) -> None:
         self._write, self._presence, self._target = write, presence, target
-        self._row: Row = {"owner": presence.name, "description": rows.text_of(description), "size": 0}
+        self._row: Row = {"description": rows.text_of(description), "size": 0}
         # Known when it has begun; until then nothing has these.
-        self._row |= {"namespace": None, "version": None}
+        self._row |= {"owner": None, "namespace": None, "version": None}
         self._rows = self._size = 0
 
     async def begin(self) -> None:
@@ -37,8 +37,8 @@ class Draft:
 
     def _begin(self, connection: sqlite3.Connection, row: Row) -> None:
         rows.check_bucket(connection, row, self._target)
-        self._presence.enter(connection, self)
-        rows.forget_gone_writers(connection, {**row, "owner": self._presence.name})
+        self._row["owner"] = self._presence.enter(connection, self)
+        rows.forget_gone_writers(connection, {**row, "owner": self._row["owner"]})
         self._row["namespace"] = row["namespace"]
         self._row["version"] = rows.add_version(connection, {**row, **self._row})
 

@@ -53,7 +53,7 @@ class SqliteObjectStorage(LivingSqlite, ObjectStorageConditional):
     limits = LIMITS
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:
-        self._client, self._namespace, self._presence = client, namespace.encode(), Presence()
+        self._client, self._namespace, self._presence = client, namespace.encode(), Presence(client)
 
     async def put(
         self,

@@ -52,7 +52,7 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:
         self._client, self._namespace = client, namespace.encode()
-        self._presence = Presence()
+        self._presence = Presence(client)
         self._bell: Bell = client.shared.setdefault("sqlite pubsub", Bell())
         self._entered: dict[Listener | Member, None] = {}
         self._published = 0
