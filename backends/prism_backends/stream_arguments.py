@@ -24,6 +24,8 @@ __all__ = [
     "partition_of",
 ]
 
+_MOST = 2**31 - 1
+
 
 def check_offset(offset: int, operation: str, backend: str) -> int:
     """Return an offset; raise ``TypeError`` for what is no int and ``ValueError`` for a negative one."""
@@ -49,12 +51,15 @@ def check_key(key: str | None, operation: str, backend: str) -> bytes | None:
 
 
 def check_most(most: int, operation: str, backend: str) -> int:
-    """Return how many records a receive may give; raise ``ValueError`` below 1 and ``TypeError`` for what is no int."""
+    """Return how many records a receive may give, never more than a store counts in one go.
+
+    Raises ``ValueError`` below 1 and ``TypeError`` for what is no int.
+    """
     if not isinstance(most, int):
         raise TypeError(f"{backend}: {operation}: max_records is int, not {type(most).__name__}")
     if most < 1:
         raise ValueError(f"{backend}: {operation}: max_records={most} is below 1")
-    return most
+    return min(most, _MOST)
 
 
 def check_records(limit: int | None, operation: str, backend: str) -> int | None:

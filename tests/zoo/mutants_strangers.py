@@ -2,11 +2,11 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from prism_testkit.interfaces import KeyValueTransaction, NotFound
+from prism_testkit.interfaces import Conflict, KeyValueTransaction, NotFound
 
 from .declare import Mutant, declaring
 from .reference import Basic, KeyValue, Transaction, step
@@ -170,3 +170,103 @@ class VersionsInOneByte(KeyValue):
         notes: dict[Any, int] = self.store.notes
         for key in changes:
             notes[self.namespace, "version", key] = notes.get((self.namespace, "version", key), 0) + 1
+
+
+@mutant("basic.8", "stale cache", trap="exists, a delete by another client, and exists again", also="basic.5 basic.10")
+class PositiveExistsIsCached(KeyValue):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.known: set[str] = set()
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        self.known.difference_update(changes)
+
+    async def exists(self, key: str) -> bool:
+        found = await super().exists(key)
+        entry = self.find(key)
+        if entry is not None and entry.deadline is None:
+            self.known.add(key)
+        return found or key in self.known
+
+
+@mutant("scan.4", "shared state", trap="two scans with limits of one client under way at a time", also="scan.1")
+class LimitIsOfTheClient(KeyValue):
+    room = 0
+
+    async def walk(self, prefix: str, limit: int | None) -> AsyncGenerator[tuple[str, Entry], None]:
+        self.room = self.room if limit is None else limit
+        if limit == 0:
+            return
+        async with aclosing(super().walk(prefix, None)) as found:
+            async for pair in found:
+                self.room -= limit is not None
+                yield pair
+                if limit is not None and self.room <= 0:
+                    return
+
+
+@mutant("ttl.6", "second client", trap="ttl by a client that did not give the deadline", also="ttl.7")
+class TtlKnowsOwnDeadlinesOnly(KeyValue):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.given: set[str] = set()
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        self.given |= {key for key, entry in changes.items() if entry is not None and entry.deadline is not None}
+
+    async def ttl(self, key: str) -> float | None:
+        left = await super().ttl(key)
+        return left if key in self.given else None
+
+
+@mutant("ttl.8", "stale flag", trap="set_with_ttl, set, then persist")
+class PersistRemembersADeadline(KeyValue):
+    """A plain write does not take the flag away."""
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        flags: set[tuple[str, str]] = self.store.notes.setdefault("flags", set())
+        for key, entry in changes.items():
+            if entry is None:
+                flags.discard((self.namespace, key))
+            elif entry.deadline is not None:
+                flags.add((self.namespace, key))
+
+    async def persist(self, key: str) -> bool:
+        flags = self.store.notes.setdefault("flags", set())
+        flagged = (self.namespace, key) in flags and self.find(key) is not None
+        flags.discard((self.namespace, key))
+        return await super().persist(key) or flagged
+
+
+class _LastReads(Transaction):
+    def stale(self) -> bool:
+        last = list(self.reads.items())[-64:]
+        return self.torn or any(self.driver.find(key) is not entry for key, entry in last)
+
+
+@mutant("transactional.5", "cap", trap="a transaction that read more than 64 keys, the first of which changes")
+class ValidatesTheLast64Reads(KeyValue):
+    transaction_type = _LastReads
+
+
+@mutant("transactional.6", "resources", trap="sixteen transactions of one client that raise Conflict")
+class ConflictsKeepTheirTransaction(KeyValue):
+    """Sixteen may be open at a time; one that ends by Conflict stays counted."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.conflicts = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[KeyValueTransaction]:
+        if self.conflicts >= 16:
+            raise Conflict("zoo: transaction: too many are open")
+        try:
+            async with super().transaction() as transaction:
+                yield transaction
+        except Conflict:
+            self.conflicts += 1
+            raise

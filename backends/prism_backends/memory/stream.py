@@ -188,9 +188,9 @@ class _Member(Member):
         return token.partition(".")[0] == self.name
 
     async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
-        check_most(max_records, "receive", _ME)
+        most = check_most(max_records, "receive", _ME)
         wait_s = prism.check_timeout(timeout_s, "receive", _ME)
-        return await self.known.bell.first(lambda: self._take(max_records), wait_s, self._ahead_s) or []
+        return await self.known.bell.first(lambda: self._take(most), wait_s, self._ahead_s) or []
 
     def _ahead_s(self) -> float | None:
         due_s = self.known.next_due_s()

@@ -95,6 +95,30 @@ async def scans_that_are_open_at_once_do_not_mix(kv: KeyValueScan, case: Case, o
         same("keyvalue_scan.3", sorted(given[letter]), items, "a scan among others that are open does not give exactly its keys")
 
 
+@check("keyvalue_scan.4", "keyvalue_scan.1")
+@gauntlet(
+    lambda limits: [
+        {"bounds": bounds, "keys_only": keys_only}
+        for bounds in ((3, 5), (5, 3), (2, None), (1, 7, 4))
+        for keys_only in (False, True)
+    ]
+)
+async def each_open_scan_has_its_own_limit(kv: KeyValueScan, case: Case, bounds: tuple[int | None, ...], keys_only: bool) -> None:
+    """Scans that take their steps by turns, over one client, give each as many keys as it was asked for (KV-43)."""
+    items = numbered(f"k{number}" for number in range(9))
+    await set_all(kv, items)
+    scans: list[Any] = [kv.scan_keys("k", limit) if keys_only else kv.scan("k", limit) for limit in bounds]
+    found: list[list[Any]] = [[] for _ in scans]
+    for _ in range(len(items) + 1):
+        for got, scan in zip(found, scans, strict=True):
+            got += await _take(scan, 1)
+    for got, limit in zip(found, bounds, strict=True):
+        wanted = len(items) if limit is None else limit
+        same("keyvalue_scan.4", len(set(got)), wanted, "a scan beside another gives more keys than its limit, or fewer")
+    for scan in scans:
+        await scan.aclose()
+
+
 async def _one(iterator: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """Give the next item, or nothing at the end."""
     for item in await _take(iterator, 1):

@@ -65,6 +65,29 @@ async def any_number_of_changes_is_a_change(kv: KeyValueTransactional, case: Cas
     broken("keyvalue_transactional.5", told, expected="Conflict", got="a commit")
 
 
+@check("keyvalue_transactional.5")
+@gauntlet(lambda limits: [{"count": count, "place": place} for count in (2, 65, 300, 1001) for place in (0.0, 0.5, 1.0)])
+async def whichever_of_many_reads_changed_is_noticed(kv: KeyValueTransactional, case: Case, count: int, place: float) -> None:
+    """However many keys a transaction read, the first, one in the middle or the last, a change of any of them counts (KV-16)."""
+    if case.server and count > 65:
+        return  # each read is a round trip
+    rival = await case.client()
+    names = [f"k{number}" for number in range(count)]
+    changed = names[round(place * (count - 1))]
+    await kv.set(changed, b"old")
+    try:
+        async with kv.transaction() as transaction:
+            for name in names:
+                await transaction.get(name)
+            await rival.set(changed, b"new")
+            await transaction.set("b", b"from what was read")
+    except Conflict:
+        value("keyvalue_transactional.6", await kv.get("b"), None, "a transaction that raised Conflict left a write behind")
+        return
+    told = f"committed although {changed} changed, one of {count} keys that it had read"
+    broken("keyvalue_transactional.5", told, expected="Conflict", got="a commit")
+
+
 @check("keyvalue_transactional.6")
 @gauntlet(lambda limits: [{"seconds": seconds, "by": by} for seconds in (0.25, 1.0, 59.0) for by in ("set_with_ttl", "expire")])
 async def time_that_passes_is_no_conflict(kv: TransactionalTtl, case: Case, seconds: float, by: str) -> None:

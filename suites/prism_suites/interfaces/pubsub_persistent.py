@@ -198,6 +198,25 @@ async def acks_are_individual(pubsub: PubSubPersistent, case: Case, acks: tuple[
         await nothing(case, member, "pubsub_persistent.5", "an acked message comes again", held_since_s=case.clock.now_s())
 
 
+@check("pubsub_persistent.5", "pubsub_persistent.4")
+@gauntlet(lambda limits: [{"kept": kept, "backwards": bool(n % 2)} for n, kept in enumerate(((0,), (0, 150), (299,), (7, 298)))])
+async def acks_of_many_are_individual(pubsub: PubSubPersistent, case: Case, kept: tuple[int, ...], backwards: bool) -> None:
+    """Of hundreds that are held all but a few are acked, however far from each other: those few come again alone (PS-17)."""
+    count = 60 if case.server else 300
+    kept = tuple(number * count // 300 for number in kept)
+    sents = await send(pubsub, "t", numbered(count), PERSISTENT)
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        deliveries = await gets(case, member, sents, batch=100)
+        for number in range(count)[:: -1 if backwards else 1]:
+            if number not in kept:
+                await member.ack(deliveries[number])
+    before = {delivery.message.id: delivery.delivery_count for delivery in deliveries}
+    async with (await case.client()).subscribe_durable("t", "s") as member:
+        left = [sents[number] for number in kept]
+        await comes_again(case, member, left, before, promise="pubsub_persistent.5", story=f"not acked were {kept}, of {count}")
+        await nothing(case, member, "pubsub_persistent.5", "an acked message comes again", held_since_s=case.clock.now_s())
+
+
 @check("pubsub_persistent.6", "pubsub_persistent.5")
 @gauntlet(lambda limits: [{"names": names} for names in (("a", "b"), ("a", "b", "c", "d", "e"), ("t", "s", "t2"))])
 async def subscriptions_are_independent(pubsub: PubSubPersistent, case: Case, names: tuple[str, ...]) -> None:

@@ -116,7 +116,7 @@ async def the_dead_are_listed_as_they_died(queue: VisibilityAndDeadLetter, case:
     await drains_any(queue, "dead", puts)
 
 
-@check("queue_dead_letter.5", "queue_dead_letter.3")
+@check("queue_dead_letter.5", "queue_dead_letter.3", "queue_dead_letter.4")
 @gauntlet(
     lambda limits: [
         *({"count": count, "order": "same"} for count in (1, 3, 10, 101)),

@@ -94,7 +94,7 @@ async def a_long_stream_comes_whole(stream: StreamConsumerGroups, case: Case) ->
 
 
 @check("stream_consumer_groups.10")
-@gauntlet(lambda limits: [{"most": most} for most in (1, 2, 3, 6, 7, 8, 100, 10**6)])
+@gauntlet(lambda limits: [{"most": most} for most in (1, 2, 3, 6, 7, 8, 100, 10**6, 2**31, 2**32, 2**63, 2**64)])
 async def a_receive_gives_at_most_what_was_asked(stream: StreamConsumerGroups, case: Case, most: int) -> None:
     """A receive gives one record at least while there are any, and never more than ``max_records``; the default is one."""
     puts = await fill(stream, "s", numbered(7), laws=GROUPS)

@@ -11,7 +11,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupNotFound, StreamConsumerGroups
 
-_FAR = (5, 1000, 2**31, 2**53)
+_FAR = (5, 1000, 2**31, 2**32, 2**53 + 1, 2**63, 2**64)
 
 
 async def _info(

@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import gets
+from prism_suites._stream_taking import gets, nothing_comes, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, StreamConsumerGroups
@@ -47,6 +47,30 @@ async def a_member_that_left_is_given_nothing_more(stream: StreamConsumerGroups,
         await asyncio.gather(waiting, return_exceptions=True)
         broken("stream_consumer_groups.14", "a receive goes on waiting after its member was left", expected=Closed, got="it waits")
     _ended(waiting)
+
+
+_KEPT = ((0,), (0, 150), (299,), (7, 149, 298), (0, 299))
+
+
+@check("stream_consumer_groups.6", "stream_consumer_groups.5")
+@gauntlet(lambda limits: [{"kept": kept, "backwards": number % 2 == 0} for number, kept in enumerate(_KEPT)])
+async def acks_of_many_are_individual(stream: StreamConsumerGroups, case: Case, kept: tuple[int, ...], backwards: bool) -> None:
+    """Of hundreds that are held all but a few are acked, however far from each other: those few come again alone (ST-16)."""
+    count = 60 if case.server else 300
+    kept = tuple(number * count // 300 for number in kept)
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(count), laws=GROUPS)
+    async with stream.join("s", "g", "c") as member:
+        got = {delivery.record.offset: delivery for delivery in await take(case, member, count, 100)}
+        done = [put.offset for number, put in enumerate(puts) if number not in kept]
+        for offset in reversed(done) if backwards else done:
+            await member.ack(got[offset])
+    left = [puts[number] for number in kept]
+    async with stream.join("s", "g", "d") as last:
+        await gets(
+            case, last, left, promise="stream_consumer_groups.6", times=2, story="of many that were held a few were not acked"
+        )
+        await nothing_comes(case, last, "stream_consumer_groups.6", "an acked record comes again")
 
 
 def _ended(waiting: "asyncio.Future[Any]") -> None:

@@ -1,16 +1,17 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
+import hashlib
 import math
 import struct
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 
-from prism_testkit.interfaces import Bytes, ObjectInfo, QuotaExceeded
+from prism_testkit.interfaces import BackendUnavailable, Bytes, ObjectInfo, QuotaExceeded
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import PIECE, Objects
-from .stores import Blob, Facts, Rows, Slot, Spool, Store, Version
+from .stores import Blob, Changes, Facts, Rows, Slot, Spool, Store, Version
 
 __all__ = ["MUTANTS"]
 
@@ -132,3 +133,72 @@ class BucketHandlesAreKept(Objects):
     async def remove_bucket(self, bucket: str) -> None:
         self.handles.pop(bucket, None)
         await super().remove_bucket(bucket)
+
+
+@mutant("5", "wrong value", trap="the etags of two streams that end alike")
+class EtagOfTheLastChunk(Objects):
+    async def collect(self, spool: Spool, chunks: AsyncIterable[Bytes], size: int | None) -> None:
+        async for chunk in chunks:
+            spool.write(self.chunk(chunk))
+            spool.hash = hashlib.blake2b(self.chunk(chunk), digest_size=16)
+            self.check_growth(spool.size, size)
+        self.check_end(spool.size, size)
+
+
+@mutant("5", "stale field", trap="what a put tells over an object with a deadline", also="9 10")
+class PutTellsTheOldDeadline(Objects):
+    async def write(self, slot: Slot, data: bytes, facts: Facts) -> Version:
+        old = self.find(slot)
+        version = await super().write(slot, data, facts)
+        return version if old is None else replace(version, deadline_ms=old.deadline_ms)
+
+
+@mutant("6", "wrong error", trap="a source that raises an OSError")
+class OsErrorsOfTheSourceAreItsOwn(Objects):
+    """It was meant for the disk."""
+
+    async def collect(self, spool: Spool, chunks: AsyncIterable[Bytes], size: int | None) -> None:
+        try:
+            await super().collect(spool, chunks, size)
+        except OSError as error:
+            raise BackendUnavailable("zoo: put_stream: the disk failed") from error
+
+
+@mutant("6", "stale cache", trap="exists of an object whose stream failed", also="2 17")
+class FailedStreamIsRemembered(Objects):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.known: set[Slot] = set()
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        self.known.difference_update(changes)
+
+    async def receive(self, slot: Slot, chunks: AsyncIterable[Bytes], size: int | None, facts: Facts) -> Version:
+        self.known.add(slot)
+        return await super().receive(slot, chunks, size, facts)
+
+    async def exists(self, bucket: str, key: str) -> bool:
+        return await super().exists(bucket, key) or (bucket, key) in self.known
+
+
+@mutant("9", "overflow", trap="a deadline after January 2038")
+class NothingOutlives2038(Objects):
+    def deadline_ms(self, ttl_s: float) -> int:
+        deadline_ms = super().deadline_ms(ttl_s)
+        return deadline_ms - 2**32 * 1000 if deadline_ms >= 2**31 * 1000 else deadline_ms
+
+
+@mutant("11", "tie", trap="a bucket that is deleted and made again within a millisecond")
+class BucketTombstoneBeatsTheSameInstant(Objects):
+    """The last change wins, and of two at one instant the removal."""
+
+    async def remove_bucket(self, bucket: str) -> None:
+        await super().remove_bucket(bucket)
+        self.store.notes[self.namespace, bucket] = self.now_ms()
+
+    async def create_bucket(self, bucket: str) -> bool:
+        name = self.bucket_name(bucket, "create_bucket")
+        if self.store.notes.get((self.namespace, name)) == self.now_ms():
+            return True
+        return await super().create_bucket(bucket)

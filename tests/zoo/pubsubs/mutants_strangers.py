@@ -136,3 +136,59 @@ class MaxIn32Bits(PubSub):
         if super().amount(max_messages) >= 2**31:
             raise OverflowError("signed integer is greater than maximum")
         return max_messages
+
+
+@mutant("basic.1", "overflow", trap="more than 256 messages of one client", also="basic.2")
+class IdsInOneByte(PubSub):
+    def new_id(self, topic: str) -> str:
+        return str(int(super().new_id(topic)) % 256)
+
+
+@mutant("basic.1", "cap", trap="more than 32 headers", also="persistent.2")
+class KeepsThirtyTwoHeaders(PubSub):
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        return dict(list(super().labels(headers, operation).items())[:32])
+
+
+@mutant("basic.9", "cap", trap="an iteration over a hundred messages")
+class IterationEndsAfterAHundred(Listener):
+    asked = 0
+
+    async def __anext__(self) -> Message:
+        self.asked += 1
+        if self.asked == 100:
+            raise StopAsyncIteration
+        return await super().__anext__()
+
+
+@mutant("persistent.1", "second client", trap="earliest, where another client had published")
+class EarliestIsWhatItsClientPublished(PubSub):
+    first = 0
+
+    async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self.first = self.first or self.space().serial + 1
+        return await super().publish_persistent(topic, payload, headers)
+
+    def first_place(self, topic: str, start: str) -> int:
+        if start != "earliest":
+            return super().first_place(topic, start)
+        return self.first - 1 if self.first else self.space().serial
+
+
+@mutant("persistent.4", "affinity", trap="a nack by one member, and a receive by another that stays", also="persistent.7")
+class NackedStaysWithItsMember(Member):
+    def give_back(self, identifiers: list[str], delay_s: float) -> None:
+        super().give_back(identifiers, delay_s)
+        for identifier in identifiers:
+            self.driver.store.notes["sticky", self.hold_slot(identifier)] = self
+
+    def available(self, row: Row) -> bool:
+        sticky = self.driver.store.notes.get(("sticky", self.hold_slot(row.message.id)))
+        return super().available(row) and (sticky is None or sticky is self or sticky.left)
+
+
+@mutant("persistent.8", "rounding", trap="a nack with a delay of more than a second that is no whole number")
+class DelaysAreTruncated(Member):
+    async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
+        self.driver.delay(delay_s, "nack")
+        await super().nack(*deliveries, delay_s=int(delay_s) if delay_s > 1 else delay_s)

@@ -1,5 +1,6 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -9,7 +10,7 @@ from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import Queue, step
-from .stores import Row, Store
+from .stores import Config, Row, Store
 
 __all__ = ["MUTANTS"]
 
@@ -131,3 +132,70 @@ class RedriveOfNothingRaises(Queue):
         if self.config(queue) is not None and not self.dead(queue):
             raise ValueError("max() arg is an empty sequence")
         return super().revive(queue)
+
+
+@mutant("visibility.8", "race", trap="two receives at once after a deadline", also="visibility.2 visibility.3")
+class SweepWritesBackItsSnapshot(Queue):
+    """Who finds that a lease has ended notes it a moment later, whatever became of the message meanwhile."""
+
+    async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
+        lapsed = list(filter(self.lapsed, self.rows(self.name(queue, "receive"))))
+        if lapsed:
+            await step()
+        for row in lapsed:
+            self.put(self.ended(row, row.until))
+        return await super().receive(queue, visibility_s, timeout_s)
+
+
+@mutant("dead_letter.1", "wrong moment", trap="max_attempts below the attempts that a message already had", also="dead_letter.6")
+class DoomedAtTheirNextFailure(Queue):
+    """Whether a message dies is asked when it fails, not when the configuration changes."""
+
+    async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
+        spared = {row.id for row in self.rows(queue) if not row.token}
+        self.store.notes[self.namespace, queue, "spared"] = spared
+        await super().configure_dead_letter(queue, target, max_attempts)
+
+    def lease(self, row: Row, seconds: float) -> Lease:
+        self.store.notes.get((self.namespace, row.queue, "spared"), set()).discard(row.id)
+        return super().lease(row, seconds)
+
+    def doomed(self, row: Row, config: Config) -> bool:
+        return super().doomed(row, config) and row.id not in self.store.notes.get((self.namespace, row.queue, "spared"), set())
+
+
+@mutant("dead_letter.4", "tie", trap="more than nine messages that die at one instant")
+class DeathsOfOneInstantAreSortedAsText(Queue):
+    def dead(self, queue: str) -> list[Row]:
+        return sorted(super().dead(queue), key=lambda row: (row.ended[0], row.id))
+
+
+@mutant("dead_letter.6", "overflow", trap="max_attempts of 2**32 or more", also="dead_letter.1")
+class MaxAttemptsIn32Bits(Queue):
+    async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
+        wrapped = max_attempts & 0xFFFFFFFF if max_attempts >= 2**32 else max_attempts
+        await super().configure_dead_letter(queue, target, wrapped or 1)
+
+
+@mutant("delayed.1", "rounding", trap="a delay of more than 2**24 seconds that is odd", also="delayed.2")
+class DelayInSinglePrecision(Queue):
+    def delay(self, delay_s: float, operation: str) -> float:
+        (rounded,) = struct.unpack("f", struct.pack("f", super().delay(delay_s, operation)))
+        return float(rounded)
+
+
+@mutant("delayed.2", "second client", trap="scheduled_count by a client that did not enqueue")
+class ScheduledCountIsOfTheClient(Queue):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.mine: set[str] = set()
+
+    def add(
+        self, operation: str, queue: str, payload: Bytes, headers: Mapping[str, str] | None, priority: int = 0, delay_s: float = 0
+    ) -> str:
+        identifier = super().add(operation, queue, payload, headers, priority, delay_s)
+        self.mine.add(identifier)
+        return identifier
+
+    def scheduled(self, queue: str) -> int:
+        return sum(self.delayed(row) and row.id in self.mine for row in self.rows(queue))

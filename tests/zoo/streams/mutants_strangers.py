@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from prism_testkit.interfaces import GroupInfo, RecordDelivery
+from prism_testkit.interfaces import GroupInfo, GroupStart, RecordDelivery
 from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
@@ -147,3 +147,70 @@ class WaitingReceiveOutlivesItsMember(Member):
             if found or timeout <= 0 or self.driver.over(end):
                 return found
             await self.pause(end)
+
+
+@mutant("basic.2", "mutable default", trap="a record without a key after one with a key")
+class KeySticks(Streams):
+    default: str | None = None
+
+    def key(self, key: str | None, operation: str) -> str | None:
+        self.default = super().key(key, operation) or self.default
+        return self.default
+
+
+@mutant("consumer_groups.1", "overflow", trap="a group that begins at an offset of 2**32 or more", also="consumer_groups.11")
+class StartIn32Bits(Streams):
+    def begin(self, stream: str, start: GroupStart) -> int:
+        begun = super().begin(stream, start)
+        return begun & 0xFFFFFFFF if isinstance(start, int) else begun
+
+
+@mutant("consumer_groups.1", "boundary", trap="a group that begins with latest on a stream that was never used")
+class LatestOfNothingIsOne(Streams):
+    def begin(self, stream: str, start: GroupStart) -> int:
+        return super().begin(stream, start) if start != "latest" else (self.stream(stream).latest or 0) + 1
+
+
+@mutant(
+    "consumer_groups.4",
+    "empty collection",
+    trap="a nack without deliveries while something is held",
+    also="consumer_groups.5 consumer_groups.6",
+)
+class NackOfNothingNacksAll(Member):
+    async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
+        await super().nack(*deliveries, delay_s=delay_s)
+        if not deliveries:
+            for offset, held in list(self.state().pending.items()):
+                if self.holds(held):
+                    self.put(offset, self.freed(held))
+
+
+@mutant("consumer_groups.6", "cap", trap="an ack of a record more than 64 offsets above the lowest that is held")
+class AcksBeyond64AreForgotten(Member):
+    """The acks above the position are bits of one word; when the member leaves, what did not fit is to come again."""
+
+    def confirm(self, delivery: RecordDelivery) -> None:
+        lowest = min(self.state().pending, default=delivery.record.offset)
+        if delivery.record.offset - lowest < 64:
+            super().confirm(delivery)
+
+
+@mutant("consumer_groups.10", "overflow", trap="max_records above 2,147,483,647")
+class MaxIn32Bits(Member):
+    def most(self, max_records: int) -> int:
+        if super().most(max_records) >= 2**31:
+            raise OverflowError("signed integer is greater than maximum")
+        return max_records
+
+
+@mutant("basic.13", "wrong order", trap="two clients that append at different instants")
+class StampsTheClientsLastCall(Streams):
+    """The instant is read when the call before ended, and kept."""
+
+    last_ms = 0
+
+    def stamp(self, stream: str) -> int:
+        now_ms = super().stamp(stream)
+        self.last_ms, told = now_ms, self.last_ms or now_ms
+        return told
