@@ -192,3 +192,62 @@ class DelaysAreTruncated(Member):
     async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
         self.driver.delay(delay_s, "nack")
         await super().nack(*deliveries, delay_s=int(delay_s) if delay_s > 1 else delay_s)
+
+
+@mutant("basic.7", "resources", trap="a bytearray that is made longer after its publish", also="persistent.12")
+class KeepsAnExportOfTheBuffer(PubSub):
+    """The bytes are copied, but the buffer stays exported: whoever gave it cannot resize it."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.exports: list[memoryview] = []
+
+    def data(self, payload: Bytes, operation: str, topic: str) -> bytes:
+        copy = super().data(payload, operation, topic)
+        self.exports = [*self.exports[-100:], memoryview(payload)]
+        return copy
+
+
+@mutant("basic.8", "fallback", trap="a topic to which nobody listens in its namespace, but somebody in another")
+class UnheardGoesToOtherNamespaces(PubSub):
+    def fan_out(self, topic: str, message: Message) -> None:
+        if not self.listeners(topic):
+            for (_, other), listeners in list(self.store.listeners.items()):
+                for listener in listeners if other == topic else ():
+                    listener.offer(message)
+        super().fan_out(topic, message)
+
+
+class _Overflows(Listener):
+    def offer(self, message: Message) -> None:
+        if len(self.buffer) >= 64:
+            self.driver.store.notes["missed"] = self.driver.store.notes.get("missed", 0) + 1
+            return
+        super().offer(message)
+
+    @property
+    def gaps(self) -> int:
+        return int(self.driver.store.notes.get("missed", 0))
+
+
+@mutant("basic.12", "scope", trap="gaps of a subscription beside one whose buffer overflowed")
+class GapsAreOfAllSubscriptions(PubSub):
+    listener_type = _Overflows
+
+
+@mutant("persistent.3", "tie", trap="messages that are published within a millisecond, in another order than their payloads")
+class OneInstantIsSortedByPayload(PubSub):
+    def insert(self, row: Row) -> None:
+        self.store.notes[self.namespace, row.place] = int(self.now() * 1000)
+        super().insert(row)
+
+    def rows(self, topic: str) -> list[Row]:
+        notes = self.store.notes
+        return sorted(super().rows(topic), key=lambda row: (notes.get((self.namespace, row.place), 0), row.message.payload))
+
+
+@mutant("persistent.12", "fallback", trap="earliest of a topic that is used in another namespace alone", also="persistent.1")
+class UnusedTopicIsLookedForElsewhere(PubSub):
+    def rows(self, topic: str) -> list[Row]:
+        spaces = [self.space(), *self.store.spaces.values()]
+        return next((list(space.topics[topic].values()) for space in spaces if topic in space.topics), [])
