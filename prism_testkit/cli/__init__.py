@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "list": ("listing", "what there is: backends, interfaces with their promises, patterns, suites"),
     "doctor": ("doctor", "what is missing, and the one command that adds it"),
+    "servers": ("servers", "what servers are here, from where, which version; add NAME makes one"),
     "new": ("new", "write the skeleton of a backend, which runs at once and fails helpfully"),
     "check": ("check", "what a backend lacks for each interface"),
     "keep": ("keep", "move a failing case into the project, to be repeated and waived"),

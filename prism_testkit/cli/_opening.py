@@ -7,8 +7,8 @@ from typing import Any
 
 from prism_testkit.backend import Backend
 from prism_testkit.cli._drivers import Line, edit
+from prism_testkit.cli._inventory import command_of
 from prism_testkit.cli._opened import Opened, opened
-from prism_testkit.cli._registrations import command_of
 from prism_testkit.outcomes import Hung
 from prism_testkit.signatures import claimed
 

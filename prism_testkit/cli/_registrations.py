@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from prism_testkit.backend import Server
 from prism_testkit.cli._findings import Finding
+from prism_testkit.cli._inventory import command_of, servers
 from prism_testkit.cli._project import Project
 from prism_testkit.discovery import HookError
 from prism_testkit.servers import ServerUnavailable, locate, start
 
-__all__ = ["command_of", "conftest", "each_backend", "others"]
+__all__ = ["conftest", "each_backend", "others", "server", "servers_alone"]
 
 
 def conftest(project: Project) -> Iterator[Finding]:
@@ -27,9 +28,9 @@ def conftest(project: Project) -> Iterator[Finding]:
 
 
 def each_backend(project: Project, names: Sequence[str]) -> Iterator[Finding]:
-    """Examine the backends of ``names``, or all."""
+    """Examine the backends of ``names``."""
     found = project.found
-    for name in names or project.backends:
+    for name in names:
         backend = found.registry.backends.get(name)
         if name in found.refused:
             source = found.registry.origins.get(name, ("", ""))[1] or "its registration"
@@ -39,7 +40,7 @@ def each_backend(project: Project, names: Sequence[str]) -> Iterator[Finding]:
             cure = found.cures[name]
             yield Finding(f"{name}: {_one_line(found.missing[name].removesuffix(f': {cure}'))}", cure)
         elif backend is not None and backend.server is not None:
-            yield from _server(name, backend.server, project)
+            yield from server(name, backend.server, project)
 
 
 def others(project: Project) -> Iterator[Finding]:
@@ -51,12 +52,14 @@ def others(project: Project) -> Iterator[Finding]:
             yield Finding(_one_line(reason.removesuffix(f": {cure}")), cure)
 
 
-def command_of(remedy: str) -> str:
-    """Return the command in the remedy of a `ServerUnavailable`, which may begin with words and a colon."""
-    return remedy.rpartition(": ")[2]
+def servers_alone(project: Project, names: Sequence[str]) -> dict[str, Server]:
+    """Return those of ``names`` that are servers which no backend here is on."""
+    found = servers(project) if set(names) - set(project.backends) else {}
+    return {name: one for name, one in found.items() if name in names and name not in project.backends and isinstance(one, Server)}
 
 
-def _server(name: str, server: Server, project: Project) -> Iterator[Finding]:
+def server(name: str, server: Server, project: Project) -> Iterator[Finding]:
+    """Examine whether a server can be had; one that is given by URL is asked."""
     try:
         located = locate(name, server, None, os.environ)
     except ServerUnavailable as error:

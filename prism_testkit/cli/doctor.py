@@ -49,9 +49,12 @@ def _examine_project(names: Sequence[str]) -> Iterator[Finding]:
     if not unwritable:
         yield from environment.leftovers_of_runs(state)
     project = Project.here(*names)
+    without_backend = registrations.servers_alone(project, names)
     for name in names:
-        if name not in project.backends:
+        if name not in project.backends and name not in without_backend:
             raise project.unknown(name)
     yield from registrations.conftest(project)
-    yield from registrations.each_backend(project, names)
+    yield from registrations.each_backend(project, [name for name in names or project.backends if name in project.backends])
+    for name, server in without_backend.items():
+        yield from registrations.server(name, server, project)
     yield from registrations.others(project)

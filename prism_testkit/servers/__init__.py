@@ -9,6 +9,7 @@ One record a server lies under ``state/servers``; it is written before there is 
 clean what a run that was killed with SIGKILL left.
 """
 
+from prism_testkit.servers.fetching import fetch
 from prism_testkit.servers.locate import Located, locate
 from prism_testkit.servers.masking import mask
 from prism_testkit.servers.records import Record, records
@@ -22,6 +23,7 @@ __all__ = [
     "Record",
     "RunningServer",
     "ServerUnavailable",
+    "fetch",
     "leftovers",
     "locate",
     "mask",

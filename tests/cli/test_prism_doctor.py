@@ -30,6 +30,16 @@ mine = prism.Backend(name="mine", connect=connect, drivers=[Dict], clean=clean, 
 @prism.hookimpl"""
 
 
+MAKE = """
+import sys
+
+def make(making):
+    (making.directory / "acme.py").write_text(
+        "import socket, sys\\nlistener = socket.create_server(('127.0.0.1', int(sys.argv[1])))\\nwhile True: listener.accept()"
+    )
+"""
+
+
 def illness(function: Callable[[Any], Illness]) -> Callable[[Any], Illness]:
     """Register a generator: it takes something away, yields (what is said, the cure), and then carries the cure out."""
     ILLNESSES.append(function)
@@ -93,6 +103,16 @@ def a_servers_wheel(shell: Any) -> Illness:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "acme-server").touch(mode=0o755)
+
+
+@illness
+def a_server_that_is_made(shell: Any) -> Illness:
+    recipe = 'recipe=prism.Recipe(version="1", steps=[prism.Step(what="script", make=make)], binary="acme.py")'
+    made = SERVER.replace("command=lambda *a: list(a)", "command=lambda b, d, port: [sys.executable, b, str(port)]")
+    shell.edit("@prism.hookimpl", MAKE + made.replace('binary="acme-server"', recipe))
+    shell.env["PRISM_CACHE"] = str(shell.path.parent / "cache")
+    yield "mine: PRISM_MINE_URL is not set, and none is in the cache", "prism servers add mine"
+    shell.prism("servers", "add", "mine", code=0)
 
 
 @illness

@@ -1,0 +1,1 @@
+"""Apache Kafka: so far how a server of it comes to be. Nothing here needs a client library."""

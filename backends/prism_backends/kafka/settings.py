@@ -1,0 +1,56 @@
+"""The settings of a Kafka that is one node, for tests: nothing is replicated, and it does not wait for others."""
+
+from pathlib import Path
+
+__all__ = ["AOT", "AOT_OF", "JARS", "LOGS", "SETTINGS", "TEMPLATE", "overrides", "properties"]
+
+JARS, TEMPLATE = "jars", "template"
+AOT = "kafka.aot"
+"""The start-up cache."""
+AOT_OF = "kafka.aot.java"
+"""Which Java it is of."""
+SETTINGS = "server.properties"
+LOGS = "logs"
+"""Kafka's word for its data."""
+
+_FIXED = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # A broker that was killed waits, when it is back, until its old session is over: 9 s by default.
+    "broker.session.timeout.ms": "1000",
+    "broker.heartbeat.interval.ms": "200",
+    "auto.create.topics.enable": "false",
+}
+
+
+def properties(logs: Path, port: str, controller: str) -> str:
+    """Return the text of a settings file."""
+    return "".join(f"{name}={value}\n" for name, value in {**_FIXED, **_places(logs, port, controller)}.items())
+
+
+def overrides(logs: Path, port: str, controller: str) -> list[str]:
+    """Return the arguments that put a formatted template into its own place."""
+    return [word for name, value in _places(logs, port, controller).items() for word in ("--override", f"{name}={value}")]
+
+
+def _places(logs: Path, port: str, controller: str) -> dict[str, str]:
+    listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+    return {
+        "log.dirs": str(logs),
+        "listeners": listeners,
+        "advertised.listeners": listeners,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+    }
