@@ -18,7 +18,7 @@ class Feed:
     """Hands the text of each notification to ``put``, from `open` to `close`. A bell, and no more: what is told may be missed.
 
     ``put`` must not raise. ``changed`` is called when a connection was lost, and when there is one again. A cancelled `open` may be
-    followed by another one, or by `close`.
+    followed by another one, or by `close`. ``lost`` counts the connections that were lost.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Feed:
         self._connection: Connection | None = None
         self._lost = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self.lost = 0
 
     async def open(self) -> None:
         """Return when the server tells from now on."""
@@ -62,6 +63,7 @@ class Feed:
     async def _keep(self) -> None:
         while True:
             await self._until_lost()
+            self.lost += 1
             self._changed()
             await self._listen_again()
             self._changed()

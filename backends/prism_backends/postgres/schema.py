@@ -8,13 +8,14 @@ import hashlib
 import re
 
 from prism_backends.postgres.keyvalue_sql import KEYVALUE
+from prism_backends.postgres.pubsub_sql import PUBSUB
 from prism_backends.postgres.queue_sql import QUEUE
 from prism_backends.postgres.stream_sql import STREAM
 
 __all__ = ["NAME", "SCHEMA", "namespaces"]
 
 _NAMESPACE_WIDTH = 24
-_MODELS = KEYVALUE + QUEUE + STREAM
+_MODELS = KEYVALUE + QUEUE + STREAM + PUBSUB
 _TABLES = re.findall(r"^CREATE TABLE (\w+)", _MODELS, re.MULTILINE)
 _CLEAN = "\n".join(f"DELETE FROM {table} WHERE namespace >= low AND namespace < high;" for table in _TABLES)
 _ALL = f"""{_MODELS}

@@ -53,6 +53,7 @@ CREATE INDEX stream_delivery_due ON stream_delivery (namespace, stream, grp, pos
 
 _HERE = "namespace = mine AND stream = name"
 _GROUP = f"{_HERE} AND grp = team"
+_HELD = "member = who AND pos = ANY (places) AND (batch, pos) IN (SELECT unnest(batches), unnest(places))"
 _HORIZON = "clock_timestamp() + horizon * interval '1 second'"
 
 _LOG = f"""
@@ -115,16 +116,14 @@ END $$;
 CREATE FUNCTION stream_ack(mine bytea, name bytea, team bytea, who text, places bigint[], batches bigint[])
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM stream_delivery d USING unnest(places, batches) AS held (pos, batch)
-    WHERE {_GROUP} AND member = who AND d.pos = held.pos AND d.batch = held.batch;
+  DELETE FROM stream_delivery WHERE {_GROUP} AND {_HELD};
   RETURN EXISTS (SELECT 1 FROM stream_member WHERE {_GROUP} AND member = who);
 END $$;
 CREATE FUNCTION stream_nack(mine bytea, name bytea, team bytea, who text, places bigint[], batches bigint[], delay_us float8)
 RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-  UPDATE stream_delivery d SET member = NULL, due = clock_timestamp() + delay_us * interval '1 microsecond'
-    FROM unnest(places, batches) AS held (pos, batch)
-    WHERE {_GROUP} AND member = who AND d.pos = held.pos AND d.batch = held.batch;
+  UPDATE stream_delivery SET member = NULL, due = clock_timestamp() + delay_us * interval '1 microsecond'
+    WHERE {_GROUP} AND {_HELD};
   PERFORM stream_forget(mine, name, team);
   RETURN EXISTS (SELECT 1 FROM stream_member WHERE {_GROUP} AND member = who);
 END $$;
@@ -138,7 +137,8 @@ RETURNS TABLE (its_members bigint, its_pending bigint, its_position bigint) LANG
 $$;
 """
 
-# One who is just giving a sign of life is passed over when the dead are looked for. First a row that tells under which name it was taken: another one, if the member had been revoked. No row: no group.
+# One who is just giving a sign of life is passed over when the dead are looked for. First comes a row that tells under which name
+# it was taken: another one, if the member had been revoked. No row: no group.
 _TAKE = f"""
 CREATE FUNCTION stream_take(
   mine bytea, name bytea, team bytea, who text, fresh text, horizon float8, alive text[], lost bigint[], round bigint, most int,
@@ -149,6 +149,7 @@ CREATE FUNCTION stream_take(
 DECLARE
   present timestamptz;
   place bigint;
+  ends timestamptz;
   gone text;
 BEGIN
   SELECT position INTO place FROM stream_group WHERE {_GROUP} FOR UPDATE;
@@ -156,10 +157,12 @@ BEGIN
     RETURN;
   END IF;
   present := clock_timestamp();
-  UPDATE stream_member SET until = {_HORIZON} WHERE {_GROUP} AND member = who;
+  SELECT until INTO ends FROM stream_member WHERE {_GROUP} AND member = who;
   IF NOT FOUND THEN
     who := fresh;
     INSERT INTO stream_member (namespace, stream, grp, member, until) VALUES (mine, name, team, who, {_HORIZON});
+  ELSIF ends < present + horizon / 2 * interval '1 second' THEN
+    UPDATE stream_member SET until = {_HORIZON} WHERE {_GROUP} AND member = who;
   END IF;
   IF cardinality(lost) > 0 THEN
     PERFORM stream_void(mine, name, team, who, lost);
@@ -179,7 +182,9 @@ BEGIN
   ), first AS (
     SELECT pos, ready.count + 1 AS times, record.key, record.headers, record.appended_ms, record.payload,
       sum(octet_length(record.payload)) OVER (ORDER BY pos) - octet_length(record.payload) AS ahead
-    FROM ready JOIN stream_record AS record USING (pos) WHERE {_HERE} ORDER BY pos LIMIT most
+    FROM ready CROSS JOIN LATERAL (
+      SELECT key, headers, appended_ms, payload FROM stream_record WHERE {_HERE} AND stream_record.pos = ready.pos OFFSET 0
+    ) AS record ORDER BY pos LIMIT most
   ), taken AS MATERIALIZED (
     SELECT * FROM first WHERE ahead < bytes
   ), marked AS (

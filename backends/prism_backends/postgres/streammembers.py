@@ -102,16 +102,16 @@ class PostgresMember(Member):
         most = min(check_most(max_records, "receive", _ME), _MOST)
         loop = asyncio.get_running_loop()
         until = loop.time() + prism.check_timeout(timeout_s, "receive", _ME)
-        pause_s = _FIRST_PAUSE_S
+        pause_s = 0.0
         while True:
             heard = self.bell.rings
             async with self._turn:
-                taken = await self._take(most) if await self._may_find() else []
+                taken = await self._take(most) if not pause_s or await self._may_find() else []
             left_s = until - loop.time()
             if taken or left_s <= 0:
                 return taken
+            pause_s = min(max(2 * pause_s, _FIRST_PAUSE_S), _LAST_PAUSE_S)
             await self.bell.rest(min(left_s, pause_s), heard)
-            pause_s = min(2 * pause_s, _LAST_PAUSE_S)
 
     async def ack(self, *deliveries: RecordDelivery) -> None:
         await self._answer("ack", sql.ACK, deliveries)
