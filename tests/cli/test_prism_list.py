@@ -22,6 +22,13 @@ def test_only_the_backends_asked_for_are_told(shell: Any) -> None:
     assert said == f"mine         embedded     {shell.path}/conftest.py\n             keyvalue: basic\n"
 
 
+def test_the_models_whose_drivers_claim_a_lifecycle_are_told_last(shell: Any) -> None:
+    said = shell.prism("list", "backends", "filesystem", "memory", code=0)
+    assert "             lifecycle: keyvalue, object_storage, pubsub, queue, stream\n" in said
+    assert said.count("lifecycle") == 2
+    assert "             lifecycle: object_storage\nmemory " in said
+
+
 def test_nothing_stops_at_the_first_that_is_broken(shell: Any) -> None:
     shell.edit("    registry.add(mine)", "    registry.add(prism.Backend(name='bad', connect=1, drivers=[]))")
     shell.env["BLOCKED"] = "redis"
