@@ -2,6 +2,8 @@
 
 import prism_testkit as prism
 from prism_backends.jetstream.cleaning import clean
+from prism_backends.jetstream.keyvalue import JetStreamKeyValue
+from prism_backends.jetstream.objects import JetStreamObjectStorage
 from prism_backends.jetstream.pubsub import JetStreamPubSub
 from prism_backends.jetstream.queue import JetStreamQueue
 from prism_backends.jetstream.stream import JetStreamStream
@@ -9,12 +11,20 @@ from prism_backends.nats.client import NatsClient, connect
 from prism_backends.nats.server import jetstream_server
 from prism_testkit.registry import Registry
 
-__all__ = ["JetStreamPubSub", "JetStreamQueue", "JetStreamStream", "NatsClient", "jetstream", "prism_register_backends"]
+__all__ = [
+    "JetStreamKeyValue",
+    "JetStreamPubSub",
+    "JetStreamQueue",
+    "JetStreamStream",
+    "NatsClient",
+    "jetstream",
+    "prism_register_backends",
+]
 
 jetstream = prism.Backend(
     name="jetstream",
     connect=connect,
-    drivers=[JetStreamPubSub, JetStreamQueue, JetStreamStream],
+    drivers=[JetStreamKeyValue, JetStreamObjectStorage, JetStreamPubSub, JetStreamQueue, JetStreamStream],
     clean=clean,
     traits=prism.Traits(durability="process"),
     server=jetstream_server(),

@@ -17,7 +17,6 @@ from prism_testkit.interfaces import errors
 
 __all__ = [
     "ACK_WAIT_S",
-    "NO_MESSAGE",
     "STREAM_NOT_FOUND",
     "WRONG_SEQUENCE",
     "JetStream",
@@ -38,7 +37,6 @@ _LAST = 2**63 - 1
 """No sequence is higher; JetStream's are numbers of 64 bits."""
 _CONSUMER_EXISTS = 10148
 WRONG_SEQUENCE = 10071
-NO_MESSAGE = frozenset((10037, 10057))
 _PAUSES_S = (0.0, 0.01, 0.1)
 _DENIED = frozenset((10035, 10039, 10076))
 _FULL = frozenset((10002, 10023, 10026, 10027, 10028, 10047, 10077))
@@ -200,6 +198,14 @@ class JetStream:
         if start > _LAST:
             return []
         body = {"seq": max(1, start), "batch": most, "max_bytes": most_bytes, "next_by_subj": subject}
+        *found, last = await self._direct(what, stream, body, _is_status)
+        if status_of(last) not in ("204", "404", "503"):
+            raise errors.BackendUnavailable(f"{what}: JetStream answered {last.headers}")
+        return [_stored(message) for message in found]
+
+    async def last_of_each(self, what: str, stream: str, subjects: Sequence[str]) -> list[Stored]:
+        """Return the last message of each subject that has one, all as of one instant."""
+        body = {"multi_last": list(subjects), "batch": len(subjects)}
         *found, last = await self._direct(what, stream, body, _is_status)
         if status_of(last) not in ("204", "404", "503"):
             raise errors.BackendUnavailable(f"{what}: JetStream answered {last.headers}")

@@ -13,7 +13,8 @@ from nats.aio.msg import Msg
 import prism_testkit as prism
 from prism_backends.cancellation import begun, ended
 from prism_backends.jetstream.api import JetStream
-from prism_backends.jetstream.queueentries import TAKEN, Entry
+from prism_backends.jetstream.cells import GONE
+from prism_backends.jetstream.queueentries import Entry
 from prism_backends.jetstream.queuelooks import Looks
 from prism_backends.jetstream.queuetable import Policy, Table
 from prism_backends.nats.client import FAILURES, NatsClient, translated
@@ -99,7 +100,7 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
         if delay_s:
             await self._table.add_later(what, name, _nanoseconds(delay_s), entry.sealed(), entry.identity)
         else:
-            await self._table.add(what, self._table.subject(name, priority, entry.identity), entry.sealed())
+            await self._table.put(what, self._table.subject(name, priority, entry.identity), entry.sealed())
         return entry.identity
 
     async def scheduled_count(self, queue: str) -> int:
@@ -116,15 +117,16 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
 
         async def put_back(taken: Entry, sequence: int) -> None:
             back = replace(taken, order=taken.turn)
-            await self._table.add(what, self._table.subject_of_put_back(taken), back.sealed())
-            if taken.subject != self._table.subject_of_put_back(taken):
-                await self._table.remove(what, sequence)
+            subject = self._table.subject_of_put_back(taken)
+            await self._table.put(what, subject, back.sealed())
+            if subject != taken.subject:
+                await self._table.forget(what, taken.subject, sequence)
 
-        taken = await self._take("dequeue", queue, timeout_s, lambda entry: TAKEN, put_back)
+        taken = await self._take("dequeue", queue, timeout_s, lambda entry: GONE, put_back)
         if taken is None:
             return None
         entry, sequence = taken
-        self._tidy(what, sequence)
+        self._tidy(what, entry.subject, sequence)
         return entry.message
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
@@ -194,18 +196,22 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
         return claiming.result()
 
     async def _claim(self, what: str, name: str, changed: Callable[[Entry], bytes]) -> tuple[tuple[Entry, int] | None, int | None]:
+        refused = 0
         while True:
             found, due_ns = await self._looks.first(what, name)
             if found is None:
                 return None, due_ns
+            if found.sequence == refused:  # it was replaced, and is still there since a kill came in between
+                await self._table.forget(what, found.subject, refused)
             sequence = await self._table.change(what, found.subject, found.sequence, changed(found))
             self._looks.forget(name, found)
             if sequence is not None:
                 return (found, sequence), None
+            refused = found.sequence
 
     async def _listen(self, what: str, name: str) -> Subscription:
         def heard(message: Msg) -> None:
-            if (message.headers or {}).get("Nats-Msg-Size") != str(len(TAKEN)):
+            if (message.headers or {}).get("Nats-Msg-Size") != str(len(GONE)):
                 self._takers.ring(name)
 
         try:
@@ -215,8 +221,8 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
             raise translated(error, what) from error
 
     async def ack(self, lease: Lease) -> None:
-        sequence = await self._held("ack", lease, lambda entry: TAKEN)
-        self._tidy(self._what("ack", lease.queue), sequence)
+        subject, sequence = await self._held("ack", lease, lambda entry: GONE)
+        self._tidy(self._what("ack", lease.queue), subject, sequence)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
         check_lease_seconds(seconds, "extend", self.backend_name, _LONGEST_S)
@@ -225,8 +231,8 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
     async def release(self, lease: Lease) -> None:
         await self._held("release", lease, lambda entry: replace(entry, lease="", lease_ns=0).sealed())
 
-    async def _held(self, operation: str, lease: Lease, changed: Callable[[Entry], bytes]) -> int:
-        """Change what a valid lease holds; return the sequence of the new state."""
+    async def _held(self, operation: str, lease: Lease, changed: Callable[[Entry], bytes]) -> tuple[str, int]:
+        """Change what a valid lease holds; return the subject, and the sequence of the new state."""
         name, what = self._name(operation, lease.queue), self._what(operation, lease.queue)
         subject, _, held_by = lease.token.partition(" ")
         await self._table.read_clock(what)
@@ -237,7 +243,7 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
             sequence = await self._table.change(what, subject, entry.sequence, changed(entry))
             if sequence is not None:
                 self._looks.forget(name, entry)
-                return sequence
+                return subject, sequence
         raise errors.Conflict(f"{what}: the lease of message {lease.message.id[:40]!a} has ended")
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
@@ -274,12 +280,12 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
             return 0  # somebody took it
         return sum([await self._table.move(what, [move]) for move in moves])
 
-    def _tidy(self, what: str, sequence: int) -> None:
+    def _tidy(self, what: str, subject: str, sequence: int) -> None:
         """Remove what is left of an entry that was taken, while the caller goes on."""
 
         async def remove() -> None:
             with suppress(errors.PrismError):  # somebody else removes it some time later
-                await self._table.remove(what, sequence)
+                await self._table.forget(what, subject, sequence)
 
         tidying = begun(remove())
         self._tidying.add(tidying)

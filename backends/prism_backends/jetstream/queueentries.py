@@ -7,10 +7,8 @@ from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
 from prism_testkit.interfaces.errors import CorruptPayload
 from prism_testkit.interfaces.queue import QueueMessage
 
-__all__ = ["TAKEN", "Entry", "entry_of"]
+__all__ = ["Entry", "entry_of"]
 
-TAKEN = b""
-"""In place of an entry: it was taken, and what is left of its subject is to be removed."""
 _FIXED = 5
 
 
@@ -60,7 +58,7 @@ class Entry:
 
 
 def entry_of(stored: Stored, what: str) -> Entry:
-    """Return the entry of a message that is not `TAKEN`."""
+    """Return the entry of a message that is not gone."""
     try:
         texts, payload = opened(stored.data)
         identity, numbers, lease, origin, order = texts[:_FIXED]

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
-from prism_backends.jetstream.queueentries import TAKEN, Entry, entry_of
+from prism_backends.jetstream.cells import GONE
+from prism_backends.jetstream.queueentries import Entry, entry_of
 from prism_backends.jetstream.queuetable import Policy, Settings, Table, priority_of
 
 __all__ = ["Looks"]
@@ -89,7 +90,7 @@ class Looks:
                 break
             del tried[sequence]
             stored = await self._table.server.message(what, self._table.stream, seq=sequence)
-            if stored is not None and stored.data != TAKEN:
+            if stored is not None and stored.data != GONE:
                 entry = entry_of(stored, what)
                 buried = replace(entry, attempt=0, lease="", lease_ns=0, order=0, origin=f"{queue} {now_ns + number:020d}")
                 if priority := priority_of(entry.subject):
@@ -121,7 +122,7 @@ class Looks:
         held = self._held_of(queue, priority)
         for sequence in [sequence for sequence, until_ns in held.until_ns.items() if until_ns <= now_ns]:
             stored = await self._table.server.message(what, self._table.stream, seq=sequence)
-            if stored is not None and stored.data != TAKEN:
+            if stored is not None and stored.data != GONE:
                 return entry_of(stored, what)
             del held.until_ns[sequence]
         if not held.until_ns or len(held.until_ns) > _REMEMBERED:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prism_backends.jetstream.api import NO_MESSAGE, WRONG_SEQUENCE, JetStream, NoResponse, Refused, Stored, stream_config
-from prism_backends.jetstream.queueentries import TAKEN, Entry, entry_of
+from prism_backends.jetstream.api import WRONG_SEQUENCE, JetStream, Refused, Stored, stream_config
+from prism_backends.jetstream.cells import GONE, REPLACING, Cells, replacing
+from prism_backends.jetstream.queueentries import Entry, entry_of
 from prism_backends.jetstream.serverclock import ServerClock
 
 __all__ = ["Policy", "Settings", "Table", "priority_of"]
@@ -16,12 +17,6 @@ _PAGE = 100
 _PAGE_BYTES = 4_000_000
 _GRACE_NS = 60_000_000_000
 """What was taken, and not removed by who took it, is removed by others after this."""
-_REPLACING = {"Nats-Rollup": "sub"}
-
-
-def _replacing(sequence: int) -> dict[str, str]:
-    """Return the headers of a message that replaces that of a sequence, and no other."""
-    return _REPLACING | {"Nats-Expected-Last-Subject-Sequence": str(sequence)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +38,16 @@ class Settings:
     put_back: Sequence[Entry]
 
 
-class Table:
+class Table(Cells):
     """Subjects: ``NS.q.QUEUE.e.PRIORITY.ID`` an entry, ``.x.b.PRIORITY.ID`` one that was put back, ``.x.p.PRIORITY`` a priority
     that was used, ``.x.c`` the policy, ``.later.DUE.ID`` what the server makes an entry when it is due.
 
-    Each holds one message: what replaces it rolls it up. A limit of one message for each subject would do the same, but what
-    that removed comes back when the server is killed and the message that replaced it was removed meanwhile. Whatever happens
-    in a queue the server tells, without payload, under ``NS.wake.QUEUE.``.
+    Whatever happens in a queue the server tells, without payload, under ``NS.wake.QUEUE.``.
     """
 
     def __init__(self, server: JetStream, namespace: str) -> None:
-        self.server, self.clock = server, ServerClock()
-        self._namespace = namespace
-        self.stream = f"{namespace}_queue"
-        self._config = stream_config(
-            self.stream,
+        config = stream_config(
+            f"{namespace}_queue",
             f"{namespace}.q.>",
             allow_rollup_hdrs=True,
             allow_atomic=True,
@@ -65,6 +55,9 @@ class Table:
             allow_msg_ttl=True,
             republish={"src": f"{namespace}.q.>", "dest": f"{namespace}.wake.>", "headers_only": True},
         )
+        super().__init__(server, config)
+        self.clock = ServerClock()
+        self._namespace = namespace
 
     def wake(self, queue: str) -> str:
         """Return the subject under which the server tells that there may be an entry to take."""
@@ -90,30 +83,14 @@ class Table:
         await self.clock.read(self.server, what, self.stream)
 
     async def make(self, what: str) -> None:
-        await self.server.make(what, self._config)
-
-    async def add(self, what: str, subject: str, data: bytes, headers: dict[str, str] | None = None) -> int:
-        """Store something new; return its sequence."""
-        try:
-            return await self.server.publish(what, self._config, subject, data, headers)
-        except Refused as error:
-            raise self.server.refused(what, error) from error
-
-    async def change(self, what: str, subject: str, sequence: int, data: bytes) -> int | None:
-        """Replace the state ``sequence`` of a subject; return the new one's, None if another replaced it before."""
-        try:
-            return await self.server.publish(what, self._config, subject, data, _replacing(sequence))
-        except Refused as error:
-            if error.code == WRONG_SEQUENCE:
-                return None
-            raise self.server.refused(what, error) from error
+        await self.server.make(what, self.config)
 
     async def move(self, what: str, moved: Sequence[tuple[Entry, str, bytes]]) -> bool:
         """Take entries, and store each anew under another subject, all at once; False if one of them was changed before."""
         messages: list[tuple[str, bytes, dict[str, str]]] = []
         for entry, subject, data in moved:
-            messages.append((entry.subject, TAKEN, _replacing(entry.sequence)))
-            messages.append((subject, data, dict(_REPLACING)))
+            messages.append((entry.subject, GONE, replacing(entry.sequence)))
+            messages.append((subject, data, dict(REPLACING)))
         try:
             last = await self.server.publish_together(what, messages)
         except Refused as error:
@@ -121,19 +98,7 @@ class Table:
                 return False
             raise self.server.refused(what, error) from error
         first = last - len(messages) + 1
-        await asyncio.gather(*(self.remove(what, first + 2 * index) for index in range(len(moved))))
-        return True
-
-    async def remove(self, what: str, sequence: int) -> bool:
-        """Remove one message for good; False if it is not there."""
-        try:
-            await self.server.api(what, f"STREAM.MSG.DELETE.{self.stream}", {"seq": sequence, "no_erase": True})
-        except NoResponse as error:
-            raise self.server.away(what) from error
-        except Refused as error:
-            if error.code in NO_MESSAGE:
-                return False
-            raise self.server.refused(what, error) from error
+        await asyncio.gather(*(self.forget(what, entry.subject, first + 2 * at) for at, (entry, _, _) in enumerate(moved)))
         return True
 
     async def settings(self, what: str, queue: str) -> Settings:
@@ -147,16 +112,16 @@ class Table:
                 policy = Policy(target, max_attempts, stored.sequence)
             elif kind == "p":
                 priorities.add(int(rest))
-            elif stored.data != TAKEN:
+            elif stored.data != GONE:
                 put_back.append(entry_of(stored, what))
         return Settings(policy, sorted(priorities, reverse=True), put_back)
 
     async def set_policy(self, what: str, queue: str, policy: Policy) -> None:
         text = json.dumps([policy.target, policy.max_attempts])
-        await self.add(what, f"{self._namespace}.q.{queue}.x.c", text.encode(), _REPLACING)
+        await self.put(what, f"{self._namespace}.q.{queue}.x.c", text.encode(), REPLACING)
 
     async def use_priority(self, what: str, queue: str, priority: int) -> None:
-        await self.add(what, f"{self._namespace}.q.{queue}.x.p.{priority}", b"", _REPLACING)
+        await self.put(what, f"{self._namespace}.q.{queue}.x.p.{priority}", b"", REPLACING)
 
     async def add_later(self, what: str, queue: str, delay_ns: int, data: bytes, identity: str) -> None:
         """Let the server store an entry when the delay is over."""
@@ -164,7 +129,7 @@ class Table:
         await self.read_clock(what)
         due_ns = self.clock.latest_ns() + delay_ns
         headers = {"Nats-Schedule": f"@at {_instant(due_ns)}", "Nats-Schedule-Target": self.subject(queue, 0, identity)}
-        await self.add(what, f"{self._namespace}.q.{queue}.later.{due_ns}.{identity}", data, headers)
+        await self.put(what, f"{self._namespace}.q.{queue}.later.{due_ns}.{identity}", data, headers)
 
     async def count_later(self, what: str, queue: str) -> int:
         """Return how many entries are not due."""
@@ -178,15 +143,15 @@ class Table:
     async def last(self, what: str, subject: str) -> Entry | None:
         """Return an entry as it is now; None if it was taken."""
         stored = await self.server.message(what, self.stream, last_by_subj=subject)
-        return None if stored is None or stored.data == TAKEN else entry_of(stored, what)
+        return None if stored is None or stored.data == GONE else entry_of(stored, what)
 
     async def entries(self, what: str, queue: str, priority: int, start: int = 0, first: int = 1) -> AsyncIterator[Entry]:
         """Iterate over the entries of one priority in their order, the first page of only ``first``."""
         async for stored in self._all(what, self.subject(queue, priority, ">"), start, first):
-            if stored.data != TAKEN:
+            if stored.data != GONE:
                 yield entry_of(stored, what)
             elif stored.at_ns + _GRACE_NS < self.clock.earliest_ns():
-                await self.remove(what, stored.sequence)
+                await self.forget(what, stored.subject, stored.sequence)
 
     async def _all(self, what: str, subject: str, start: int = 0, first: int = _PAGE) -> AsyncIterator[Stored]:
         most = first
