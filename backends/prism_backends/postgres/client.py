@@ -1,70 +1,20 @@
-"""The client that `connect` yields: a pool of connections, and what native errors become."""
+"""The client that `connect` yields: a pool of connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, Protocol, TypeAlias
-
-import asyncpg  # type: ignore[import-untyped]
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import prism_testkit as prism
+from prism_backends.postgres.connections import FAILURES, SETTINGS, TIMEOUT_S, Connection, Row, connected, end, translated
+from prism_backends.postgres.feed import Feed
 from prism_backends.postgres.schema import NAME, SCHEMA, namespaces
 from prism_testkit.interfaces import errors
 
-__all__ = ["FAILURES", "TIMEOUT_S", "Connection", "PostgresClient", "Row", "clean", "connect", "opened", "translated"]
+__all__ = ["TIMEOUT_S", "PostgresClient", "Row", "clean", "connect", "opened"]
 
-Row: TypeAlias = Any
-"""A row of a result: its columns by number, by name, or unpacked."""
-
-
-class Connection(Protocol):
-    """What is used of asyncpg's, which tells no types."""
-
-    async def fetch(self, query: str, *arguments: Any) -> list[Row]: ...
-    async def fetchval(self, query: str, *arguments: Any) -> Any: ...
-    async def execute(self, query: str, *arguments: Any) -> str: ...
-    def transaction(self) -> AbstractAsyncContextManager[Any]: ...
-    async def add_listener(self, channel: str, callback: Callable[..., None]) -> None: ...
-    def add_termination_listener(self, callback: Callable[..., None]) -> None: ...
-    def is_closed(self) -> bool: ...
-    async def close(self, *, timeout: float) -> None: ...
-    def terminate(self) -> None: ...
-
-
-TIMEOUT_S = 10.0
-"""How long one call may take before it raises `OperationTimeout`; so long again it may wait for a connection."""
 _CONNECTIONS = 12
 """At most so many a client: a process of the server serves each, and more of them are no faster."""
-_CLOSE_S = 2.0
-
-FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-"""What asyncpg raises; a TimeoutError is an OSError."""
-
-# Every statement finds its rows by an index, also in a table that was filled a moment ago and of which nothing is known yet, and is
-# planned once. The time zone: a day of an interval is 24 hours.
-_SETTINGS = {
-    "search_path": NAME,
-    "timezone": "UTC",
-    "jit": "off",
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "default_transaction_isolation": "read committed",
-    "synchronous_commit": "on",
-    "application_name": "prism",
-}
-
-_KINDS: dict[str, type[errors.PrismError]] = {
-    "28": errors.AccessDenied,  # of who one is
-    "42501": errors.AccessDenied,
-    "42": errors.ConfigError,  # what this needs is not there
-    "53100": errors.QuotaExceeded,  # the disk is full
-    "53200": errors.QuotaExceeded,  # so is the memory
-    "40001": errors.Conflict,
-    "40P01": errors.Conflict,  # a deadlock, of which this was chosen to end
-    "57014": errors.OperationTimeout,  # somebody's statement_timeout
-    "55P03": errors.OperationTimeout,
-}
 
 
 class PostgresClient:
@@ -83,6 +33,7 @@ class PostgresClient:
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._making = asyncio.Lock()
         self._is_made, self._is_closed = False, False
+        self.feed = Feed(self._dedicated)
 
     async def rows(self, what: str, sql: str, *arguments: Any) -> list[Row]:
         """Run a statement and return its rows; ``what`` names backend, operation and object in errors."""
@@ -100,9 +51,9 @@ class PostgresClient:
         rows = await self.rows(what, sql, *arguments)
         return rows[0][0] if rows else None
 
-    async def dedicated(self) -> Connection:
-        """Return a connection beside the pool, which the caller closes. Raises native errors."""
-        connection = await _connected(self._url, _SETTINGS)
+    async def _dedicated(self) -> Connection:
+        """Return a new connection, to a schema that is there. Raises native errors."""
+        connection = await connected(self._url, SETTINGS)
         try:
             await self._make(connection)
         except BaseException:
@@ -114,7 +65,7 @@ class PostgresClient:
         """End every connection; later calls raise `Closed`. A repeat does nothing."""
         self._is_closed = True
         idle, self._idle = self._idle, []
-        await asyncio.gather(*map(_end, idle))
+        await asyncio.gather(self.feed.end(), *map(end, idle))
 
     async def _take(self) -> Connection:
         if self._is_closed:
@@ -129,7 +80,7 @@ class PostgresClient:
             if not connection.is_closed():
                 return connection
         try:
-            return await self.dedicated()
+            return await self._dedicated()
         except BaseException:
             self._slots.release()
             raise
@@ -167,43 +118,13 @@ async def connect(place: prism.Place) -> AsyncIterator[PostgresClient]:
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Connection]:
     """Yield a bare connection to the server at ``url``, and end it."""
-    connection = await _connected(url, {})
+    connection = await connected(url, {})
     try:
         yield connection
     finally:
-        await _end(connection)
-
-
-async def _connected(url: str, settings: dict[str, str]) -> Connection:
-    connection: Connection = await asyncpg.connect(
-        url,
-        timeout=TIMEOUT_S,
-        command_timeout=TIMEOUT_S,
-        server_settings=settings,
-        statement_cache_size=200,
-        max_cached_statement_lifetime=0,
-    )
-    return connection
-
-
-async def _end(connection: Connection) -> None:
-    with suppress(*FAILURES):
-        await connection.close(timeout=_CLOSE_S)
+        await end(connection)
 
 
 async def clean(client: PostgresClient, prefix: str) -> None:
     """Remove every namespace that begins with ``prefix``, in every model."""
     await client.rows("postgres: clean", "SELECT clean($1, $2)", *namespaces(prefix))
-
-
-def translated(error: Exception, what: str) -> errors.PrismError:
-    """Return the shared error for a native one; ``what`` names backend, operation and object."""
-    if isinstance(error, TimeoutError):
-        return errors.OperationTimeout(f"{what}: no answer in time, so whether it took effect is unknown")
-    state = str(getattr(error, "sqlstate", None) or "")
-    kind = _KINDS.get(state) or _KINDS.get(state[:2]) or errors.BackendUnavailable
-    return kind(f"{what}: {_first_line(str(error).splitlines()) or type(error).__name__}")
-
-
-def _first_line(lines: Iterable[str]) -> str:
-    return next(iter(lines), "")

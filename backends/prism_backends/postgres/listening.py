@@ -13,7 +13,6 @@ from prism_backends.bell import Bell
 from prism_backends.cancellation import begun, ended
 from prism_backends.postgres import pubsub_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
-from prism_backends.postgres.feed import Feed
 from prism_backends.postgres.presence import PATIENCE_S, Subscribed, process_of
 from prism_backends.streamcompany import Company
 from prism_testkit.interfaces.errors import Closed, PrismError
@@ -33,11 +32,11 @@ class Listener(Subscription):
     """One subscription. What it has read is in its buffer; a row stays until everybody who listens has read it.
 
     One whose row is gone, because it gave no sign of life for too long, begins anew. That counts as a gap, as does each connection
-    of the feed that was lost, though then the messages are there.
+    on which the client hears that was lost, though then the messages are there.
     """
 
     def __init__(
-        self, client: PostgresClient, company: Company[Subscribed], feed: Feed, bell: Bell, names: tuple[bytes, bytes], topic: str
+        self, client: PostgresClient, company: Company[Subscribed], bell: Bell, names: tuple[bytes, bytes], topic: str
     ) -> None:
         self._client, self._company, self.bell = client, company, bell
         self.names: tuple[bytes, ...] = names
@@ -49,7 +48,7 @@ class Listener(Subscription):
         self._turn = asyncio.Lock()  # one page at a time, or two would be the same
         self._position = 0
         self._unsaid_rows, self._unsaid_bytes = 0, 0
-        self._feed, self._lost_before, self._gaps = feed, feed.lost, 0
+        self._lost_before, self._gaps = client.feed.lost, 0
 
     async def enter(self) -> None:
         """Take the place from which on everything is received."""
@@ -100,7 +99,7 @@ class Listener(Subscription):
 
     @property
     def gaps(self) -> int:
-        return self._gaps + self._feed.lost - self._lost_before
+        return self._gaps + self._client.feed.lost - self._lost_before
 
     async def _next(self) -> Message | None:
         self._check_open()

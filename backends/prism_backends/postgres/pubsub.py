@@ -12,7 +12,7 @@ import prism_testkit as prism
 from prism_backends.bell import Bell
 from prism_backends.postgres import pubsub_sql as sql
 from prism_backends.postgres.client import PostgresClient
-from prism_backends.postgres.feed import Feed
+from prism_backends.postgres.feed import Channel
 from prism_backends.postgres.listening import Listener
 from prism_backends.postgres.living import LivingPostgres
 from prism_backends.postgres.members import Member
@@ -34,8 +34,8 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
 
     Plain messages are rows until everybody who listened has them. Only one who was taken for dead has gaps, which needs half a
     minute without a sign of life. Persistent messages stay for ever: a subscription made at any later time may begin with the
-    first. Who waits is woken by what anybody does, and looks by itself once a second in case it was not told; with the first
-    subscription comes a connection on which the driver hears of what other processes do.
+    first. Who waits is woken by what anybody does, and looks by itself once a second in case it was not told; from the
+    first subscription on, the driver hears of what other processes do.
     """
 
     traits: ClassVar[prism.Traits] = prism.Traits(
@@ -48,7 +48,7 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         self._bells: MutableMapping[bytes, Bell] = client.shared.setdefault("postgres pubsub", {}).setdefault(
             namespace, WeakValueDictionary()
         )
-        self._feed: Feed | None = None
+        self._channel: Channel | None = None
         self._opening = asyncio.Lock()
         self._closed = False
 
@@ -56,9 +56,9 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         """Leave every subscription."""
         self._closed = True
         await self._company.dismiss()
-        feed, self._feed = self._feed, None
-        if feed is not None:
-            await feed.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await self.client.feed.close(channel)
 
     async def publish(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return await self._publish("publish", sql.SAY, topic, payload, headers)
@@ -81,8 +81,8 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:
         name = self._name("subscribe", topic)
-        feed = await self._listen()
-        async with _inside(Listener(self.client, self._company, feed, self._bell(name), (self.namespace, name), topic)) as entered:
+        await self._listen()
+        async with _inside(Listener(self.client, self._company, self._bell(name), (self.namespace, name), topic)) as entered:
             yield entered
 
     @asynccontextmanager
@@ -99,15 +99,13 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         last = await self.client.value(f"{_ME}: last_message_id {topic[:40]!a}", sql.LAST, self.namespace, name)
         return None if last is None else str(last)
 
-    async def _listen(self) -> Feed:
+    async def _listen(self) -> None:
         """Hear from now on of what other processes do."""
         async with self._opening:
-            if self._feed is None:
-                channel = f"prism.pubsub.{self.namespace.decode()}"
-                feed = Feed(self.client, channel, f"{_ME}: subscribe", self._hear, self._ring_all)
-                await feed.open()
-                self._feed = feed
-            return self._feed
+            if self._channel is None:
+                channel = Channel(f"prism.pubsub.{self.namespace.decode()}", self._hear, self._ring_all)
+                await self.client.feed.open(channel, f"{_ME}: subscribe")
+                self._channel = channel
 
     def _hear(self, told: str) -> None:
         self._ring(bytes.fromhex(told))

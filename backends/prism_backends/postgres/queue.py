@@ -13,7 +13,7 @@ import prism_testkit as prism
 from prism_backends.cancellation import begun, ended
 from prism_backends.postgres import queue_sql as sql
 from prism_backends.postgres.client import TIMEOUT_S, PostgresClient, Row
-from prism_backends.postgres.feed import Feed
+from prism_backends.postgres.feed import Channel
 from prism_backends.postgres.living import LivingPostgres
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.takers import Takers
@@ -46,8 +46,8 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. Takes of several processes do not
     wait for each other (SKIP LOCKED), those of one process on one queue come one after another. A take that waits is woken by what
-    anybody does, and looks by itself once a second in case it was not told. The first that has to wait opens a connection on which
-    it hears of what other processes do; closing the driver ends it.
+    anybody does, and looks by itself once a second in case it was not told: with the first one that has to wait the driver begins
+    to hear of what other processes do.
     """
 
     traits: ClassVar[prism.Traits] = prism.Traits(
@@ -62,14 +62,14 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
     def __init__(self, client: PostgresClient, namespace: str) -> None:
         self.client, self.namespace = client, namespace.encode()
         self._takers = Takers.of(client.shared, namespace)
-        self._feed: Feed | None = None
+        self._channel: Channel | None = None
         self._opening = asyncio.Lock()
 
     async def _end(self) -> None:
         """Stop listening to other processes."""
-        feed, self._feed = self._feed, None
-        if feed is not None:
-            await feed.close()
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await self.client.feed.close(channel)
             with suppress(errors.PrismError):  # then others tell somebody who does not listen, which costs little
                 await self.client.rows(f"{_ME}: close", sql.UNLISTEN, self.namespace, self._takers.name)
 
@@ -173,17 +173,12 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
     async def _listen(self, operation: str, queue: str) -> bool:
         """Listen from now on to what other processes do; return whether that is new."""
         async with self._opening:
-            if self._feed is not None:
+            if self._channel is not None:
                 return False
-            channel = f"prism.queue.{self.namespace.decode()}"
-            feed = Feed(self.client, channel, _what(operation, queue), self._hear, lambda: self._takers.expect(0))
-            try:
-                await feed.open()
-                await self._rows(operation, queue, sql.LISTEN, self._takers.name)
-            except BaseException:
-                await asyncio.shield(feed.close())
-                raise
-            self._feed = feed
+            channel = Channel(f"prism.queue.{self.namespace.decode()}", self._hear, lambda: self._takers.expect(0))
+            await self.client.feed.open(channel, _what(operation, queue))
+            self._channel = channel
+            await self._rows(operation, queue, sql.LISTEN, self._takers.name)
             return True
 
     def _hear(self, told: str) -> None:
