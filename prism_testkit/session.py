@@ -90,6 +90,20 @@ class Session:
     # -- collection ------------------------------------------------------------------------------------------------------------
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> None:
+        """Let a folder of suites be read once: pytest would read it, and make every node in it, for each suite that is named."""
+        if self.acceptance.acceptance_run and isinstance(collector, pytest.Directory) and "collect" not in vars(collector):
+            read = collector.collect
+            nodes: list[pytest.Item | pytest.Collector] = []
+
+            def collect() -> list[pytest.Item | pytest.Collector]:
+                if not nodes:
+                    nodes.extend(read())
+                return nodes
+
+            collector.collect = collect  # type: ignore[method-assign]
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(self, module_path: Path, parent: Any) -> SuiteModule | None:
         return self.acceptance.module(parent, module_path)
 

@@ -38,6 +38,25 @@ def test_an_option_without_a_path_runs_the_shipped_suites_and_nothing_else(good:
     assert any(line.startswith(f"{ID}::") for line in ids)
 
 
+def test_a_folder_of_suites_is_read_once_however_many_there_are(good: Any) -> None:
+    counting = """
+from collections import Counter
+import pytest
+made = Counter()
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pycollect_makemodule(module_path):
+    made[module_path] += 1
+    return (yield)
+
+def pytest_unconfigure():
+    print("most often:", max(made.values()))
+"""
+    (good.path / "counting.py").write_text(counting)
+    result = good.run("--prism-backend=mine", "--collect-only", "-q", "-p", "counting")
+    assert "most often: 1" in result.outlines
+
+
 @pytest.mark.parametrize("spelling", [ID, f"../{ID}", f"../../{ID}"])
 def test_an_id_is_accepted_as_an_argument(good: Any, spelling: str) -> None:
     collected = good.run("--prism-backend=mine", "--collect-only", "-q")
