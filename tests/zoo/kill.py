@@ -19,11 +19,12 @@ from prism_testkit.pattern import Pattern, Suite
 from prism_testkit.registry import Registry
 from prism_testkit.results import CheckResult
 from prism_testkit.suites import suite_modules
+from prism_testkit.traits import Limits
 from prism_testkit.worker import Worker
 
 from .declare import HOME, Mutant
 
-__all__ = ["Kill", "Runner", "all_checks", "hunt"]
+__all__ = ["Kill", "Runner", "all_checks", "hunt", "is_listed", "running", "without"]
 
 SEED = 20261121
 
@@ -136,6 +137,15 @@ def hunt(mutant: Mutant, checks: Sequence[tuple[str, Check]], *, seed: int = SEE
                 if result.outcome is Outcome.FAILED and (anywhere or named in accepted):
                     return Kill(mutant, caught=True, result=result, tried=tried)
     return Kill(mutant, caught=False, tried=tried)
+
+
+def is_listed(case_of: CheckResult, checks: Sequence[tuple[str, Check]], limits: Limits) -> bool:
+    """Say whether the case that made a result is one that a gauntlet lists; if not, it was drawn, or the check has no data."""
+    from prism_testkit.reports.text import show
+
+    trap = case_of.failure.arguments if case_of.failure is not None else {}
+    gauntlets = [c.gauntlet for i, c in checks if i.endswith(f"/{case_of.suite}.py::{case_of.check}") and c.gauntlet is not None]
+    return bool(trap) and any({n: show(v) for n, v in case.items()} == trap for gauntlet in gauntlets for case in gauntlet(limits))
 
 
 def without(case_of: CheckResult, checks: Sequence[tuple[str, Check]]) -> list[tuple[str, Check]]:

@@ -39,7 +39,7 @@ class HeadersStick(PubSub):
         return given
 
 
-@mutant("basic.9", "lost wakeup", trap="two receives that wait on one subscription, and a message for each")
+@mutant("basic.9", "lost wake-up", trap="two receives that wait on one subscription, and a message for each")
 class OneWaiterASubscription(Listener):
     """The second that waits takes the place of the first, who sleeps to its end."""
 
@@ -61,7 +61,7 @@ class OneWaiterASubscription(Listener):
             await self.driver.pause(end)
 
 
-@mutant("basic.9", "lost wakeup", trap="a message that comes when a receive has looked and does not wait yet", also="persistent.9")
+@mutant("basic.9", "lost wake-up", trap="a message that comes when a receive has looked and does not wait yet", also="persistent.9")
 class LooksThenLiesDown(PubSub):
     async def pause(self, *ends: float) -> None:
         await step()

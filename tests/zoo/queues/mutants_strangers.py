@@ -27,7 +27,7 @@ class LowestFreeIdIsGiven(Queue):
         return next(str(number) for number in range(len(used) + 1) if str(number) not in used)
 
 
-@mutant("basic.4", "lost wakeup", trap="a message enqueued when a take has looked and does not wait yet", also="visibility.9")
+@mutant("basic.4", "lost wake-up", trap="a message enqueued when a take has looked and does not wait yet", also="visibility.9")
 class LooksThenLiesDown(Queue):
     async def pause(self, queue: str, end: float) -> None:
         await step()

@@ -83,7 +83,7 @@ class HoldsAHundredAtMost(Member):
         return super().take(min(most, room)) if room > 0 else []
 
 
-@mutant("consumer_groups.10", "lost wakeup", trap="a record that comes when a receive has looked and does not wait yet")
+@mutant("consumer_groups.10", "lost wake-up", trap="a record that comes when a receive has looked and does not wait yet")
 class LooksThenLiesDown(Member):
     async def pause(self, end: float) -> None:
         await step()
