@@ -45,6 +45,11 @@ class Laws:
     copy: str
     namespace: str
 
+    @property
+    def plain(self) -> bool:
+        """Say whether the subscriptions have no name and remember nothing."""
+        return self is not PERSISTENT
+
 
 BASIC = Laws(*(f"pubsub_basic.{number}" for number in (1, 1, 2, 3, 9, 5, 6, 7, 8)))
 PERSISTENT = Laws(*(f"pubsub_persistent.{number}" for number in (2, 13, 1, 3, 9, 11, 11, 12, 12)))
@@ -76,7 +81,7 @@ def quiet(case: Case) -> float:
 
 def publish(slot: Any, laws: Laws) -> Any:
     """Return the method that publishes."""
-    return slot.publish if laws is BASIC else slot.publish_persistent
+    return slot.publish if laws.plain else slot.publish_persistent
 
 
 async def send(
@@ -103,7 +108,7 @@ class Ear:
     async def next(self, timeout_s: float | None = None) -> Message | None:
         """Return the next message, waiting for it; of a durable subscription it is acked."""
         wait_s = patience(self.case) if timeout_s is None else timeout_s
-        if self.laws is BASIC:
+        if self.laws.plain:
             received: Message | None = await self.inner.receive(wait_s)
             return received
         got = await self.inner.receive(1, wait_s)
@@ -119,7 +124,7 @@ class Ear:
 @asynccontextmanager
 async def listening(case: Case, slot: Any, topic: str, laws: Laws, name: str = "s") -> AsyncIterator[Ear]:
     """Enter a subscription of the kind that is judged, a durable one from the beginning of its topic."""
-    entering = slot.subscribe(topic) if laws is BASIC else slot.subscribe_durable(topic, name, "earliest")
+    entering = slot.subscribe(topic) if laws.plain else slot.subscribe_durable(topic, name, "earliest")
     async with entering as inner:
         yield Ear(case, inner, laws)
 

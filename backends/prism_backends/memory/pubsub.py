@@ -23,7 +23,7 @@ from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
 from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
-__all__ = ["MemoryPubSub", "MemoryPubSubFlavours"]
+__all__ = ["MemoryPubSub", "MemoryPubSubOrdering"]
 
 _ME = "memory"
 
@@ -38,8 +38,8 @@ class _Space:
     durables: dict[tuple[str, str], Durable] = field(default_factory=dict)
 
 
-class MemoryPubSub(Living, PubSubBasic, PubSubPersistent):
-    """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
+class MemoryPubSub(Living, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+    """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     Buffers have no bound, so ``gaps`` is always 0. A member's end is its leaving or `close`.
     """
@@ -99,6 +99,21 @@ class MemoryPubSub(Living, PubSubBasic, PubSubPersistent):
         finally:
             self._leave(listener)
 
+    @asynccontextmanager
+    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
+        self._check_open("subscribe_pattern")
+        tokens = prism.check_pattern(pattern, "subscribe_pattern", _ME)
+        async with self._listening(None, pattern, lambda message: matches(tokens, message.topic)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        self._check_open("subscribe_filtered")
+        prism.check_name(topic, "subscribe_filtered", _ME)
+        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
+        async with self._listening(topic, topic, lambda message: carries(message.headers, asked)) as listener:
+            yield listener
+
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return self._store(self._message("publish_persistent", topic, payload, headers), None)
 
@@ -133,23 +148,8 @@ class MemoryPubSub(Living, PubSubBasic, PubSubPersistent):
         return log.messages[-1].id if log else None
 
 
-class MemoryPubSubFlavours(MemoryPubSub, PubSubWildcards, PubSubFiltering, PubSubOrdering):
+class MemoryPubSubOrdering(MemoryPubSub, PubSubOrdering):
     """What `MemoryPubSub` is to claim as soon as there are checks of it."""
-
-    @asynccontextmanager
-    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
-        self._check_open("subscribe_pattern")
-        tokens = prism.check_pattern(pattern, "subscribe_pattern", _ME)
-        async with self._listening(None, pattern, lambda message: matches(tokens, message.topic)) as listener:
-            yield listener
-
-    @asynccontextmanager
-    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
-        self._check_open("subscribe_filtered")
-        prism.check_name(topic, "subscribe_filtered", _ME)
-        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
-        async with self._listening(topic, topic, lambda message: carries(message.headers, asked)) as listener:
-            yield listener
 
     async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         self._check_open("publish_ordered")

@@ -23,7 +23,7 @@ from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
 from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
-__all__ = ["SqlitePubSub", "SqlitePubSubFlavours"]
+__all__ = ["SqlitePubSub", "SqlitePubSubOrdering"]
 
 E = TypeVar("E", Listener, Member)
 
@@ -39,8 +39,8 @@ _STORE = """INSERT INTO pubsub_log (namespace, topic, key, headers, payload)
 _LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = :namespace AND topic = :topic"
 
 
-class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
-    """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
+class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+    """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     Plain messages are rows until everybody who listened has them, so there are no gaps. Persistent ones stay for ever: a
     subscription made at any later time may begin with the first. Who waits for another process looks every 50 ms.
@@ -96,6 +96,20 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
         return self._inside(Listener(self._client, self._presence, self._bell, here, what, wants))
 
     @asynccontextmanager
+    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
+        self._check_open("subscribe_pattern")
+        tokens = prism.check_pattern(pattern, "subscribe_pattern", _ME)
+        async with self._listening(EVERY_TOPIC, pattern, lambda message: matches(tokens, message.topic)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        name = self._name("subscribe_filtered", topic)
+        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
+        async with self._listening(name, topic, lambda message: carries(message.headers, asked)) as listener:
+            yield listener
+
+    @asynccontextmanager
     async def subscribe_durable(self, topic: str, name: str, start: Start = "new") -> AsyncIterator[Deliveries]:
         names = self._name("subscribe_durable", topic), self._name("subscribe_durable: subscription", name)
         new = check_start(start, _ME) == "new"
@@ -142,22 +156,8 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubPersistent):
         await entered.leave()
 
 
-class SqlitePubSubFlavours(SqlitePubSub, PubSubWildcards, PubSubFiltering, PubSubOrdering):
+class SqlitePubSubOrdering(SqlitePubSub, PubSubOrdering):
     """What `SqlitePubSub` is to claim as soon as there are checks of it."""
-
-    @asynccontextmanager
-    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
-        self._check_open("subscribe_pattern")
-        tokens = prism.check_pattern(pattern, "subscribe_pattern", _ME)
-        async with self._listening(EVERY_TOPIC, pattern, lambda message: matches(tokens, message.topic)) as listener:
-            yield listener
-
-    @asynccontextmanager
-    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
-        name = self._name("subscribe_filtered", topic)
-        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
-        async with self._listening(name, topic, lambda message: carries(message.headers, asked)) as listener:
-            yield listener
 
     async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         row = self._message("publish_ordered", topic, payload, headers)

@@ -1,0 +1,107 @@
+"""pubsub_wildcards: patterns that are refused, patterns at their limit, and namespaces."""
+
+from typing import Any
+
+from prism_suites._judging import refused
+from prism_suites._pubsub_parts import BY_PATTERN, all_get_theirs, playing
+from prism_suites._pubsub_selecting import WILDCARDS
+from prism_suites._pubsub_shared import NO_NAMES, NO_PAYLOADS
+from prism_suites._pubsub_taking import Ear, hears, numbered, send
+from prism_suites._queue_shared import BAD_HEADERS
+from prism_suites.interfaces.keyvalue_basic_limits import bad_names, longest_names
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import InvalidName, PayloadTooLarge, PubSubWildcards
+from prism_testkit.outcomes import law
+from prism_testkit.strategies import name_groups, over
+
+_NOT_LAST = (">.", ">.a", "a.>.b", ">.>", "*.>.>", ">.*", "a.>.", ".>.", ">.a.>", "a.>..")
+
+
+async def _enter(pubsub: PubSubWildcards, pattern: Any) -> str:
+    async with pubsub.subscribe_pattern(pattern):
+        return "it was entered"
+
+
+async def _goes_on(case: Case, pubsub: PubSubWildcards) -> None:
+    with law("pubsub_wildcards.7"):
+        async with pubsub.subscribe_pattern("a.*") as inner:
+            await hears(Ear(case, inner, WILDCARDS), await send(pubsub, "a.b", numbered(2), WILDCARDS), "after a refused pattern")
+
+
+@check("pubsub_wildcards.7")
+@gauntlet(lambda limits: [{"name": name} for name, _ in bad_names(limits.max_name)])
+async def a_bad_pattern_is_refused(pubsub: PubSubWildcards, case: Case, name: str) -> None:
+    """A pattern that is empty, too long or holds a surrogate raises `InvalidName`, and so does such a topic."""
+    await refused("pubsub_wildcards.7", _enter(pubsub, name), InvalidName, "a bad pattern is not refused")
+    await refused("pubsub_wildcards.7", pubsub.publish(name, b"x"), InvalidName, "publish to a bad name is not refused")
+    await _goes_on(case, pubsub)
+
+
+@check("pubsub_wildcards.7")
+@gauntlet(lambda limits: [{"pattern": pattern} for pattern in _NOT_LAST])
+async def what_follows_the_rest_is_refused(pubsub: PubSubWildcards, case: Case, pattern: str) -> None:
+    """A token ``>`` that is not the last raises `InvalidName` at the entry; as a topic the same text is legal (PS-13)."""
+    await refused("pubsub_wildcards.7", _enter(pubsub, pattern), InvalidName, f"the pattern {pattern!a} is not refused")
+    async with pubsub.subscribe_pattern(">") as inner:
+        with law("pubsub_wildcards.4"):
+            await hears(Ear(case, inner, WILDCARDS), await send(pubsub, pattern, [b"x"], WILDCARDS), "wildcards in a topic")
+    await _goes_on(case, pubsub)
+
+
+@check("pubsub_wildcards.7")
+@gauntlet(lambda limits: [{"pattern": pattern} for pattern in NO_NAMES])
+async def what_is_no_text_is_no_pattern(pubsub: PubSubWildcards, case: Case, pattern: Any) -> None:
+    """A pattern that is not ``str`` raises ``TypeError``."""
+    await refused("pubsub_wildcards.7", _enter(pubsub, pattern), TypeError, "what is no text is not refused as a pattern")
+    await _goes_on(case, pubsub)
+
+
+@check("pubsub_wildcards.7", "pubsub_wildcards.2")
+@gauntlet(lambda limits: [{"size": size} for size in over(limits.max_payload)])
+async def what_is_refused_is_received_by_no_pattern(pubsub: PubSubWildcards, case: Case, size: int) -> None:
+    """Publishes that are refused, for their payload or headers, reach nobody (PS-03, PS-04)."""
+    async with pubsub.subscribe_pattern(">") as inner:
+        await refused(
+            "pubsub_wildcards.7", pubsub.publish("a.b", bytes(size)), PayloadTooLarge, "a payload over the limit is taken"
+        )
+        for data in NO_PAYLOADS:
+            await refused("pubsub_wildcards.7", pubsub.publish("a.b", data), TypeError, "what is no payload is taken")
+        for headers, errors in BAD_HEADERS:
+            await refused("pubsub_wildcards.7", pubsub.publish("a.b", b"x", headers), errors, "illegal headers are taken")
+        await hears(Ear(case, inner, WILDCARDS), await send(pubsub, "a.b", [b"after"], WILDCARDS), "after refused publishes")
+
+
+def _longest(limit: int) -> list[tuple[str, ...]]:
+    """Return patterns of the largest size: of one token, of as many as fit, with wildcards at either end."""
+    dots, stars = "." * limit, "*" + ".*" * ((limit - 1) // 2)
+    return [
+        (dots, "." * (limit - 1) + ">", "." * (limit - 2) + "*"),
+        (stars, "*." * ((limit - 1) // 2) + ">"),
+        ("n" * limit, "n" * (limit - 2) + ".*", "n" * (limit - 2) + ".>", "*." + "n" * (limit - 2)),
+        tuple(name for name in longest_names(limit) if ">" not in name.split(".")[:-1]),
+    ]
+
+
+@check("pubsub_wildcards.7", "pubsub_wildcards.3")
+@gauntlet(lambda limits: [{"patterns": patterns} for patterns in _longest(limits.max_name)])
+async def a_pattern_at_the_limit_is_accepted(pubsub: PubSubWildcards, case: Case, patterns: tuple[str, ...]) -> None:
+    """The limit counts bytes of UTF-8, not tokens: patterns of exactly so many match what they should."""
+    limit = case.limits.max_name
+    topics = ["." * limit, "." * (limit - 1), "n" * limit, "n" * (limit - 2) + ".x", "x." + "n" * (limit - 2), "a", *patterns]
+    topics.append("a" + ".a" * ((limit - 1) // 2))
+    with law("pubsub_wildcards.7"):
+        await all_get_theirs(case, pubsub, BY_PATTERN, patterns, [(topic, None) for topic in dict.fromkeys(topics)])
+
+
+@check("pubsub_wildcards.8")
+async def namespaces_are_apart(pubsub: PubSubWildcards, case: Case) -> None:
+    """No pattern reaches into another namespace, however wide it is and whatever the topics are."""
+    groups = [name for group in name_groups(case.limits.max_name) for name in group]
+    names = ["t", "n" * case.limits.max_name, "a:b", "a/b", "a.b", ".", *groups[:: 60 if case.server else 9]]
+    async with playing(case, pubsub, BY_PATTERN) as game:
+        for number, pattern in enumerate((">", "*", "*.*", "a.>")):
+            await game.enter((0, 2)[number % 2], pattern)
+        await game.enter(2, ">")
+        for number, name in enumerate(dict.fromkeys(names)):
+            await game.publish(number % 3, (name, None))

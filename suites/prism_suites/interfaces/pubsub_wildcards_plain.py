@@ -1,0 +1,69 @@
+"""pubsub_wildcards: what is promised of every plain subscription, of those by pattern: contents, order, waits, leaving, cancelling.
+
+Each is a check of ``pubsub_basic`` whose topics are patterns. Around messages others are published that no pattern matches.
+"""
+
+from prism_suites._pubsub_selecting import PATTERN, REST
+from prism_suites.durability import pubsub_durability_outage as outage
+from prism_suites.interfaces import pubsub_basic as basic
+from prism_suites.interfaces import pubsub_basic_gaps as gaps
+from prism_suites.interfaces import pubsub_basic_names as names
+from prism_suites.interfaces import pubsub_basic_waiting as waiting
+from prism_suites.interfaces import pubsub_cancellation as cancellation
+from prism_suites.interfaces import pubsub_concurrency as concurrency
+
+payloads_come_out_as_they_went_in = PATTERN.also(basic.payloads_come_out_as_they_went_in, __name__)
+headers_come_out_as_they_went_in = REST.also(basic.headers_come_out_as_they_went_in, __name__)
+so_many_wait_for_a_slow_one = PATTERN.also(basic.so_many_wait_for_a_slow_one, __name__, decoys=False)
+equal_payloads_are_messages_of_their_own = REST.also(basic.equal_payloads_are_messages_of_their_own, __name__)
+every_subscription_gets_every_message = PATTERN.also(basic.every_subscription_gets_every_message, __name__)
+nothing_from_before_is_received = REST.also(basic.nothing_from_before_is_received, __name__)
+entered_again_it_begins_again = PATTERN.also(basic.entered_again_it_begins_again, __name__)
+topics_keep_their_messages_apart = REST.also(basic.topics_keep_their_messages_apart, __name__)
+without_a_loss_there_are_no_gaps = PATTERN.also(basic.without_a_loss_there_are_no_gaps, __name__)
+a_subscription_does_not_age = REST.also(basic.a_subscription_does_not_age, __name__, decoys=False)
+several_messages_of_the_largest_size_arrive = PATTERN.also(
+    basic.several_messages_of_the_largest_size_arrive, __name__, decoys=False
+)
+
+nothing_is_waited_for_as_long_as_asked = REST.also(waiting.nothing_is_waited_for_as_long_as_asked, __name__)
+a_timeout_that_is_no_number_is_refused = PATTERN.also(waiting.a_timeout_that_is_no_number_is_refused, __name__)
+looking_again_and_again_finds_it = REST.also(waiting.looking_again_and_again_finds_it, __name__)
+who_waits_is_woken = PATTERN.also(waiting.who_waits_is_woken, __name__)
+what_comes_elsewhere_ends_no_wait = REST.also(waiting.what_comes_elsewhere_ends_no_wait, __name__)
+receives_on_one_subscription_share = PATTERN.also(waiting.receives_on_one_subscription_share, __name__)
+iteration_gives_what_receives_give = REST.also(waiting.iteration_gives_what_receives_give, __name__)
+iteration_waits_however_long = PATTERN.also(waiting.iteration_waits_however_long, __name__)
+what_was_left_is_closed = REST.also(waiting.what_was_left_is_closed, __name__)
+leaving_ends_what_waits = PATTERN.also(waiting.leaving_ends_what_waits, __name__)
+leaving_takes_nothing_from_others = REST.also(waiting.leaving_takes_nothing_from_others, __name__)
+many_that_come_and_go_use_nothing_up = PATTERN.also(waiting.many_that_come_and_go_use_nothing_up, __name__, decoys=False)
+
+giving_up_is_no_gap = REST.also(gaps.giving_up_is_no_gap, __name__, decoys=False)
+gaps_are_not_forgotten = PATTERN.also(gaps.gaps_are_not_forgotten, __name__, decoys=False)
+
+what_is_received_is_a_copy = REST.also(names.what_is_received_is_a_copy, __name__, decoys=False)
+a_timeout_of_the_wrong_type_is_refused = PATTERN.also(names.a_timeout_of_the_wrong_type_is_refused, __name__)
+
+a_cancelled_publish_reaches_all_or_none = REST.also(cancellation.a_cancelled_publish_reaches_all_or_none, __name__, decoys=False)
+a_cancelled_receive_takes_nothing = PATTERN.also(cancellation.a_cancelled_receive_takes_nothing, __name__, decoys=False)
+a_receive_that_gave_up_takes_nothing = REST.also(cancellation.a_receive_that_gave_up_takes_nothing, __name__, decoys=False)
+a_receive_cancelled_as_a_message_comes_loses_nothing = PATTERN.also(
+    cancellation.a_receive_cancelled_as_a_message_comes_loses_nothing, __name__, decoys=False
+)
+a_cancelled_entry_or_exit_disturbs_nobody = REST.also(
+    cancellation.a_cancelled_entry_or_exit_disturbs_nobody, __name__, decoys=False
+)
+many_cancelled_calls_use_nothing_up = PATTERN.also(cancellation.many_cancelled_calls_use_nothing_up, __name__, decoys=False)
+
+subscriptions_get_what_is_theirs = REST.also(concurrency.subscriptions_get_what_is_theirs, __name__, decoys=False)
+an_entry_races_publishes = PATTERN.also(concurrency.an_entry_races_publishes, __name__, decoys=False)
+many_publishers_lose_nothing = REST.also(concurrency.many_publishers_lose_nothing, __name__, decoys=False)
+leaving_races_a_message = PATTERN.also(concurrency.leaving_races_a_message, __name__, decoys=False)
+receivers_of_one_subscription_share = REST.also(concurrency.receivers_of_one_subscription_share, __name__, decoys=False)
+many_enter_and_leave_at_once = PATTERN.also(concurrency.many_enter_and_leave_at_once, __name__, decoys=False)
+ten_clients_open_an_empty_namespace_at_once = REST.also(
+    concurrency.ten_clients_open_an_empty_namespace_at_once, __name__, decoys=False
+)
+
+plain_subscriptions_outlive_their_server = PATTERN.also(outage.plain_subscriptions_outlive_their_server, __name__, decoys=False)
