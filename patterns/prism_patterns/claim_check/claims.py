@@ -130,7 +130,8 @@ class PrismClaimCheck(ClaimCheck):
             return await self._publish_claim(topic, _chain(head, rest), given)
 
     async def _publish_inline(self, topic: str, data: bytes, headers: dict[str, str]) -> Receipt:
-        return Receipt(await self._channel.publish(topic, data, escaped(headers, self._config.claim_check_field)), None)
+        mine = escaped(headers, self._config.claim_check_field, f"{_ME}: publish {topic[:40]!a}")
+        return Receipt(await self._channel.publish(topic, data, mine), None)
 
     async def _publish_claim(self, topic: str, payload: bytes | AsyncIterator[Bytes], headers: dict[str, str]) -> Receipt:
         config, key = self._config, self._layout.new_claim()
@@ -177,7 +178,16 @@ class PrismClaimCheck(ClaimCheck):
 
     async def sweep(self) -> Swept:
         with self._work.call("sweep"):
-            return await sweep(self._store, self._config, self._layout)
+            return await self._swept()
+
+    async def _swept(self) -> Swept:
+        try:
+            swept = await sweep(self._store, self._config, self._layout)
+        except (PrismError, OSError) as error:
+            self._trouble = f"the last sweep failed: {'; '.join([str(error), *getattr(error, '__notes__', ())])}"
+            raise
+        self._trouble = ""
+        return swept
 
     async def _sweep_now_and_then(self) -> None:
         config = self._config
@@ -186,11 +196,8 @@ class PrismClaimCheck(ClaimCheck):
             due_s = min(due_s, config.retention_after_ack_s)
         while True:
             await self._clock.sleep(min(max(due_s / 2, _REST_S[0]), _REST_S[1]))
-            try:
-                await sweep(self._store, config, self._layout)
-                self._trouble = ""
-            except (PrismError, OSError) as error:
-                self._trouble = f"the last sweep failed: {error}"
+            with suppress(PrismError, OSError):  # `health` tells of it
+                await self._swept()
 
     async def health(self) -> Health:
         if self._worker is not None and self._worker.done() and not self._work.closed:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from prism_testkit.interfaces.errors import ConfigError, CorruptPayload
 from prism_testkit.interfaces.keyvalue import Bytes
 
-__all__ = ["CHUNK_BYTES", "Seal", "check_codec", "packed", "unpacked"]
+__all__ = ["CHUNK_BYTES", "Seal", "check_codec", "check_seal", "packed", "unpacked"]
 
 CHUNK_BYTES = 256 * 1024
 """Bytes held at a time, on the way in and out."""
@@ -90,6 +90,11 @@ async def unpacked(chunks: AsyncIterable[bytes], compression: str, size: int, ch
             yield data
     except (zlib.error, ValueError) as error:
         raise CorruptPayload(f"{what}: it cannot be decompressed: {error}") from error
+    check_seal(seal, size, checksum, what)
+
+
+def check_seal(seal: Seal, size: int, checksum: str, what: str) -> None:
+    """Raise `CorruptPayload` unless what went by has ``size`` and ``checksum``."""
     if (seal.size, seal.checksum) != (size, checksum):
         raise CorruptPayload(f"{what}: {size} bytes with {checksum} were claimed, found {seal.size} bytes with {seal.checksum}")
 

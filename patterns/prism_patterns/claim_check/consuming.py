@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 
 from prism_patterns.claim_check.channels import Incoming, Source
-from prism_patterns.claim_check.codec import unpacked
+from prism_patterns.claim_check.codec import Seal, check_seal, unpacked
 from prism_patterns.claim_check.config import ClaimCheckConfig
 from prism_patterns.claim_check.contract import Claim, ClaimConsumer, ClaimDelivery, ClaimExpired, ClaimNotFound
 from prism_patterns.claim_check.references import reference_of, unescaped
@@ -25,6 +25,10 @@ class _Handle:
 
     def __init__(self, incoming: Incoming, broken: CorruptPayload | None) -> None:
         self.incoming, self.broken, self.acked = incoming, broken, False
+
+
+def _name(claim: Claim) -> str:
+    return f"claim check: claim {claim.bucket!a}/{claim.key!a}"
 
 
 class Consumer(ClaimConsumer):
@@ -52,22 +56,44 @@ class Consumer(ClaimConsumer):
 
     async def read(self, delivery: ClaimDelivery) -> bytes:
         # What will be held whole anyway is fetched whole, up to a size.
-        whole = delivery.claim is not None and delivery.claim.size <= _WHOLE_BYTES
+        claim = delivery.claim
+        whole = claim is not None and claim.size <= _WHOLE_BYTES
+        if claim is not None and whole and claim.compression == "none":
+            return await self._plain(delivery.handle, claim)
         return b"".join([chunk async for chunk in self._chunks(delivery, whole=whole)])
+
+    async def _plain(self, handle: _Handle, claim: Claim) -> bytes:
+        """Return the bytes of an object that are the payload."""
+        self._check(handle)
+        what = _name(claim)
+        await self._source.keep(handle.incoming)
+        try:
+            data = await self._store.get(claim.bucket, claim.key)
+        except BucketNotFound as error:
+            raise await self._absent(claim, what) from error
+        if data is None:
+            raise await self._absent(claim, what)
+        seal = Seal()
+        seal.update(data)
+        check_seal(seal, claim.size, claim.checksum, what)
+        return data
+
+    def _check(self, handle: _Handle) -> None:
+        self._work.check_open("read")
+        if handle.broken is not None:
+            raise handle.broken
 
     def chunks(self, delivery: ClaimDelivery) -> AsyncIterator[bytes]:
         return self._chunks(delivery, whole=False)
 
     async def _chunks(self, delivery: ClaimDelivery, *, whole: bool) -> AsyncIterator[bytes]:
-        self._work.check_open("read")
         handle: _Handle = delivery.handle
-        if handle.broken is not None:
-            raise handle.broken
+        self._check(handle)
         claim = delivery.claim
         if claim is None:
             yield handle.incoming.payload
             return
-        what = f"claim check: claim {claim.bucket!a}/{claim.key!a}"
+        what = _name(claim)
         stored = self._kept(claim, handle.incoming, whole)
         try:
             async for chunk in unpacked(stored, claim.compression, claim.size, claim.checksum, what):

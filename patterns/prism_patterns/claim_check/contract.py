@@ -111,7 +111,9 @@ class ClaimCheck(Protocol):
     which is put to ask for now.
 
     1. A payload comes back byte for byte, with its headers, whatever its size and theirs: longer than ``threshold`` it is claimed,
-       else it travels inline. Headers that leave no room for the reference raise `PayloadTooLarge` before any effect, saying so.
+       else it travels inline. Headers that leave no room for the reference, or in which a header of its name leaves none to be
+       escaped (a name that fills its 512 bytes, headers that fill their 8 KiB), raise `PayloadTooLarge` before any effect, saying
+       so.
     2. The message of a claim is under 2 KiB besides the user's headers, whatever the size. A payload that is an async iterator is
        never held whole, and neither is one that is read by `ClaimConsumer.chunks`.
     3. The object is there before its message is published. If the publish is definitely refused (`PayloadTooLarge`,
@@ -126,7 +128,8 @@ class ClaimCheck(Protocol):
     6. An absent claim raises `ClaimExpired` if it is older than ``max_age_s``, else `ClaimNotFound`; both name the claim, and the
        message can still be acked or nacked.
     7. `sweep` removes what is due by promise 4, with the markers of what is gone, and nothing else, while others publish, read and
-       ack; under ``retain`` it removes nothing. It may be interrupted anywhere and run by many at once.
+       ack; under ``retain`` it removes nothing. It may be interrupted anywhere and run by many at once. A removal that fails
+       holds up no other, unless many fail in a row: at its end the sweep raises the first error, and the next one tries again.
     8. Instances whose ``compression``, ``checksum`` or ``max_age_s`` disagree over one bucket and prefix are refused at entry with
        `ConfigError` naming both sides. ``on_ack`` is refused on PubSubBasic and StreamBasic, which have no acks, on
        PubSubPersistent without ``consumers``, and with more than one of ``consumers`` on QueueVisibility, where a message has one
@@ -155,11 +158,15 @@ class ClaimCheck(Protocol):
 
     @abstractmethod
     async def sweep(self) -> Swept:
-        """Remove what is due now; the background worker does it now and then."""
+        """Remove what is due now; the background worker does it now and then.
+
+        What cannot be removed is left for the next sweep, the rest is removed, and the first error raised at the end, with a note
+        of how many there were.
+        """
 
     @abstractmethod
     async def health(self) -> Health:
-        """Say how it is: degraded while sweeps fail."""
+        """Say how it is: degraded from a sweep that failed, wholly or in part, to the next one that does not."""
 
     @abstractmethod
     async def drain(self, timeout_s: float) -> Drained:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from prism_patterns.claim_check.contract import Claim
 from prism_testkit.interfaces.errors import CorruptPayload, PayloadTooLarge
-from prism_testkit.naming import HEADERS_BYTES
+from prism_testkit.naming import HEADER_NAME_BYTES, HEADERS_BYTES
 
 __all__ = ["escaped", "reference_of", "unescaped", "with_reference"]
 
@@ -16,8 +16,8 @@ _FIELDS = ("bucket", "key", "size", "checksum", "compression", "stored_ms")
 def with_reference(headers: Mapping[str, str], field: str, claim: Claim, what: str) -> dict[str, str]:
     """Return the message's headers; `PayloadTooLarge` if the user's leave no room for ours."""
     text = json.dumps({name: getattr(claim, name) for name in _FIELDS}, ensure_ascii=False, separators=(",", ":"))
-    mine = {**escaped(headers, field), field: text}
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in mine.items())
+    mine = {**escaped(headers, field, what), field: text}
+    size = _size(mine)
     if size > HEADERS_BYTES:
         ours = len(field.encode()) + len(text.encode())
         raise PayloadTooLarge(
@@ -42,9 +42,33 @@ def reference_of(headers: Mapping[str, str], field: str, what: str) -> Claim | N
     return claim
 
 
-def escaped(headers: Mapping[str, str], field: str) -> dict[str, str]:
-    """Return the headers with one quote more behind each name that is ``field`` and quotes."""
-    return {name + _MARK if _is_ours(name, field) else name: value for name, value in headers.items()}
+def escaped(headers: Mapping[str, str], field: str, what: str) -> dict[str, str]:
+    """Return the headers with one quote more behind each name that is ``field`` and quotes.
+
+    `PayloadTooLarge` if there is no room for a quote: no way to escape has room for all, since the reserved name is one of them.
+    """
+    mine = {}
+    escapes = 0
+    for name, value in headers.items():
+        if _is_ours(name, field):
+            escapes += 1
+            if len(name.encode()) >= HEADER_NAME_BYTES:
+                raise PayloadTooLarge(
+                    f"{what}: the header {field[:40]!a} and quotes behind it is escaped by one quote more, and with "
+                    f"{len(name.encode())} bytes it leaves no room for that: a name has {HEADER_NAME_BYTES}"
+                )
+            name += _MARK
+        mine[name] = value
+    if escapes and _size(mine) > HEADERS_BYTES:
+        raise PayloadTooLarge(
+            f"{what}: the headers have {_size(headers)} bytes, and need {escapes} more to escape those named {field[:40]!a}; "
+            f"there are {HEADERS_BYTES} in all"
+        )
+    return mine
+
+
+def _size(headers: Mapping[str, str]) -> int:
+    return sum(len(name.encode()) + len(value.encode()) for name, value in headers.items())
 
 
 def unescaped(headers: Mapping[str, str], field: str) -> dict[str, str]:

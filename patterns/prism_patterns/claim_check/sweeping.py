@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from prism_patterns.claim_check.config import ClaimCheckConfig
 from prism_patterns.claim_check.contract import Swept
+from prism_testkit.interfaces.errors import PrismError
 from prism_testkit.interfaces.object_storage import ObjectStorage
 from prism_testkit.naming import encode_name
 
@@ -52,27 +53,63 @@ async def sweep(store: ObjectStorage, config: ClaimCheckConfig, layout: Layout) 
     """Remove what is due. The claim goes first: whoever is interrupted leaves markers, which the next sweep knows to be orphans.
 
     Instants are whole milliseconds, cut off, so a difference is good to one of them: what is due is more than its time ago.
+    What cannot be removed is left, and the first error raised at the end; after `_PATIENCE` failures in a row at once, for then
+    it is the store that is in trouble and not an object.
     """
     if config.cleanup == "retain":
         return Swept()
-    now_ms = (await store.put(config.bucket, layout.clock, b"")).last_modified_ms
-    expired = acked = markers = 0
-    for name, found in (await _listed(store, config, layout)).items():
-        claim = layout.root + name
+    return await _Sweep(store, config, layout).run()
+
+
+_PATIENCE = 16
+
+
+class _Sweep:
+    """One sweep, what it removed so far, and what it could not remove."""
+
+    def __init__(self, store: ObjectStorage, config: ClaimCheckConfig, layout: Layout) -> None:
+        self._store, self._config, self._layout = store, config, layout
+        self._swept = Swept()
+        self._first: PrismError | OSError | None = None
+        self._failures = self._in_a_row = 0
+
+    async def run(self) -> Swept:
+        now_ms = (await self._store.put(self._config.bucket, self._layout.clock, b"")).last_modified_ms
+        for name, found in (await _listed(self._store, self._config, self._layout)).items():
+            try:
+                await self._decide(self._layout.root + name, found, now_ms)
+            except (PrismError, OSError) as error:
+                self._first = self._first or error
+                self._failures += 1
+                self._in_a_row += 1
+                if self._in_a_row == _PATIENCE:
+                    break
+            else:
+                self._in_a_row = 0
+        if self._first is not None:
+            self._first.add_note(
+                f"claims that this sweep could not remove, or their markers: {self._failures}; removed: {self._swept}"
+            )
+            raise self._first
+        return self._swept
+
+    async def _decide(self, claim: str, found: "_Found", now_ms: int) -> None:
+        bucket = self._config.bucket
         if found.stored_ms is None:
-            gone = not await store.exists(config.bucket, claim)  # a listing may see the marker and miss the claim, if both are new
-        elif _is_acked(found, config, now_ms):
-            acked += await store.delete(config.bucket, claim)
-            gone = True
-        elif now_ms - found.stored_ms > (config.max_age_s + config.grace_period_s) * 1000:
-            expired += await store.delete(config.bucket, claim)
-            gone = True
+            if await self._store.exists(bucket, claim):
+                return  # a listing may see the marker and miss the claim, if both are new
+        elif _is_acked(found, self._config, now_ms):
+            self._count(acked=await self._store.delete(bucket, claim))
+        elif now_ms - found.stored_ms > (self._config.max_age_s + self._config.grace_period_s) * 1000:
+            self._count(expired=await self._store.delete(bucket, claim))
         else:
-            gone = False
-        if gone:
-            for marker in found.markers:
-                markers += await store.delete(config.bucket, f"{claim}.acks/{marker}")
-    return Swept(expired, acked, markers)
+            return
+        for marker in found.markers:
+            self._count(markers=await self._store.delete(bucket, f"{claim}.acks/{marker}"))
+
+    def _count(self, *, expired: bool = False, acked: bool = False, markers: bool = False) -> None:
+        swept = self._swept
+        self._swept = Swept(swept.expired + expired, swept.acked + acked, swept.markers + markers)
 
 
 def _is_acked(found: _Found, config: ClaimCheckConfig, now_ms: int) -> bool:

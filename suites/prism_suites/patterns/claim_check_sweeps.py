@@ -3,13 +3,13 @@
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import TOPIC, T, beside, entries_there, take
-from prism_suites._judging import same
+from prism_suites._claims import TOPIC, T, befall, beside, entries_there, take
+from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
-from prism_testkit.checks import check, explored
+from prism_testkit.checks import check, explored, gauntlet
 from prism_testkit.faults import Plan
-from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
+from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 
 BIG = b"z" * (T + 1)
 CONFIG: dict[str, Any] = {
@@ -71,3 +71,28 @@ async def an_interrupted_sweep_is_finished_by_the_next(claims: Bound[ClaimCheck]
             continue
     claims.heal()
     claims.struck()
+
+
+@check("CC7", "CC4")
+@gauntlet(
+    lambda limits: [{"number": number, "what": what} for number in (0, 1, 2) for what in ("error before", "refuse AccessDenied")]
+)
+async def a_removal_that_fails_holds_up_no_other(claims: Bound[ClaimCheck], case: Case, number: int, what: str) -> None:
+    """Whichever removal of a sweep fails, everything else that is due is removed by that sweep, and that by the next one."""
+    if beside(case, claims, acks=True, time=True):
+        return
+    young = await _laid_out(claims, case)
+    async with claims.opened(**CONFIG) as check_in:
+        befall(claims, what, "store.delete", actor=2, number=number)
+        try:
+            await check_in.sweep()
+        except PrismError:
+            left = 1  # or its markers
+        else:
+            left = 0
+        due = {key.partition(".acks/")[0] for key in await entries_there(claims)} - young
+        if len(due) > left:
+            broken("CC7", "a removal that failed held up others, or was kept quiet", expected=f"{left} left", got=sorted(due))
+        await check_in.sweep()
+        same("CC7", await entries_there(claims), young, "what could not be removed at first was not removed by the next sweep")
+        same("lifecycle.4", (await check_in.health()).status, "healthy", "it is not healthy although its last sweep succeeded")

@@ -7,6 +7,7 @@ from tests.zoo.declare import Mutant
 
 from . import (
     mutants_config,
+    mutants_edges,
     mutants_order,
     mutants_payloads,
     mutants_races,
@@ -26,6 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_sweeps.MUTANTS,
     *mutants_config.MUTANTS,
     *mutants_races.MUTANTS,
+    *mutants_edges.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

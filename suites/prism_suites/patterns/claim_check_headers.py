@@ -1,0 +1,96 @@
+"""Claim check, promise 1: headers come back as they were given, those with the name of ours included."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism_patterns.claim_check import ClaimCheck
+from prism_suites._claims import FIELD, TOPIC, T, take
+from prism_suites._claims_sending import Upload, all_there_and_back, payload_of
+from prism_suites._judging import broken, refused, same
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
+
+HEADERS: tuple[dict[str, str], ...] = (
+    {FIELD: "mine"},
+    {FIELD: "a", f"{FIELD}'": "b", f"{FIELD}''": "c"},
+    {f"{FIELD}'": "only this"},
+    {FIELD.upper(): "x", FIELD: "y"},
+    {f"{FIELD}-": "z", f"{FIELD}s": "", f" {FIELD}": "q", f"{FIELD} ": "r"},
+    {"x": ""},
+    {"é": "é", "e\u0301": "2"},
+    {"content-type": "image/png", "Content-Type": "other"},
+    {"k\n": "v\n\x00"},
+    {"n" * 512: "v" * 512},
+    {FIELD: '{"bucket":"claim-check","key":"claims/0","size":1,"checksum":"","compression":"none","stored_ms":0}'},
+    {f"h{i}": "v" * 20 for i in range(100)},
+)
+
+
+_TEXTS = st.one_of(
+    st.text(max_size=8).filter(str.isprintable),
+    st.sampled_from(["", " ", " x", "x ", "\tx\n", "\x00", "X", '"', "\\", "%41", "e\u0301"]),
+)
+"""Texts that something on the way may trim, fold, decode or take for nothing."""
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"headers": list(HEADERS), "size": size} for size in (3, T + 1)])
+@given(
+    headers=st.tuples(
+        st.dictionaries(st.sampled_from([FIELD, f"{FIELD}'", FIELD.upper(), "a", "A", " a", "b"]), _TEXTS, max_size=7)
+    ).map(list),
+    size=st.integers(0, 2 * T),
+)
+async def headers_come_back_as_they_were(claims: Bound[ClaimCheck], case: Case, headers: list[dict[str, str]], size: int) -> None:
+    """Every header comes back as it was, one with the name of ours included; a forged reference is a header (CC-1, CC-9)."""
+    payload = payload_of(size)
+    await all_there_and_back(claims, case, [(payload, each, payload) for each in headers])
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"room": room} for room in (0, 1, 40, 100)])
+async def headers_that_leave_no_room_are_refused(claims: Bound[ClaimCheck], case: Case, room: int) -> None:
+    """Headers that leave no room for the reference raise PayloadTooLarge before anything is stored; inline they are welcome."""
+    headers = {"h": "v" * (8 * 1024 - 1 - room)}
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await refused(
+            "CC1", check_in.publish(TOPIC, b"x" * (T + 1), headers), PayloadTooLarge, "headers leave no room, and are not refused"
+        )
+        effects = [f"{entry.op}{entry.args[:2]}" for entry in case.history.entries if Upload(entry).is_effect]
+        same("CC1", effects, [], "headers that leave no room were refused after an effect")
+        await check_in.publish(TOPIC, b"x", headers)
+        delivery = await take(consumer)
+        same("CC1", dict(delivery.headers), headers, "headers of 8 KiB do not come back")
+        same("CC1", await consumer.read(delivery), b"x", "another message comes than the one that was not refused")
+
+
+def _at_the_edge() -> list[dict[str, str]]:
+    """Return headers with the name of ours, in which another byte would be one too many."""
+    quoted = FIELD + "'" * (512 - len(FIELD))
+    full = {FIELD: "mine", "h": ""}
+    full["h"] = "v" * (8 * 1024 - sum(map(len, (*full, *full.values()))))
+    return [{quoted: "a"}, {quoted[:-1]: "b"}, {quoted: "a", quoted[:-1]: "b", FIELD: "c"}, full, {**full, "h": full["h"][:-1]}]
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"headers": headers, "size": size} for headers in _at_the_edge() for size in (3, T + 1)])
+async def headers_at_the_edge_come_back_or_are_refused(
+    claims: Bound[ClaimCheck], case: Case, headers: dict[str, str], size: int
+) -> None:
+    """Headers that have no room to be escaped come back all the same, or raise PayloadTooLarge before anything is done."""
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        try:
+            await check_in.publish(TOPIC, payload_of(size), headers)
+        except PayloadTooLarge:
+            effects = [
+                f"{entry.op}{entry.args[:2]}" for entry in case.history.entries if Upload(entry).is_effect and entry.error is None
+            ]
+            same("CC1", effects, [], "headers that have no room to be escaped were refused after an effect")
+            return
+        except InvalidName as error:
+            broken("CC1", "legal headers are called illegal", expected="PayloadTooLarge, or a receipt", got=error)
+        delivery = await take(consumer)
+        same("CC1", dict(delivery.headers), headers, "headers with the name of ours do not come back as they were given")
+        same("CC1", await consumer.read(delivery), payload_of(size), "a payload does not come back byte for byte")
