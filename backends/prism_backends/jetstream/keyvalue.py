@@ -11,9 +11,10 @@ import prism_testkit as prism
 from prism_backends.cancellation import begun
 from prism_backends.jetstream.api import JetStream, Stored, stream_config
 from prism_backends.jetstream.cells import GONE, REPLACING, Cells
+from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.serverclock import ServerClock
 from prism_backends.nats.client import NatsClient
-from prism_testkit.interfaces.errors import Closed, CorruptPayload, NotFound, PrismError
+from prism_testkit.interfaces.errors import CorruptPayload, NotFound, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTtl
 from prism_testkit.naming import decode_name, encode_name
 
@@ -40,7 +41,7 @@ class _Cell:
     deadline_ns: int
 
 
-class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
+class JetStreamKeyValue(LivingJetStream, KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
     """Each key is a subject, whose last message is the value; who compares names the message he saw.
 
     Deadlines are judged by the server's clock, to the millisecond; the server itself removes what expired by the whole second.
@@ -55,14 +56,13 @@ class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
         self.client = client
         self._subjects = f"{namespace}.kv."
         config = stream_config(f"{namespace}_kv", f"{self._subjects}>", allow_rollup_hdrs=True, allow_msg_ttl=True)
-        self._cells = Cells(JetStream(client, self.backend_name), config)
+        self.server = JetStream(client, self.backend_name)
+        self._cells = Cells(self.server, config)
         self._clock = ServerClock()
         self._tidying: set[asyncio.Task[None]] = set()
-        self._closed = False
 
-    async def close(self) -> None:
-        """Finish what is under way; later calls raise `Closed`. A repeat does nothing."""
-        self._closed = True
+    async def _end(self) -> None:
+        """Finish what is under way."""
         if self._tidying:
             await asyncio.wait(self._tidying)
 
@@ -78,7 +78,7 @@ class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
         return await self._read("exists", key, self._subject("exists", key)) is not None
 
     async def delete(self, key: str) -> bool:
-        return await self._change("delete", key, lambda cell: None if cell is None else (GONE, {}))
+        return await self._delete("delete", key)
 
     async def compare_and_swap(self, key: str, expected: Bytes | None, new: Bytes) -> bool:
         data = _sealed(self._data("compare_and_swap", key, new))
@@ -124,7 +124,6 @@ class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
     async def scan(self, prefix: str = "", limit: int | None = None) -> AsyncIterator[tuple[str, bytes]]:
         beginning = prism.check_prefix(prefix, "scan", self.backend_name)
         left = prism.check_limit(limit, "scan", self.backend_name)
-        self._check_open("scan", prefix)
         if left == 0:
             return
         async for key, value in self._scanned(prefix, beginning):
@@ -153,7 +152,10 @@ class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
     async def batch_delete(self, keys: Sequence[str]) -> int:
         for key in keys:
             self._subject("batch_delete", key)
-        return sum(await _all(self.delete(key) for key in dict.fromkeys(keys)))
+        return sum(await _all(self._delete("batch_delete", key) for key in dict.fromkeys(keys)))
+
+    async def _delete(self, operation: str, key: str) -> bool:
+        return await self._change(operation, key, lambda cell: None if cell is None else (GONE, {}))
 
     async def _scanned(self, prefix: str, beginning: bytes) -> AsyncIterator[tuple[str, bytes]]:
         """Iterate up to the end, wherever that is by then: a key that is written meanwhile moves there."""
@@ -230,12 +232,7 @@ class JetStreamKeyValue(KeyValueScan, KeyValueTtl, KeyValueBatch, KeyValueCas):
         return math.ceil(max(0.0, ttl_s) * 1e9)
 
     def _subject(self, operation: str, key: str) -> str:
-        self._check_open(operation, key)
         return self._subjects + encode_name(prism.check_name(key, operation, self.backend_name))
-
-    def _check_open(self, operation: str, key: str) -> None:
-        if self._closed:
-            raise Closed(f"{self._what(operation, key)}: the driver is closed")
 
     def _data(self, operation: str, key: str, value: Bytes) -> bytes:
         return prism.check_payload(value, operation, self.backend_name, key)

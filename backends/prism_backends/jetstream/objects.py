@@ -11,18 +11,19 @@ import prism_testkit as prism
 from prism_backends.cancellation import begun, ended
 from prism_backends.jetstream.api import JetStream
 from prism_backends.jetstream.cells import GONE
+from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.objectrecords import CHUNK_BYTES, INLINE_BYTES, Version
 from prism_backends.jetstream.objecttable import ObjectTable
 from prism_backends.nats.client import NatsClient
 from prism_backends.objects import LIMITS, Intake, Target
-from prism_testkit.interfaces.errors import Closed, Conflict
+from prism_testkit.interfaces.errors import Conflict
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.object_storage import ObjectInfo, ObjectMetadata, ObjectStorageConditional
 
 __all__ = ["JetStreamObjectStorage"]
 
 
-class JetStreamObjectStorage(ObjectStorageConditional):
+class JetStreamObjectStorage(LivingJetStream, ObjectStorageConditional):
     """Not NATS's own object store: there a name that is put twice at once can lose both, and a bucket has no atomic end.
 
     What is known of an object is one message, which names its version; the chunks of a version are messages of their own, seen
@@ -37,12 +38,11 @@ class JetStreamObjectStorage(ObjectStorageConditional):
 
     def __init__(self, client: NatsClient, namespace: str) -> None:
         self.client = client
-        self._table = ObjectTable(JetStream(client, self.backend_name), namespace)
-        self._closed = False
+        self.server = JetStream(client, self.backend_name)
+        self._table = ObjectTable(self.server, namespace)
 
-    async def close(self) -> None:
-        """Finish what is under way; later calls raise `Closed`. A repeat does nothing."""
-        self._closed = True
+    async def _end(self) -> None:
+        """Finish what is under way."""
         await self._table.tidied()
 
     async def put(
@@ -229,10 +229,7 @@ class JetStreamObjectStorage(ObjectStorageConditional):
             await draft.discard()
 
     def _target(self, operation: str, bucket: str, *key: str) -> Target:
-        target = Target(self.backend_name, operation, bucket, *key)
-        if self._closed:
-            raise Closed(f"{self.backend_name}: {target}: the driver is closed")
-        return target
+        return Target(self.backend_name, operation, bucket, *key)
 
 
 class _Draft:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import prism_testkit as prism
 from prism_backends.jetstream.api import JetStream, Refused, stream_config
 from prism_backends.jetstream.holding import MEMBER_TIMEOUT_S, Holding, Taken
+from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.presence import Presence
 from prism_backends.nats.client import NatsClient
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
@@ -21,7 +22,7 @@ from prism_testkit.naming import hash_name
 __all__ = ["JetStreamPubSub"]
 
 
-class JetStreamPubSub(NatsPubSub, PubSubPersistent):
+class JetStreamPubSub(LivingJetStream, NatsPubSub, PubSubPersistent):
     """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
 
     A durable subscription is a durable consumer. The server writes down some time later what was acknowledged, so after its
@@ -37,8 +38,8 @@ class JetStreamPubSub(NatsPubSub, PubSubPersistent):
         self._namespace = namespace
         self._joined: set[Holding] = set()
 
-    async def close(self) -> None:
-        await super().close()
+    async def _end(self) -> None:
+        await NatsPubSub._end(self)
         for holding in list(self._joined):
             await holding.leave()
 

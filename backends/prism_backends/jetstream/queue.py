@@ -14,6 +14,7 @@ import prism_testkit as prism
 from prism_backends.cancellation import begun, ended
 from prism_backends.jetstream.api import JetStream
 from prism_backends.jetstream.cells import GONE
+from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.queueentries import Entry
 from prism_backends.jetstream.queuelooks import Looks
 from prism_backends.jetstream.queuetable import Policy, Table
@@ -43,7 +44,7 @@ _MOVED_AT_ONCE = 20
 """Messages of up to a megabyte each, all or none."""
 
 
-class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
+class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority, QueueDelayed):
     """Not the server's consumers, which keep no order once something comes again, and take an acknowledgement from anybody.
 
     The last message of a subject is the state of one message of a queue, and whoever changes it names the state he saw, so the
@@ -62,16 +63,15 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
     )
 
     def __init__(self, client: NatsClient, namespace: str) -> None:
-        self._table = Table(JetStream(client, self.backend_name), namespace)
+        self.server = JetStream(client, self.backend_name)
+        self._table = Table(self.server, namespace)
         self._looks = Looks(self._table)
         self._client = client
         self._takers = Takers.of(client.shared, namespace)
         self._tidying: set[asyncio.Task[None]] = set()
-        self._closed = False
 
-    async def close(self) -> None:
-        """Finish what is under way; later calls raise `Closed`. A repeat does nothing."""
-        self._closed = True
+    async def _end(self) -> None:
+        """Finish what is under way."""
         if self._tidying:
             await asyncio.wait(self._tidying)
 
@@ -292,8 +292,6 @@ class JetStreamQueue(QueueBasic, QueueVisibility, QueueDeadLetter, QueuePriority
         tidying.add_done_callback(self._tidying.discard)
 
     def _name(self, operation: str, queue: str) -> str:
-        if self._closed:
-            raise errors.Closed(f"{self._what(operation, queue)}: the driver is closed")
         return hash_name(prism.check_name(queue, operation, self.backend_name))
 
     def _what(self, operation: str, queue: str) -> str:

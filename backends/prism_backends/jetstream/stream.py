@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import prism_testkit as prism
 from prism_backends.jetstream.api import JetStream, NoResponse, Refused, stream_config
 from prism_backends.jetstream.holding import MEMBER_TIMEOUT_S, Holding, Taken
+from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.presence import Presence, count_present
 from prism_backends.nats.client import NatsClient
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
@@ -31,12 +32,12 @@ _RECORDS_AT_ONCE = 500
 _BYTES_AT_ONCE = 4_000_000
 
 
-class JetStreamStream(StreamBasic, StreamConsumerGroups):
+class JetStreamStream(LivingJetStream, StreamBasic, StreamConsumerGroups):
     """Offsets are the server's sequences, which begin with 1 and are dense.
 
     A group is a durable consumer. The server writes down some time later what was acknowledged, so after its SIGKILL that may
     come again. A member counts as dead some seconds after its process was killed or stopped; one whose event loop is held up
-    for as long counts as stopped. A driver that is closed stops the signs of life of its members, as their death would.
+    for as long counts as stopped. The members of a driver that is closed leave.
     """
 
     backend_name: ClassVar[str] = "jetstream"
@@ -48,13 +49,11 @@ class JetStreamStream(StreamBasic, StreamConsumerGroups):
         self.server = JetStream(client, self.backend_name)
         self._namespace = namespace
         self._members: set[_Member] = set()
-        self._closed = False
 
-    async def close(self) -> None:
-        """Let every member of this driver be as one that died; later calls raise `Closed`. A repeat does nothing."""
-        self._closed = True
+    async def _end(self) -> None:
+        """Let every member of this driver leave."""
         for member in list(self._members):
-            member.holding.abandon()
+            await member.holding.leave()
 
     async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
         name = self._name("append", stream)
@@ -163,8 +162,6 @@ class JetStreamStream(StreamBasic, StreamConsumerGroups):
         return found["state"]["first_seq"], found["state"]["last_seq"]
 
     def _name(self, operation: str, stream: str) -> str:
-        if self._closed:
-            raise Closed(f"{self._what(operation, stream)}: the driver is closed")
         return f"{self._namespace}_stream_{hash_name(prism.check_name(stream, operation, self.backend_name))}"
 
     def _group(self, operation: str, group: str) -> str:

@@ -10,7 +10,7 @@ from prism_backends.nats.client import FAILURES, NatsClient, translated
 from prism_backends.nats.connection import Connection
 from prism_backends.nats.envelope import sealed, texts_of
 from prism_backends.nats.listening import Listener
-from prism_testkit.interfaces.errors import Closed
+from prism_backends.nats.living import LivingNats
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import PubSubBasic, Subscription
 from prism_testkit.naming import encode_name
@@ -18,7 +18,7 @@ from prism_testkit.naming import encode_name
 __all__ = ["NatsPubSub"]
 
 
-class NatsPubSub(PubSubBasic):
+class NatsPubSub(LivingNats, PubSubBasic):
     """Each topic is a subject. A publish returns when the server has done it; a message is for those who listen then."""
 
     backend_name: ClassVar[str] = "nats"
@@ -28,11 +28,9 @@ class NatsPubSub(PubSubBasic):
         self.client = client
         self._subjects = f"{namespace}.plain."
         self._entered: dict[Listener, None] = {}
-        self._closed = False
 
-    async def close(self) -> None:
-        """Leave every subscription; later calls raise `Closed`. A repeat does nothing."""
-        self._closed = True
+    async def _end(self) -> None:
+        """Leave every subscription."""
         for listener in list(self._entered):
             await self._leave(listener)
 
@@ -70,6 +68,4 @@ class NatsPubSub(PubSubBasic):
         await listener.leave()
 
     def _name(self, operation: str, name: str) -> bytes:
-        if self._closed:
-            raise Closed(f"{self.backend_name}: {operation}: the driver is closed")
         return prism.check_name(name, operation, self.backend_name)

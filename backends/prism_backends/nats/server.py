@@ -1,17 +1,20 @@
 """How the harness starts a NATS server of its own, with or without JetStream, and tells a server of the wrong kind."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-
-from nats import errors as native
+from urllib.parse import urlsplit
 
 import prism_testkit as prism
 from prism_backends.nats.client import opened
 from prism_testkit.interfaces import errors
 
 __all__ = ["jetstream_server", "nats_server"]
+
+_PORT = 4222
+_GREETING_S = 5.0
 
 
 def nats_server() -> prism.Server:
@@ -73,16 +76,29 @@ async def _jetstream(url: str) -> str:
 
 async def _asked(url: str, subject: str = "") -> dict[str, Any]:
     """Return what the server tells when it is connected to, and its answer to a request if it has JetStream."""
+    await _greeted(url)
+    async with opened(url) as connection:
+        found = connection.greeting
+        if subject and found.get("jetstream"):
+            found |= json.loads((await connection.request(subject)).data or b"{}")
+        return found
+
+
+async def _greeted(url: str) -> None:
+    """Raise `ConfigError` unless whoever listens speaks first, as NATS does."""
+    address = urlsplit(url if "//" in url else f"//{url}")
+    if address.scheme in ("ws", "wss"):
+        return
+    reader, writer = await asyncio.open_connection(address.hostname, address.port or _PORT)
     try:
-        async with opened(url) as connection:
-            found = connection.greeting
-            if subject and found.get("jetstream"):
-                found |= json.loads((await connection.request(subject)).data or b"{}")
-            return found
-    except native.Error as error:
-        if "INFO" in str(error):
-            raise errors.ConfigError("it is not NATS: it does not greet as NATS does") from error
-        raise
+        async with asyncio.timeout(_GREETING_S):
+            greeting = await reader.readline()
+    except TimeoutError:
+        greeting = b""
+    finally:
+        writer.close()
+    if not greeting.startswith(b"INFO "):
+        raise errors.ConfigError("it is not NATS: it does not greet as NATS does")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
