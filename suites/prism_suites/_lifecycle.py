@@ -81,8 +81,9 @@ _STATES = ("healthy", "degraded", "unhealthy")
 _FINISHING = ("ack", "nack", "extend", "release")
 """They may go on while a driver is drained."""
 
+_NAMES = ("key", "queue", "topic", "stream", "bucket", "name", "group", "consumer", "pattern")
 _VALUES: dict[str, Any] = {
-    **dict.fromkeys(("key", "queue", "topic", "stream", "bucket", "name", "group", "consumer", "pattern"), "probe"),
+    **dict.fromkeys(_NAMES, "probe"),
     **dict.fromkeys(("payload", "value", "data", "new", "expected"), b"v"),
     **dict.fromkeys(("ttl_s", "visibility_s", "seconds", "delay_s"), 60.0),
     **dict.fromkeys(("n", "stop", "max_attempts"), 1),
@@ -100,23 +101,26 @@ async def _chunks() -> AsyncIterator[bytes]:
     yield b"v"
 
 
-def every_call(slot: Any) -> dict[str, Callable[[], Awaitable[Any]]]:
-    """Return how to make each call of each interface that a client offers, with legal arguments; a first step is a call."""
+def every_call(slot: Any, name: str = "probe") -> dict[str, Callable[[], Awaitable[Any]]]:
+    """Return how to make each call of each interface that a client offers; a first step is a call.
+
+    The arguments are legal, if ``name`` is a legal one.
+    """
     protocols = {name: protocol for name, protocol in INTERFACES.items() if name not in BESIDE and offers(slot, protocol)}
     kinds = {name: kind for protocol in protocols.values() for name, kind in methods_of(protocol).items()}
     calls: dict[str, Callable[[], Awaitable[Any]]] = {}
-    for name, kind in kinds.items():
-        owner = next(protocol for protocol in protocols.values() if hasattr(protocol, name))
-        parameters = list(signature(getattr(owner, name)).parameters.values())[1:]
+    values = {**_VALUES, **dict.fromkeys(_NAMES, name)}
+    for method, kind in kinds.items():
+        owner = next(protocol for protocol in protocols.values() if hasattr(protocol, method))
+        parameters = list(signature(getattr(owner, method)).parameters.values())[1:]
         wanted = [p.name for p in parameters if p.default is Parameter.empty and p.kind is not Parameter.VAR_POSITIONAL]
         if all(each in _VALUES or each == "chunks" for each in wanted):
-            calls[name] = partial(_made, slot, name, kind, wanted)
+            calls[method] = partial(_made, slot, method, kind, {each: values.get(each) for each in wanted})
     return calls
 
 
-async def _made(slot: Any, name: str, kind: str, wanted: Sequence[str]) -> Any:
-    arguments = {each: _chunks() if each == "chunks" else _VALUES[each] for each in wanted}
-    made = getattr(slot, name)(**arguments)
+async def _made(slot: Any, method: str, kind: str, values: dict[str, Any]) -> Any:
+    made = getattr(slot, method)(**{name: _chunks() if name == "chunks" else value for name, value in values.items()})
     if kind == "iterator":
         try:
             return await anext(made, None)

@@ -34,12 +34,18 @@ class World:
     waits = True
     """There are calls that wait until something comes."""
 
+    first = 0
+    """The number of the first call that waits, where several worlds share a namespace."""
     living: Any
     before: "set[asyncio.Task[Any]]"
     """The tasks that there were before ``living`` was opened."""
 
     def __init__(self, case: Case, other: Any, stack: AsyncExitStack) -> None:
         self.case, self.other, self.stack = case, other, stack
+
+    def called(self, number: int) -> str:
+        """Return the name of what a call waits for."""
+        return f"wait {self.first + number}"
 
     @property
     def patience_s(self) -> float:
@@ -94,13 +100,13 @@ class _Queue(World):
         return sorted(found)
 
     async def wait(self, number: int, seconds: float = HOUR_S) -> Any:
-        return await self.living.dequeue(f"wait{number}", seconds)
+        return await self.living.dequeue(self.called(number), seconds)
 
     async def feed(self, number: int) -> None:
-        await self.other.enqueue(f"wait{number}", b"fed")
+        await self.other.enqueue(self.called(number), b"fed")
 
     async def accounted(self, number: int, returned: bool) -> bool:
-        left = await self.other.dequeue(f"wait{number}", 0 if returned else self.patience_s)
+        left = await self.other.dequeue(self.called(number), 0 if returned else self.patience_s)
         return (left is None) == returned
 
 
@@ -111,7 +117,9 @@ class _PubSub(World):
         self._heard = await self.stack.enter_async_context(self.other.subscribe("w"))
 
     async def set_up(self, calls: int) -> None:
-        self._waiting = [await self.stack.enter_async_context(self.living.subscribe(f"wait{number}")) for number in range(calls)]
+        self._waiting = [
+            await self.stack.enter_async_context(self.living.subscribe(self.called(number))) for number in range(calls)
+        ]
 
     async def write(self, driver: Any, number: int) -> None:
         await driver.publish("w", data(number))
@@ -129,7 +137,7 @@ class _PubSub(World):
         return await self._waiting[number].receive(seconds)
 
     async def feed(self, number: int) -> None:
-        await self.other.publish(f"wait{number}", b"fed")
+        await self.other.publish(self.called(number), b"fed")
 
     async def accounted(self, number: int, returned: bool) -> bool:
         return True
@@ -141,8 +149,8 @@ class _Stream(World):
         self._waiting = []
         for number in range(calls if self.waits else 0):
             with suppress(AlreadyExists):
-                await self.living.create_group(f"wait{number}", "g")
-            self._waiting.append(await self.stack.enter_async_context(self.living.join(f"wait{number}", "g", "c")))
+                await self.living.create_group(self.called(number), "g")
+            self._waiting.append(await self.stack.enter_async_context(self.living.join(self.called(number), "g", "c")))
 
     async def write(self, driver: Any, number: int) -> None:
         await driver.append("w", data(number))
@@ -154,11 +162,11 @@ class _Stream(World):
         return await self._waiting[number].receive(1, seconds) or None
 
     async def feed(self, number: int) -> None:
-        await self.other.append(f"wait{number}", b"fed")
+        await self.other.append(self.called(number), b"fed")
 
     async def accounted(self, number: int, returned: bool) -> bool:
         # Nothing was acked, so it comes again to whoever takes the place of the member.
-        async with self.other.join(f"wait{number}", "g", "another") as member:
+        async with self.other.join(self.called(number), "g", "another") as member:
             again = await member.receive(1, self.patience_s + (self.case.traits.member_timeout_s or 0.0))
             return [delivery.record.payload for delivery in again] == [b"fed"]
 
@@ -187,13 +195,13 @@ class _ObjectStorage(World):
         yield b"d"
 
     async def wait(self, number: int, seconds: float = HOUR_S) -> Any:
-        return await self.living.put_stream("b", f"wait{number}", self._source(number, seconds))
+        return await self.living.put_stream("b", self.called(number), self._source(number, seconds))
 
     async def feed(self, number: int) -> None:
         self._gates[number].set()
 
     async def accounted(self, number: int, returned: bool) -> bool:
-        return await self.other.get("b", f"wait{number}") in ([b"fed"] if returned else [None, b"fed"])
+        return await self.other.get("b", self.called(number)) in ([b"fed"] if returned else [None, b"fed"])
 
 
 _WORLDS = (
@@ -206,7 +214,7 @@ _WORLDS = (
 
 
 @asynccontextmanager
-async def world_of(case: Case, other: Any, *, calls: int = 0, living: Any = None) -> AsyncIterator[World]:
+async def world_of(case: Case, other: Any, *, calls: int = 0, living: Any = None, first: int = 0) -> AsyncIterator[World]:
     """Enter the world of the model that ``other`` has, with another driver beside it, unless one is given.
 
     What the living driver entered is left at the end, when it is closed perhaps, and that raises nothing.
@@ -215,6 +223,7 @@ async def world_of(case: Case, other: Any, *, calls: int = 0, living: Any = None
     with law("lifecycle.2"):
         async with AsyncExitStack() as stack:
             world = made(case, other, stack)
+            world.first = first
             await world.watch()
             world.before = asyncio.all_tasks()
             world.living = await case.whole() if living is None else living

@@ -1,6 +1,9 @@
 """Closing: that it is final, what becomes of calls in hand and of what was written, and that nothing of it stays behind."""
 
 import asyncio
+import threading
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
@@ -11,6 +14,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Drained
 
 _MOST_WAITS = 60
+_FILES = Path("/proc/self/fd")
 
 
 @check("lifecycle.2", "lifecycle.3", "lifecycle.4")
@@ -46,7 +50,7 @@ async def many_may_close_at_once(slot: Living, case: Case, closers: int, calls: 
 @check("lifecycle.2")
 @gauntlet(lambda limits: [{"calls": calls, "fed": fed} for calls in (1, 2, 7) for fed in (False, True)])
 async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: bool) -> None:
-    """Calls that would wait for an hour end when their driver is closed; none hangs, and takes take nothing (Q-29, ST-36, PS-36)."""
+    """Calls that would wait for an hour end when their driver is closed, within bounded time; takes take nothing (Q-29, ST-36)."""
     async with world_of(case, slot, calls=calls) as world:
         waiting = await waiting_in(world, calls)
         began_s = asyncio.get_running_loop().time()
@@ -83,20 +87,26 @@ async def what_was_acknowledged_is_there(slot: Living, case: Case, writes: int, 
 
 @check("lifecycle.2")
 async def nothing_of_it_stays_behind(slot: Living, case: Case) -> None:
-    """Drivers that are used in every way and closed leave no task, however many come and go.
+    """Drivers that are used in every way and closed leave no task, thread or open file, however many come and go.
 
     What the first one leaves may be its connection's, for the next. The later ones leave nothing more.
     """
     left: list[int] = []
-    for _ in range(4):
+    held: list[int] = []
+    for _ in range(5):
         async with world_of(case, slot, calls=2) as world:
             await world.write(world.living, 0)
             waiting = await waiting_in(world, 2)
             await world.living.close()
             await asyncio.gather(*waiting, return_exceptions=True)
             left.append(len(await quiet(world.before)))
+        held.append(_held())
     if any(left[1:]):
-        broken("lifecycle.2", "what is closed leaves tasks running", expected=[left[0], 0, 0, 0], got=left)
+        broken("lifecycle.2", "what is closed leaves tasks running", expected=[left[0], 0, 0, 0, 0], got=left)
+    if all(later > earlier for earlier, later in pairwise(held[1:])):
+        broken(
+            "lifecycle.2", "each driver that is closed leaves a thread, a connection or an open file", expected="as many", got=held
+        )
 
 
 @check("lifecycle.2")
@@ -154,6 +164,12 @@ async def _cancelled_everywhere(slot: Any, case: Case, calls: int, overlap: bool
             same("lifecycle.2", [task.get_name() for task in left], [], f"{when} leaves tasks running")
         if ended:
             return
+
+
+def _held() -> int:
+    """Return how many threads and open files there are, as far as the system tells, but for threads of a loop's own pool."""
+    threads = sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
+    return threads + (sum(1 for _ in _FILES.iterdir()) if _FILES.is_dir() else 0)
 
 
 async def _all_ended(waiting: "list[asyncio.Task[Any]]", when: str) -> None:

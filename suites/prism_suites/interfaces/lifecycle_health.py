@@ -1,13 +1,15 @@
 """Health: asked at any time, of whatever state, it answers, and waits for nothing that it reports on."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._lifecycle import Living, Waiting, asked
+from prism_suites._lifecycle import Living, Waiting, asked, every_call
 from prism_suites._lifecycle_worlds import HOUR_S, waiting_in, world_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PrismError
 
 
 @check("lifecycle.4")
@@ -39,6 +41,20 @@ async def closed_or_drained_it_is_not_healthy(slot: Living, case: Case, times: i
     await closed.drain(0)
     await _not_healthy(closed, "closed and drained")
     same("lifecycle.4", (await asked(slot.health())).status, "healthy", "because another driver was closed it is not healthy")
+
+
+@check("lifecycle.4")
+async def what_callers_do_wrong_is_no_illness(slot: Living, case: Case) -> None:
+    """After calls that were refused, or cancelled, it is as healthy as before."""
+    async with world_of(case, slot, calls=1) as world:
+        for make in every_call(world.living, name="").values():
+            with suppress(PrismError, ValueError):
+                await make()
+        for task in await waiting_in(world, 1):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        health = await asked(world.living.health())
+        same("lifecycle.4", health.status, "healthy", "after calls that were refused it is not healthy")
 
 
 @check("lifecycle.4")

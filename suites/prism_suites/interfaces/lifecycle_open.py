@@ -3,7 +3,7 @@
 import asyncio
 
 from prism_suites._judging import broken, same
-from prism_suites._lifecycle import Living, cancelled_at, in_vain, quiet, turns
+from prism_suites._lifecycle import Living, cancelled_at, expect_closed, in_vain, quiet, turns
 from prism_suites._lifecycle_worlds import waiting_in, world_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -90,6 +90,24 @@ async def of_two_openings_one_is_cancelled(slot: Living, case: Case, after: int,
     await asyncio.gather(openings[which], return_exceptions=True)
     await in_vain("lifecycle.1", openings[1 - which], "an open fails because another one was cancelled")
     await _opens(slot, case, living, "after one of two opens was cancelled")
+
+
+@check("lifecycle.2", "lifecycle.1")
+@gauntlet(lambda limits: [{"after": number} for number in (0, 1, 2, 3, 5, 8)])
+async def closed_while_it_opens(slot: Living, case: Case, after: int) -> None:
+    """A driver that is closed while it opens is closed: whatever the open says, nothing of it runs, and calls raise Closed."""
+    await _warm(case)
+    before = asyncio.all_tasks()
+    living = await case.unopened()
+    opening = asyncio.ensure_future(living.open())
+    await turns(after)
+    await in_vain("lifecycle.2", living.close(), "a close while it opens fails")
+    await asyncio.gather(opening, return_exceptions=True)
+    await expect_closed("lifecycle.2", living, "closed while it opened")
+    left = await quiet(before)
+    same("lifecycle.2", [task.get_name() for task in left], [], "what is closed while it opens leaves tasks running")
+    await in_vain("lifecycle.2", living.close(), "a close after one while it opened fails")
+    await expect_closed("lifecycle.2", living, "closed again")
 
 
 async def _warm(case: Case) -> None:

@@ -1,6 +1,8 @@
 """Wrong closings."""
 
 import asyncio
+import threading
+from pathlib import Path
 from typing import Any
 
 from prism_testkit.interfaces import Closed, Message, QueueMessage
@@ -169,3 +171,38 @@ class AbortedCallsSayThatNothingCame(Queue):
             return await super()._dequeue(queue, timeout_s)
         except asyncio.CancelledError:
             return None
+
+
+@mutant("2", "leak", "many drivers, one after another")
+class CloseLeavesAnOpenFile(KeyValue):
+    async def begin(self) -> None:
+        await super().begin()
+        self.client.__dict__.setdefault("files", []).append(Path(__file__).open("rb"))  # noqa: ASYNC230, SIM115  that is the mistake
+
+
+@mutant("2", "leak", "many drivers, one after another")
+class CloseLeavesAThread(Queue):
+    async def begin(self) -> None:
+        await super().begin()
+        threading.Thread(target=threading.Event().wait, args=(5.0,), daemon=True).start()
+
+
+@mutant("2", "race", "a close while it opens", also="1")
+class ClosedWhileItOpensItIsOpen(KeyValue):
+    def now_open(self) -> None:
+        self.state = "open"
+
+
+@mutant("2", "race", "a close while it opens", also="1")
+class ClosedWhileItOpensItLeavesItsTask(Queue):
+    async def begin(self) -> None:
+        for _ in range(6):
+            await asyncio.sleep(0)
+        await super().begin()
+
+    async def wait_for_open(self) -> None:
+        pass
+
+    def now_open(self) -> None:
+        if self.state == "new":
+            self.state = "open"

@@ -59,6 +59,12 @@ class WaitsForEver(PubSub):
         await asyncio.wait(calls)
 
 
+@mutant("3", "wrong boundary", "calls that wait for longer than the drain may")
+class WaitsTwiceAsLong(Queue):
+    async def wait_for(self, calls: Calls, timeout_s: float) -> None:
+        await asyncio.wait(calls, timeout=2 * timeout_s)
+
+
 @mutant("3", "missing step", "calls after a drain")
 class TakesNewWork(KeyValue):
     def refuse_new(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from prism_testkit.interfaces import Closed, Drained, Health
+from prism_testkit.interfaces import Closed, Drained, Health, QueueMessage
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -157,6 +157,21 @@ class HealthWaitsForTheDrain(PubSub):
         if self.draining is not None:
             await self.draining.wait()
         return await super().health()
+
+
+@mutant("4", "stale cache", "health after a call that was refused")
+class IllAfterARefusal(Queue):
+    ill = False
+
+    async def peek(self, queue: str) -> QueueMessage | None:
+        try:
+            return await super().peek(queue)
+        except Exception:
+            self.ill = True
+            raise
+
+    async def health(self) -> Health:
+        return Health("degraded", "a call failed") if self.ill else await super().health()
 
 
 @mutant("4", "wrong count", "health after a drain")

@@ -49,10 +49,16 @@ class Life(Lifecycle):
             if self.state == "new":
                 try:
                     await self.begin()
-                    self.state = "open"
+                    self.now_open()
                 except BaseException:
                     await self.give_up()
                     raise
+
+    def now_open(self) -> None:
+        if self.state == "closed":  # meanwhile
+            raise Closed("zoo: open: it is closed")
+        if self.state == "new":
+            self.state = "open"
 
     async def begin(self) -> None:
         self.client.sessions.add(self.session)
@@ -151,9 +157,15 @@ class Life(Lifecycle):
     async def end(self) -> None:
         await self.abort(list(self.in_hand))
         await asyncio.sleep(0)  # who made these calls hears of it
+        await self.wait_for_open()
         await self.leave()
         await self.stop_keeper()
         self.client.sessions.discard(self.session)
+
+    async def wait_for_open(self) -> None:
+        """Let an open that goes on end, for what it begins has to be ended too."""
+        async with self.opening:
+            pass
 
     async def leave(self) -> None:
         """Leave what was entered."""
