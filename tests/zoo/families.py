@@ -16,7 +16,7 @@ FIRST_TRY: Mapping[str, tuple[int, int]] = {
     "streams": (221, 240),
     "pubsubs": (257, 280),
     "claims": (95, 129),
-    "lifecycle": (60, 62),
+    "lifecycle": (48, 50),
 }
 """Of the first mutants of a family, written without sight of its checks: how many were caught under their promise, and of how
 many. Mutants and checks of lifecycles are by one author."""
