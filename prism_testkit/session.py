@@ -1,5 +1,6 @@
 """The hooks of an acceptance run: servers before, results during, reports and exit code after."""
 
+import gc
 import shutil
 from collections.abc import Generator
 from pathlib import Path
@@ -84,10 +85,22 @@ class Session:
             "seed": self.acceptance.options.seed,
             "number": self._workers,
             "directory": str(self.acceptance.directory),
-            "endpoints": {name: [e.url, e.reason, e.by_url] for name, e in endpoints.items()},
+            "endpoints": {name: [e.url, e.reason, e.by_url, e.in_container] for name, e in endpoints.items()},
         }
 
     # -- collection ------------------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self) -> Generator[None, Any, Any]:
+        """Spare the garbage collector what is collected: thousands of items, none of them garbage before the end."""
+        if not self.acceptance.acceptance_run or not gc.isenabled():
+            return (yield)
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            gc.freeze()
+            gc.enable()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> None:

@@ -57,6 +57,17 @@ def pytest_unconfigure():
     assert "most often: 1" in result.outlines
 
 
+def test_the_garbage_collector_is_spared_what_an_acceptance_run_collects(good: Any) -> None:
+    telling = "import gc\ndef pytest_collection_finish(): print('enabled:', gc.isenabled(), 'frozen:', gc.get_freeze_count() > 0)\n"
+    later = "import gc\ndef pytest_unconfigure(): print('enabled:', gc.isenabled(), 'frozen:', gc.get_freeze_count() > 0)\n"
+    (good.path / "telling.py").write_text(telling)
+    (good.path / "later.py").write_text(later)
+    whole = good.run("--prism-backend=mine", "--collect-only", "-q", "-p", "telling", "-p", "later", "-s")
+    assert [line for line in whole.outlines if "enabled:" in line] == ["enabled: False frozen: False", "enabled: True frozen: True"]
+    own = good.run("--prism-backend=mine", "--collect-only", "-q", "-p", "later", "test_checks.py")
+    assert "enabled: True frozen: False" in own.outlines
+
+
 @pytest.mark.parametrize("spelling", [ID, f"../{ID}", f"../../{ID}"])
 def test_an_id_is_accepted_as_an_argument(good: Any, spelling: str) -> None:
     collected = good.run("--prism-backend=mine", "--collect-only", "-q")
