@@ -1,5 +1,6 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,7 @@ from prism_testkit.interfaces import Bytes, Deliveries, Delivery, Message
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Listener, Member, PubSub, step
+from .reference import FilePubSub, Listener, Member, PubSub, step
 from .stores import Row, Store
 
 __all__ = ["MUTANTS"]
@@ -251,3 +252,29 @@ class UnusedTopicIsLookedForElsewhere(PubSub):
     def rows(self, topic: str) -> list[Row]:
         spaces = [self.space(), *self.store.spaces.values()]
         return next((list(space.topics[topic].values()) for space in spaces if topic in space.topics), [])
+
+
+class _Trusting(Member):
+    def hold(self, identifier: str) -> str:
+        token = super().hold(identifier)
+        self.driver.store.notes.setdefault("tokens", set()).add((identifier, token))
+        return token
+
+    def holds(self, delivery: Delivery) -> bool:
+        known = self.driver.store.notes.get("tokens", set())
+        if (delivery.message.id, delivery.token) in known:
+            return super().holds(delivery)
+        return self.holder(delivery.message.id) is not None
+
+
+_LEFT_BEHIND = "persistent.4 persistent.5 persistent.7 persistent.16"
+
+
+@mutant("persistent.15", "stranger", trap="kill; deliveries of the dead in the hands of another", also=_LEFT_BEHIND)
+class TrustsTokensOfOtherProcesses(FilePubSub):
+    """A token that this process did not give is taken at its word."""
+
+    member_type = _Trusting
+
+    def token(self) -> str:
+        return f"{os.getpid()}.{super().token()}"

@@ -7,13 +7,15 @@ from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Member, Reading, Streams, step
-from .stores import Store
+from .reference import FileStreams, Member, Reading, Streams, step
+from .stores import Held, Store
 
 __all__ = ["MUTANTS"]
 
 MUTANTS: list[Mutant] = []
 mutant = declaring(MUTANTS)
+
+_LEFT_BEHIND = "consumer_groups.4 consumer_groups.5 consumer_groups.6 consumer_groups.16"
 
 
 @mutant("basic.1", "iteration during change", trap="a trim while a read is under way", also="basic.7")
@@ -214,3 +216,29 @@ class StampsTheClientsLastCall(Streams):
         now_ms = super().stamp(stream)
         self.last_ms, told = now_ms, self.last_ms or now_ms
         return told
+
+
+class _Trusting(Member):
+    def known(self) -> set[str]:
+        tokens: set[str] = self.driver.store.notes.setdefault("tokens", set())
+        return tokens
+
+    def one(self, offset: int) -> RecordDelivery:
+        delivery = super().one(offset)
+        self.known().add(delivery.token)
+        return delivery
+
+    def held(self, delivery: RecordDelivery) -> Held | None:
+        if delivery.token in self.known():
+            return super().held(delivery)
+        return self.state().pending.get(delivery.record.offset)
+
+    def stranger(self, delivery: RecordDelivery) -> bool:
+        return delivery.token in self.known() and super().stranger(delivery)
+
+
+@mutant("consumer_groups.8", "stranger", trap="kill; deliveries of the dead in the hands of another", also=_LEFT_BEHIND)
+class TrustsTokensOfOtherProcesses(FileStreams):
+    """A token that this process did not give is taken at its word."""
+
+    member_type = _Trusting
