@@ -8,7 +8,7 @@ from typing import Any
 import prism_testkit as prism
 from prism_backends.postgres.connections import FAILURES, SETTINGS, TIMEOUT_S, Connection, Row, connected, end, translated
 from prism_backends.postgres.feed import Feed
-from prism_backends.postgres.schema import NAME, SCHEMA, namespaces
+from prism_backends.postgres.schema import IS_MADE, NAME, SCHEMA, namespaces
 from prism_testkit.interfaces import errors
 
 __all__ = ["TIMEOUT_S", "PostgresClient", "Row", "clean", "connect", "opened"]
@@ -97,10 +97,10 @@ class PostgresClient:
         if self._is_made:
             return
         async with self._making:
-            if not self._is_made and not await connection.fetchval("SELECT to_regclass($1)", f"{NAME}.complete"):
+            if not self._is_made and not await connection.fetchval(IS_MADE):
                 async with connection.transaction():
-                    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", NAME)
-                    if not await connection.fetchval("SELECT to_regclass($1)", f"{NAME}.complete"):
+                    await connection.execute(f"SELECT pg_advisory_xact_lock(hashtextextended('{NAME}', 0))")
+                    if not await connection.fetchval(IS_MADE):
                         await connection.execute(SCHEMA)
             self._is_made = True
 

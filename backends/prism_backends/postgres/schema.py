@@ -12,7 +12,7 @@ from prism_backends.postgres.pubsub_sql import PUBSUB
 from prism_backends.postgres.queue_sql import QUEUE
 from prism_backends.postgres.stream_sql import STREAM
 
-__all__ = ["NAME", "SCHEMA", "namespaces"]
+__all__ = ["IS_MADE", "NAME", "SCHEMA", "namespaces"]
 
 _NAMESPACE_WIDTH = 24
 _MODELS = KEYVALUE + QUEUE + STREAM + PUBSUB
@@ -28,6 +28,9 @@ CREATE VIEW complete AS SELECT true;
 NAME = f"prism_{hashlib.sha256(_ALL.encode()).hexdigest()[:12]}"
 SCHEMA = f"CREATE SCHEMA {NAME};\nSET LOCAL search_path = {NAME};\n{_ALL}"
 """To be run in one transaction. ``complete`` is there when all else is."""
+# Not to_regclass, which after a wait still gives what this connection knew before it.
+IS_MADE = f"""SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE n.nspname = '{NAME}' AND c.relname = 'complete'"""
 
 
 def namespaces(prefix: str) -> tuple[bytes, bytes]:

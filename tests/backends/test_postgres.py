@@ -1,0 +1,285 @@
+"""The PostgreSQL drivers beyond what the suites see: the pool, cancelled statements, commits that cross, what the server tells."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from postgres_store import World, connected, expect, missing, name, over_postgres, serving
+
+from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, client
+from prism_backends.postgres.connections import translated
+from prism_backends.postgres.schema import NAME
+from prism_testkit.interfaces import errors
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("state")) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def holding(world: World, statement: str) -> AsyncIterator[Any]:
+    """Hold, over a connection of one's own, what a statement locks."""
+    other = await asyncpg.connect(world.url, server_settings={"search_path": NAME})
+    try:
+        async with other.transaction():
+            await other.execute(statement)
+            yield other
+    finally:
+        await other.close()
+
+
+async def waits(world: World, what: str, at_least: int = 1) -> None:
+    """Return when so many statements on the server wait for a lock."""
+    look = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
+    other = await world.another()
+    while await other.value("look", look, f"%{what}%") < at_least:  # noqa: ASYNC110  a lock that is waited for has no event
+        await asyncio.sleep(0.002)
+
+
+# The pool
+
+
+@over_postgres
+async def test_calls_beyond_the_pool_wait_for_their_turn(world: World) -> None:
+    kv = PostgresKeyValue(world.client, world.namespace)
+    async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
+        calls = [asyncio.create_task(kv.set(f"k{number}", b"x")) for number in range(5 * client._CONNECTIONS)]
+        await waits(world, "INSERT INTO keyvalue", client._CONNECTIONS)
+        assert not any(call.done() for call in calls)
+    await asyncio.gather(*calls)
+    assert await kv.count() == len(calls)
+    assert len(world.client._idle) == client._CONNECTIONS
+    assert await world.client.value("look", "SELECT 1") == 1
+
+
+@over_postgres
+async def test_a_cancelled_call_gives_its_connection_back_and_has_no_effect(world: World) -> None:
+    kv = PostgresKeyValue(world.client, world.namespace)
+    await kv.set("k", b"before")
+    for _ in range(3 * client._CONNECTIONS):
+        async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
+            call = asyncio.create_task(kv.batch_set({"k": b"after", "l": b"after"}))
+            await waits(world, "INSERT INTO keyvalue")
+            call.cancel()
+            await expect(asyncio.CancelledError, call)
+        assert await kv.batch_get(["k", "l"]) == {"k": b"before"}
+    assert len(world.client._idle) == 1, "every call went over the first connection"
+
+
+@over_postgres
+async def test_one_that_waits_for_a_connection_may_be_cancelled(world: World) -> None:
+    kv = PostgresKeyValue(world.client, world.namespace)
+    async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
+        calls = [asyncio.create_task(kv.get("k")) for _ in range(client._CONNECTIONS)]
+        await waits(world, "SELECT value FROM keyvalue", client._CONNECTIONS)
+        late = [asyncio.create_task(kv.get("k")) for _ in range(3)]
+        await asyncio.sleep(0)
+        for call in late:
+            call.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+    await asyncio.gather(*calls)
+    assert await asyncio.gather(*(kv.get("k") for _ in range(client._CONNECTIONS))) == [None] * client._CONNECTIONS
+
+
+@over_postgres
+async def test_connections_that_the_server_ended_cost_no_call(world: World) -> None:
+    kv = PostgresKeyValue(world.client, world.namespace)
+    await asyncio.gather(*(kv.set("k", b"x") for _ in range(client._CONNECTIONS)))
+    idle = list(world.client._idle)
+    assert len(idle) > 1
+    other = await world.another()
+    mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'prism' AND pid <> pg_backend_pid()"
+    await other.rows("end", mine)
+    while not all(connection.is_closed() for connection in idle):  # noqa: ASYNC110  the end of a connection has no event here
+        await asyncio.sleep(0.002)
+    assert await kv.get("k") == b"x"
+
+
+@over_postgres
+async def test_a_closed_client_refuses_and_ends_what_is_under_way(world: World) -> None:
+    async with connected(world.url) as other:
+        kv = PostgresKeyValue(other, world.namespace)
+        async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
+            call = asyncio.create_task(kv.get("k"))
+            await waits(world, "SELECT value FROM keyvalue")
+            await other.close()
+            await expect(errors.Closed, kv.get("k"))
+        await asyncio.gather(call, return_exceptions=True)
+        assert other._idle == []
+
+
+# The schema
+
+
+def test_many_clients_that_come_at_once_make_one_schema(tmp_path_factory: pytest.TempPathFactory) -> None:
+    async def come(url: str) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connected(url)) for _ in range(8)]
+            drivers = [PostgresKeyValue(each, name()) for each in clients for _ in range(3)]
+            await asyncio.gather(*(driver.set("k", b"x") for driver in drivers))
+            schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'prism%'"
+            assert [row[0] for row in await clients[0].rows("look", schemas)] == [NAME]
+
+    with serving(tmp_path_factory.mktemp("fresh")) as url:
+        asyncio.run(asyncio.wait_for(come(url), 60))
+
+
+# Transactions
+
+
+@over_postgres
+async def test_commits_that_cross_never_wait_for_each_other(world: World) -> None:
+    """Each reads what the other writes. Locked in two orders they would deadlock, which the server ends after a second."""
+    kv = PostgresKeyValue(world.client, world.namespace)
+
+    async def move(source: str, target: str) -> BaseException | None:
+        try:
+            async with kv.transaction() as transaction:
+                value = await transaction.get(source)
+                await transaction.set(target, (value or b"") + b"x")
+        except errors.Conflict as error:
+            return error.__cause__
+        return None
+
+    for number in range(100):
+        ends = await asyncio.gather(*(move(*pair) for pair in ((f"a{number}", f"b{number}"), (f"b{number}", f"a{number}")) * 3))
+        causes = {getattr(end, "sqlstate", "") for end in ends if end is not None}
+        assert causes <= {"40001"}, "40P01 is a deadlock"
+        assert None in ends
+
+
+@over_postgres
+async def test_a_key_that_was_missing_is_held_until_the_commit(world: World) -> None:
+    """Nobody may write it between the check and the end of the commit; who wants to waits, and writes behind it."""
+    kv = PostgresKeyValue(world.client, world.namespace)
+
+    async def commit() -> None:
+        async with kv.transaction() as transaction:
+            assert await transaction.get("a") is None
+            await transaction.set("z", b"seen missing")
+
+    async with holding(world, f"INSERT INTO keyvalue VALUES ('{world.namespace}', 'z', NULL, 'held')"):
+        committing = asyncio.create_task(commit())
+        await waits(world, "keyvalue_commit")
+        plain = asyncio.create_task(kv.set("a", b"later"))
+        await waits(world, "INSERT INTO keyvalue")
+        assert await kv.get("a") is None
+    await asyncio.gather(committing, plain)
+    assert (await kv.get("a"), await kv.get("z")) == (b"later", b"seen missing")
+
+
+# Queues
+
+
+@over_postgres
+async def test_a_take_that_is_cancelled_while_the_server_works_takes_nothing(world: World) -> None:
+    queue = PostgresQueue(world.client, world.namespace)
+    for number in range(4):
+        await queue.enqueue("q", b"%d" % number)
+    for take in (queue.dequeue("q"), queue.receive("q", 30)):
+        async with holding(world, "LOCK TABLE queue_messages IN EXCLUSIVE MODE"):
+            call = asyncio.create_task(take)
+            await waits(world, "queue_take")
+            call.cancel()
+            await asyncio.sleep(0.01)
+        await expect(asyncio.CancelledError, call)
+    messages = [await queue.dequeue("q") for _ in range(5)]
+    assert [message and message.payload for message in messages] == [b"0", b"1", b"2", b"3", None]
+    await queue.close()
+
+
+@over_postgres
+async def test_takes_of_two_processes_do_not_wait_for_each_other(world: World) -> None:
+    queue = PostgresQueue(world.client, world.namespace)
+    await queue.enqueue("q", b"held")
+    await queue.enqueue("q", b"free")
+    async with holding(world, "SELECT 1 FROM queue_messages WHERE payload = 'held' FOR UPDATE"):
+        message = await queue.dequeue("q")
+        assert message is not None
+        assert message.payload == b"free"
+
+
+@over_postgres
+async def test_numbers_are_given_in_the_order_of_commits(world: World) -> None:
+    """An enqueue that is not committed keeps others behind it, so nobody comes before a message that was seen at the head."""
+    queue, other = PostgresQueue(world.client, world.namespace), PostgresQueue(await world.another(), world.namespace)
+    async with holding(world, "LOCK TABLE queue_messages IN EXCLUSIVE MODE"):
+        first = asyncio.create_task(queue.enqueue("q", b"first"))
+        await waits(world, "queue_add")
+        second = asyncio.create_task(other.enqueue("q", b"second"))
+        await waits(world, "queue_add", 2)
+    assert int(await first) < int(await second)
+
+
+@over_postgres
+async def test_a_take_is_woken_by_another_process(world: World) -> None:
+    queue, other = PostgresQueue(world.client, world.namespace), PostgresQueue(await world.another(), world.namespace)
+    for _ in range(5):
+        taking = asyncio.create_task(queue.dequeue("q", 30))
+        while queue._channel is None:  # noqa: ASYNC110  nobody tells that it listens
+            await asyncio.sleep(0.002)
+        await other.enqueue("q", b"x")
+        message = await taking
+        assert message is not None
+    await queue.close()
+    listeners = await world.client.rows("look", "SELECT 1 FROM queue_listeners WHERE namespace = $1", world.namespace.encode())
+    assert listeners == [], "one who does not listen costs nobody a notification"
+
+
+# What the server tells
+
+
+@over_postgres
+async def test_the_feed_is_made_again_when_its_connection_is_lost(world: World) -> None:
+    pubsub, other = PostgresPubSub(world.client, world.namespace), PostgresPubSub(await world.another(), world.namespace)
+    async with pubsub.subscribe("t") as subscription:
+        connection: Any = world.client.feed._connection
+        connection.terminate()
+        while world.client.feed._connection is connection or world.client.feed._connection is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        receiving = asyncio.create_task(subscription.receive(30))
+        await other.publish("t", b"x")
+        message = await receiving
+        assert message is not None
+        assert message.payload == b"x"
+        assert subscription.gaps == 1
+    await pubsub.close()
+    await other.close()
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("native", "shared"),
+    [
+        (asyncpg.InvalidPasswordError("x"), errors.AccessDenied),
+        (asyncpg.InsufficientPrivilegeError("x"), errors.AccessDenied),
+        (asyncpg.UndefinedTableError("x"), errors.ConfigError),
+        (asyncpg.DiskFullError("x"), errors.QuotaExceeded),
+        (asyncpg.OutOfMemoryError("x"), errors.QuotaExceeded),
+        (asyncpg.SerializationError("x"), errors.Conflict),
+        (asyncpg.DeadlockDetectedError("x"), errors.Conflict),
+        (asyncpg.QueryCanceledError("x"), errors.OperationTimeout),
+        (TimeoutError(), errors.OperationTimeout),
+        (asyncpg.TooManyConnectionsError("x"), errors.BackendUnavailable),
+        (asyncpg.CannotConnectNowError("x"), errors.BackendUnavailable),
+        (asyncpg.InterfaceError("connection is closed"), errors.BackendUnavailable),
+        (ConnectionRefusedError(111, "Connection refused"), errors.BackendUnavailable),
+    ],
+)
+def test_native_errors_become_shared_ones(native: Exception, shared: type[errors.PrismError]) -> None:
+    error = translated(native, "postgres: get 'k'")
+    assert type(error) is shared
+    assert str(error).startswith("postgres: get 'k': ")
+
+
+def test_what_the_server_says_beyond_the_first_line_is_not_told() -> None:
+    assert str(translated(asyncpg.PostgresError("first\nDETAIL: a value"), "x")) == "x: first"
