@@ -162,10 +162,14 @@ async def turns(number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def quiet(before: "set[asyncio.Task[Any]]") -> "set[asyncio.Task[Any]]":
-    """Return the tasks that live and were not there before; what was cancelled gets a few turns to end."""
+async def quiet(before: "set[asyncio.Task[Any]]") -> "list[asyncio.Task[Any]]":
+    """Return tasks that live and were not there before, after a few turns in which what was cancelled may end.
+
+    As many as there are more than before: a connection may replace a task of its own by another one.
+    """
     await turns(10)
-    return {task for task in asyncio.all_tasks() - before if not task.done()}
+    new = [task for task in asyncio.all_tasks() - before if not task.done()]
+    return new[sum(task.done() for task in before) :]
 
 
 async def outcomes(promise: str, calls: "Sequence[asyncio.Task[Any]]", when: str) -> tuple[list[int], list[int]]:

@@ -160,7 +160,7 @@ async def _cancelled_everywhere(slot: Any, case: Case, calls: int, overlap: bool
             await in_vain("lifecycle.2", world.living.close(), f"{when} fails")
             await expect_closed("lifecycle.2", world.living, when)
             await _all_ended(waiting, "by a close after one that was cancelled")
-            left = await quiet(world.before) if point > 1 else set()  # the first one may make its connection begin something
+            left = await quiet(world.before) if point > 1 else []  # the first one may make its connection begin something
             same("lifecycle.2", [task.get_name() for task in left], [], f"{when} leaves tasks running")
         if ended:
             return

@@ -26,6 +26,15 @@ class Client:
     clock: prism.Clock
     sessions: set[object] = field(default_factory=set)
     closed: bool = False
+    task: "asyncio.Task[Any] | None" = None
+    """What the connection itself has running."""
+
+    async def run(self, task: "asyncio.Task[Any] | None") -> None:
+        """Let this run in the place of what does, until the connection is closed."""
+        old, self.task = self.task, task
+        if old is not None:
+            old.cancel()
+            await asyncio.gather(old, return_exceptions=True)
 
 
 class Life(Lifecycle):
@@ -180,7 +189,11 @@ class Life(Lifecycle):
 
 @asynccontextmanager
 async def connect(place: prism.Place) -> AsyncIterator[Client]:
-    yield Client(place.shared, place.clock)
+    client = Client(place.shared, place.clock)
+    try:
+        yield client
+    finally:
+        await client.run(None)
 
 
 async def clean(client: Client, prefix: str) -> None:

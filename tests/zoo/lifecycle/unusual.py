@@ -95,14 +95,17 @@ class ManyTurns(KeyValue):
             await asyncio.sleep(0)
 
 
-class SharedByItsConnection(PubSub):
-    """The first driver of a connection starts a task that lives as long as the connection does."""
+class ConnectionsRun(PubSub):
+    """A connection has a task of its own from its first driver on, and another one whenever a driver is closed."""
 
     async def begin(self) -> None:
         await super().begin()
-        held = self.client.__dict__
-        if "dispatcher" not in held:
-            held["dispatcher"] = asyncio.ensure_future(asyncio.get_running_loop().create_future())
+        if self.client.task is None:
+            await self.client.run(asyncio.ensure_future(self.keep()))
+
+    async def end(self) -> None:
+        await super().end()
+        await self.client.run(asyncio.ensure_future(self.keep()))
 
 
 class ClosesGently(Queue):
@@ -137,6 +140,7 @@ UNUSUAL: tuple[Backend[Client], ...] = (
     backend("cancels-what-it-aborts", CancelsWhatItAborts),
     backend("times-out-what-it-aborts", TimesOutWhatItAborts),
     backend("many-turns", ManyTurns),
+    backend("connections-run", ConnectionsRun),
     backend("closes-gently", ClosesGently),
     backend("aborts-one-by-one", AbortsOneByOne),
     backend("finishes-while-it-drains", FinishesWhileItDrains),
