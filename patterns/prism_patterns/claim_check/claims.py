@@ -12,7 +12,7 @@ from prism_patterns.claim_check.codec import Seal, check_codec, packed
 from prism_patterns.claim_check.config import ClaimCheckConfig
 from prism_patterns.claim_check.consuming import Consumer
 from prism_patterns.claim_check.contract import Claim, ClaimCheck, ClaimConsumer, Receipt, Swept
-from prism_patterns.claim_check.references import escaped, with_reference
+from prism_patterns.claim_check.references import escaped, reference_to, with_room
 from prism_patterns.claim_check.sweeping import Layout, sweep
 from prism_patterns.working import Work
 from prism_testkit.clock import Clock
@@ -44,8 +44,8 @@ _REST_S = (1.0, 3600.0)
 """The least and the most seconds between two sweeps of the background worker."""
 _BESIDE_BYTES = 192 * 1024
 """From this size on a payload is hashed by another thread while it is stored; below, changing threads takes longer than hashing."""
-_UNKNOWN_MS = 10**15
-_UNKNOWN_BYTES = 10**15
+_MOST_MS = 10**15
+_MOST_BYTES = 10**15
 
 Queue = PubSubPersistent | StreamConsumerGroups | QueueVisibility | StreamBasic | PubSubBasic
 Store = ObjectStorageConditional | ObjectStorage
@@ -58,6 +58,9 @@ class PrismClaimCheck(ClaimCheck):
         self._queue, self._store, self._config, self._clock = queue, store, config, clock
         self._channel = channel_of(queue, clock)
         self._layout = Layout(config)
+        longest = Claim(config.bucket, self._layout.new_claim(), _MOST_BYTES, Seal().checksum, config.compression, _MOST_MS)
+        self._longest = len(reference_to(longest).encode())
+        """Bytes of a reference at most: keys have one length."""
         self._work = Work(_ME)
         self._worker: asyncio.Task[None] | None = None
         self._trouble = ""
@@ -136,12 +139,11 @@ class PrismClaimCheck(ClaimCheck):
     async def _publish_claim(self, topic: str, payload: bytes | AsyncIterator[Bytes], headers: dict[str, str]) -> Receipt:
         config, key = self._config, self._layout.new_claim()
         what = f"{_ME}: publish {topic[:40]!a}"
-        longest = Claim(config.bucket, key, _UNKNOWN_BYTES, Seal().checksum, config.compression, _UNKNOWN_MS)
-        with_reference(headers, config.claim_check_field, longest, what)  # whether there is room, before anything is stored
+        message = with_room(headers, config.claim_check_field, self._longest, what)  # before anything is stored
         seal = Seal()
         stored = await self._stored(key, payload, seal)
         claim = _claim(config, key, seal, stored)
-        message = with_reference(headers, config.claim_check_field, claim, what)
+        message[config.claim_check_field] = reference_to(claim)
         try:
             return Receipt(await self._channel.publish(topic, b"", message), claim)
         except _REFUSALS:

@@ -7,21 +7,27 @@ from prism_patterns.claim_check.contract import Claim
 from prism_testkit.interfaces.errors import CorruptPayload, PayloadTooLarge
 from prism_testkit.naming import HEADER_NAME_BYTES, HEADERS_BYTES
 
-__all__ = ["escaped", "reference_of", "unescaped", "with_reference"]
+__all__ = ["escaped", "reference_of", "reference_to", "unescaped", "with_room"]
 
 _MARK = "'"
 _FIELDS = ("bucket", "key", "size", "checksum", "compression", "stored_ms")
 
 
-def with_reference(headers: Mapping[str, str], field: str, claim: Claim, what: str) -> dict[str, str]:
-    """Return the message's headers; `PayloadTooLarge` if the user's leave no room for ours."""
-    text = json.dumps({name: getattr(claim, name) for name in _FIELDS}, ensure_ascii=False, separators=(",", ":"))
-    mine = {**escaped(headers, field, what), field: text}
-    size = _size(mine)
-    if size > HEADERS_BYTES:
-        ours = len(field.encode()) + len(text.encode())
+_in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def reference_to(claim: Claim) -> str:
+    """Return the text by which a message refers to a claim."""
+    return _in_json({name: getattr(claim, name) for name in _FIELDS})
+
+
+def with_room(headers: Mapping[str, str], field: str, longest: int, what: str) -> dict[str, str]:
+    """Return the headers, escaped; `PayloadTooLarge` if the user's leave no room for a reference of ``longest`` bytes."""
+    mine = escaped(headers, field, what)
+    size, ours = _size(mine), len(field.encode()) + longest
+    if size + ours > HEADERS_BYTES:
         raise PayloadTooLarge(
-            f"{what}: the headers have {size - ours} bytes, and the reference to the claim needs {ours} of the {HEADERS_BYTES} "
+            f"{what}: the headers have {size} bytes, and the reference to the claim needs {ours} of the {HEADERS_BYTES} "
             "there are in all"
         )
     return mine
