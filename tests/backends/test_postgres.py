@@ -11,7 +11,7 @@ from postgres_store import World, connected, expect, missing, name, over_postgre
 
 from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, client
 from prism_backends.postgres.connections import translated
-from prism_backends.postgres.schema import NAME
+from prism_backends.postgres.schema import NAME, lock_of
 from prism_testkit.interfaces import errors
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
@@ -209,13 +209,17 @@ async def test_takes_of_two_processes_do_not_wait_for_each_other(world: World) -
 @over_postgres
 async def test_numbers_are_given_in_the_order_of_commits(world: World) -> None:
     """An enqueue that is not committed keeps others behind it, so nobody comes before a message that was seen at the head."""
-    queue, other = PostgresQueue(world.client, world.namespace), PostgresQueue(await world.another(), world.namespace)
-    async with holding(world, "LOCK TABLE queue_messages IN EXCLUSIVE MODE"):
-        first = asyncio.create_task(queue.enqueue("q", b"first"))
-        await waits(world, "queue_add")
-        second = asyncio.create_task(other.enqueue("q", b"second"))
-        await waits(world, "queue_add", 2)
-    assert int(await first) < int(await second)
+    queue, mine = PostgresQueue(world.client, world.namespace), world.namespace.encode()
+    add = f"SELECT queue_add('{world.namespace}', 'q', {lock_of('queue', mine, b'q')}, 0, 0, '{{}}', 'first', '')"
+    async with holding(world, add):
+        second = asyncio.create_task(queue.enqueue("q", b"second"))
+        waiting = asyncio.create_task(waits(world, "queue_add"))
+        await asyncio.wait({second, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not second.done()
+    await asyncio.gather(second, waiting)
+    message = await queue.peek("q")
+    assert message is not None
+    assert message.payload == b"first"
 
 
 @over_postgres

@@ -1,7 +1,6 @@
 """`PostgresPubSub`: what it takes to publish and to enter; `listening` and `members` have what is entered."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from prism_backends.postgres.listening import Listener
 from prism_backends.postgres.living import LivingPostgres
 from prism_backends.postgres.members import Member
 from prism_backends.postgres.presence import MEMBER_TIMEOUT_S, process_of, pubsub_company_of
+from prism_backends.postgres.schema import lock_of
 from prism_backends.pubsub_arguments import check_start
 from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -70,7 +70,7 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         name = self._name(operation, topic)
         data = prism.check_payload(payload, operation, _ME, topic)
         texts = json.dumps(prism.check_headers(headers, operation, _ME))
-        lock = int.from_bytes(hashlib.blake2b(b"%s.%s" % (self.namespace, name), digest_size=8).digest(), signed=True)
+        lock = lock_of("pubsub", self.namespace, name)
         what = f"{_ME}: {operation} {topic[:40]!a}"
         arguments = self.namespace, name, lock, texts, data, process_of(self.client)
         try:

@@ -1,7 +1,6 @@
 """`PostgresQueue`: all five queue interfaces."""
 
 import asyncio
-import hashlib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from prism_backends.postgres import queue_sql as sql
 from prism_backends.postgres.client import TIMEOUT_S, PostgresClient, Row
 from prism_backends.postgres.feed import Channel
 from prism_backends.postgres.living import LivingPostgres
+from prism_backends.postgres.schema import lock_of
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.takers import Takers
 from prism_testkit.interfaces import errors
@@ -90,7 +90,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         name = prism.check_name(queue, operation, _ME)
         data = prism.check_payload(payload, operation, _ME, queue)
         texts = json.dumps(prism.check_headers(headers, operation, _ME))
-        lock = int.from_bytes(hashlib.blake2b(self.namespace + name, digest_size=8).digest(), signed=True)
+        lock = lock_of("queue", self.namespace, name)
         delay = _microseconds(delay_s)
         identity = await self._value(operation, queue, sql.ADD, name, lock, priority, delay, texts, data, self._takers.name)
         if delay:

@@ -12,7 +12,7 @@ from prism_backends.postgres.pubsub_sql import PUBSUB
 from prism_backends.postgres.queue_sql import QUEUE
 from prism_backends.postgres.stream_sql import STREAM
 
-__all__ = ["IS_MADE", "NAME", "SCHEMA", "namespaces"]
+__all__ = ["IS_MADE", "NAME", "SCHEMA", "lock_of", "namespaces"]
 
 _NAMESPACE_WIDTH = 24
 _MODELS = KEYVALUE + QUEUE + STREAM + PUBSUB
@@ -39,3 +39,8 @@ def namespaces(prefix: str) -> tuple[bytes, bytes]:
         raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
     data = prefix.encode()
     return data, data[:-1] + bytes([data[-1] + 1])
+
+
+def lock_of(model: str, namespace: bytes, name: bytes) -> int:
+    """Return the number of the advisory lock on something of a namespace. Two that share a number wait for each other, no more."""
+    return int.from_bytes(hashlib.blake2b(b"%s.%s.%s" % (model.encode(), namespace, name), digest_size=8).digest(), signed=True)

