@@ -135,6 +135,13 @@ def test_what_is_no_envelope_is_refused_and_nothing_else_raised(data: bytes) -> 
     assert sealed(texts, payload) == data
 
 
+def test_an_envelope_that_was_cut_is_refused() -> None:
+    whole = sealed(["ab", "c"], b"")
+    for length in range(len(whole)):
+        with pytest.raises(ValueError, match="too short"):
+            opened(whole[:length])
+
+
 def test_the_largest_message_fits_what_a_server_takes() -> None:
     headers = [character for number in range(HEADERS_BYTES) for character in (chr(number % 128), "")]
     assert len(sealed(["i" * 24, "k" * 512, *headers], bytes(1_000_000))) < 1 << 20

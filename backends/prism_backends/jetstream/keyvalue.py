@@ -2,25 +2,25 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import prism_testkit as prism
 from prism_backends.cancellation import begun
 from prism_backends.jetstream.api import JetStream, Stored, stream_config
 from prism_backends.jetstream.cells import GONE, REPLACING, Cells
+from prism_backends.jetstream.gathering import all_of
 from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.serverclock import ServerClock
 from prism_backends.nats.client import NatsClient
+from prism_backends.nats.tokens import encoded
 from prism_testkit.interfaces.errors import CorruptPayload, NotFound, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTtl
-from prism_testkit.naming import decode_name, encode_name
+from prism_testkit.naming import decode_name
 
 __all__ = ["JetStreamKeyValue"]
-
-T = TypeVar("T")
 
 _PAGE = 200
 _PAGE_BYTES = 4_000_000
@@ -142,17 +142,17 @@ class JetStreamKeyValue(LivingJetStream, KeyValueScan, KeyValueTtl, KeyValueBatc
     async def batch_set(self, items: Mapping[str, Bytes]) -> None:
         checked = {self._subject("batch_set", key): _sealed(self._data("batch_set", key, value)) for key, value in items.items()}
         what = self._what("batch_set", "")
-        await _all(self._cells.put(what, subject, data) for subject, data in checked.items())
+        await all_of(self._cells.put(what, subject, data) for subject, data in checked.items())
 
     async def batch_get(self, keys: Sequence[str]) -> dict[str, bytes]:
         subjects = {key: self._subject("batch_get", key) for key in keys}
-        found = await _all(self._read("batch_get", key, subject) for key, subject in subjects.items())
+        found = await all_of(self._read("batch_get", key, subject) for key, subject in subjects.items())
         return {key: cell.value for key, cell in zip(subjects, found, strict=True) if cell is not None}
 
     async def batch_delete(self, keys: Sequence[str]) -> int:
         for key in keys:
             self._subject("batch_delete", key)
-        return sum(await _all(self._delete("batch_delete", key) for key in dict.fromkeys(keys)))
+        return sum(await all_of(self._delete("batch_delete", key) for key in dict.fromkeys(keys)))
 
     async def _delete(self, operation: str, key: str) -> bool:
         return await self._change(operation, key, lambda cell: None if cell is None else (GONE, {}))
@@ -232,7 +232,7 @@ class JetStreamKeyValue(LivingJetStream, KeyValueScan, KeyValueTtl, KeyValueBatc
         return math.ceil(max(0.0, ttl_s) * 1e9)
 
     def _subject(self, operation: str, key: str) -> str:
-        return self._subjects + encode_name(prism.check_name(key, operation, self.backend_name))
+        return self._subjects + encoded(prism.check_name(key, operation, self.backend_name))
 
     def _data(self, operation: str, key: str, value: Bytes) -> bytes:
         return prism.check_payload(value, operation, self.backend_name, key)
@@ -249,14 +249,3 @@ def _reclaimed(ttl_ns: int) -> dict[str, str]:
     """Return the header by which the server removes what expired: whole seconds, and it cuts what is more."""
     seconds = math.ceil(ttl_ns / 1e9) + 1
     return {"Nats-TTL": f"{seconds}s"} if seconds < _LONGEST_RECLAIM_S else {}
-
-
-async def _all(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """Return all results. When one fails, or all are cancelled, wait for the others: nothing goes on behind the caller's back."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,11 +13,11 @@ from prism_backends.jetstream.presence import Presence
 from prism_backends.nats.client import NatsClient
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
 from prism_backends.nats.pubsub import NatsPubSub
+from prism_backends.nats.tokens import hashed
 from prism_backends.pubsub_arguments import check_most, check_start, tokens_of
 from prism_testkit.interfaces.errors import Closed, CorruptPayload, NotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import Deliveries, Delivery, Message, PubSubPersistent, Start
-from prism_testkit.naming import hash_name
 
 __all__ = ["JetStreamPubSub"]
 
@@ -44,7 +44,7 @@ class JetStreamPubSub(LivingJetStream, NatsPubSub, PubSubPersistent):
             await holding.leave()
 
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
-        at = hash_name(self._name("publish_persistent", topic))
+        at = hashed(self._name("publish_persistent", topic))
         data = prism.check_payload(payload, "publish_persistent", self.backend_name, topic)
         texts = texts_of(prism.check_headers(headers, "publish_persistent", self.backend_name))
         what = self._what("publish_persistent", topic)
@@ -55,8 +55,8 @@ class JetStreamPubSub(LivingJetStream, NatsPubSub, PubSubPersistent):
 
     @asynccontextmanager
     async def subscribe_durable(self, topic: str, name: str, start: Start = "new") -> AsyncIterator[Deliveries]:
-        at = hash_name(self._name("subscribe_durable", topic))
-        who = hash_name(self._name("subscribe_durable: subscription", name))
+        at = hashed(self._name("subscribe_durable", topic))
+        who = hashed(self._name("subscribe_durable: subscription", name))
         check_start(start, self.backend_name)
         await self._make(self._what("subscribe_durable", topic), at, who, start)
         member = _Member(self._holding(topic, name, at, who), self.backend_name, topic)
@@ -69,7 +69,7 @@ class JetStreamPubSub(LivingJetStream, NatsPubSub, PubSubPersistent):
             await member.holding.leave()
 
     async def last_message_id(self, topic: str) -> str | None:
-        at = hash_name(self._name("last_message_id", topic))
+        at = hashed(self._name("last_message_id", topic))
         found = await self.server.info(self._what("last_message_id", topic), self._config(at)["name"])
         last = found["state"]["last_seq"] if found is not None else 0
         return str(last) if last else None

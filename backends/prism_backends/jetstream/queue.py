@@ -3,25 +3,24 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, ClassVar
-
-from nats.aio.msg import Msg
+from typing import ClassVar
 
 import prism_testkit as prism
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun
 from prism_backends.jetstream.api import JetStream
 from prism_backends.jetstream.cells import GONE
 from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.queueentries import Entry
 from prism_backends.jetstream.queuelooks import Looks
 from prism_backends.jetstream.queuetable import Policy, Table
-from prism_backends.nats.client import FAILURES, NatsClient, translated
-from prism_backends.nats.connection import TIMEOUT_S, Subscription
+from prism_backends.jetstream.queuetaking import Taking
+from prism_backends.nats.client import NatsClient
+from prism_backends.nats.tokens import hashed
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
-from prism_backends.takers import Takers
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.queue import (
@@ -33,13 +32,11 @@ from prism_testkit.interfaces.queue import (
     QueuePriority,
     QueueVisibility,
 )
-from prism_testkit.naming import hash_name
 
 __all__ = ["JetStreamQueue"]
 
 _LONGEST_S = 1e9
-_LONGEST_PAUSE_S = 1.0
-"""How long a take that waits trusts that it is told."""
+_REMEMBERED = 10_000
 _MOVED_AT_ONCE = 20
 """Messages of up to a megabyte each, all or none."""
 
@@ -66,9 +63,10 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
         self.server = JetStream(client, self.backend_name)
         self._table = Table(self.server, namespace)
         self._looks = Looks(self._table)
-        self._client = client
-        self._takers = Takers.of(client.shared, namespace)
+        self._taking = Taking(self._table, self._looks, client, namespace)
         self._tidying: set[asyncio.Task[None]] = set()
+        self._until_ns: dict[str, int] = {}
+        """Of leases received here: when they end by the clock of this process, or later."""
 
     async def _end(self) -> None:
         """Finish what is under way."""
@@ -108,12 +106,13 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
 
     async def peek(self, queue: str) -> QueueMessage | None:
         name = self._name("peek", queue)
-        async with self._takers.turn(name):
+        async with self._taking.turn(name):
             found, _ = await self._looks.first(self._what("peek", queue), name)
         return None if found is None else found.message
 
     async def dequeue(self, queue: str, timeout_s: float = 0) -> QueueMessage | None:
-        what = self._what("dequeue", queue)
+        name, what = self._name("dequeue", queue), self._what("dequeue", queue)
+        timeout_s = prism.check_timeout(timeout_s, "dequeue", self.backend_name)
 
         async def put_back(taken: Entry, sequence: int) -> None:
             back = replace(taken, order=taken.turn)
@@ -122,7 +121,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
             if subject != taken.subject:
                 await self._table.forget(what, taken.subject, sequence)
 
-        taken = await self._take("dequeue", queue, timeout_s, lambda entry: GONE, put_back)
+        taken = await self._taking.take(what, name, timeout_s, lambda entry: GONE, put_back)
         if taken is None:
             return None
         entry, sequence = taken
@@ -130,99 +129,37 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
         return entry.message
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
+        name, what = self._name("receive", queue), self._what("receive", queue)
         check_lease_seconds(visibility_s, "receive", self.backend_name, _LONGEST_S)
-        what, lease_ns, lease = self._what("receive", queue), _nanoseconds(visibility_s), secrets.token_hex(8)
+        timeout_s = prism.check_timeout(timeout_s, "receive", self.backend_name)
+        lease_ns, lease = _nanoseconds(visibility_s), secrets.token_hex(8)
+        began_ns = 0
 
         def leased(entry: Entry) -> bytes:
+            nonlocal began_ns
+            began_ns = time.monotonic_ns()
             return replace(entry, attempt=entry.attempt + 1, lease=lease, lease_ns=lease_ns).sealed()
 
         async def put_back(taken: Entry, sequence: int) -> None:
             await self._table.change(what, taken.subject, sequence, replace(taken, attempt=taken.attempt + 1, lease="").sealed())
 
-        taken = await self._take("receive", queue, timeout_s, leased, put_back)
+        taken = await self._taking.take(what, name, timeout_s, leased, put_back)
         if taken is None:
             return None
-        entry, _ = taken
-        return Lease(queue, entry.message, entry.attempt + 1, f"{entry.subject} {lease}")
-
-    async def _take(
-        self,
-        operation: str,
-        queue: str,
-        timeout_s: float,
-        changed: Callable[[Entry], bytes],
-        put_back: Callable[[Entry, int], Coroutine[Any, Any, None]],
-    ) -> tuple[Entry, int] | None:
-        """Return the first entry as it was, and the sequence of the state into which it was ``changed``."""
-        name, what = self._name(operation, queue), self._what(operation, queue)
-        timeout_s = prism.check_timeout(timeout_s, operation, self.backend_name)
-        ear: list[Subscription] = []
-
-        async def attempt() -> tuple[tuple[Entry, int] | None, float]:
-            async with self._takers.turn(name):
-                found, due_ns = await self._claimed(what, name, changed, put_back)
-            if found is not None:
-                return found, math.inf
-            if timeout_s and not ear:
-                ear.append(await self._listen(what, name))
-                return None, self._client.clock.now_s()  # look again, for what happened before it listened
-            ahead_s = math.inf if due_ns is None else (due_ns - self._table.clock.earliest_ns()) / 1e9
-            return None, self._client.clock.now_s() + ahead_s
-
-        try:
-            return await self._takers.first(name, attempt, timeout_s, self._client.clock, _LONGEST_PAUSE_S)
-        finally:
-            for subscription in ear:
-                await subscription.end()
-
-    async def _claimed(
-        self,
-        what: str,
-        name: str,
-        changed: Callable[[Entry], bytes],
-        put_back: Callable[[Entry, int], Coroutine[Any, Any, None]],
-    ) -> tuple[tuple[Entry, int] | None, int | None]:
-        """Take for good, or have taken nothing: what is taken for a caller that is cancelled is put back before that goes on."""
-        claiming = begun(self._claim(what, name, changed))
-        try:
-            await asyncio.wait([claiming])
-        except asyncio.CancelledError:
-            await ended(claiming)
-            if claiming.exception() is None and (taken := claiming.result()[0]) is not None:
-                putting = begun(put_back(*taken))
-                await ended(putting)
-                putting.result()
-            raise
-        return claiming.result()
-
-    async def _claim(self, what: str, name: str, changed: Callable[[Entry], bytes]) -> tuple[tuple[Entry, int] | None, int | None]:
-        refused = 0
-        while True:
-            found, due_ns = await self._looks.first(what, name)
-            if found is None:
-                return None, due_ns
-            if found.sequence == refused:  # it was replaced, and is still there since a kill came in between
-                await self._table.forget(what, found.subject, refused)
-            sequence = await self._table.change(what, found.subject, found.sequence, changed(found))
-            self._looks.forget(name, found)
-            if sequence is not None:
-                return (found, sequence), None
-            refused = found.sequence
-
-    async def _listen(self, what: str, name: str) -> Subscription:
-        def heard(message: Msg) -> None:
-            if (message.headers or {}).get("Nats-Msg-Size") != str(len(GONE)):
-                self._takers.ring(name)
-
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await (await self._client.connection()).subscribe(self._table.wake(name), heard)
-        except FAILURES as error:
-            raise translated(error, what) from error
+        entry, sequence = taken
+        token = f"{entry.subject} {lease} {sequence}"
+        self._remember(token, began_ns + lease_ns)
+        return Lease(queue, entry.message, entry.attempt + 1, token)
 
     async def ack(self, lease: Lease) -> None:
-        subject, sequence = await self._held("ack", lease, lambda entry: GONE)
-        self._tidy(self._what("ack", lease.queue), subject, sequence)
+        name, what = self._name("ack", lease.queue), self._what("ack", lease.queue)
+        subject, sequence = lease.token.partition(" ")[0], None
+        if self._until_ns.pop(lease.token, 0) > time.monotonic_ns() and self._table.is_in(subject, name):
+            # Received here, and the lease lasts: if it was not changed since, this is all there is to ask.
+            sequence = await self._table.change(what, subject, int(lease.token.rpartition(" ")[2]), GONE)
+        if sequence is None:
+            subject, sequence = await self._held("ack", lease, lambda entry: GONE)
+        self._tidy(what, subject, sequence)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
         check_lease_seconds(seconds, "extend", self.backend_name, _LONGEST_S)
@@ -234,7 +171,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
     async def _held(self, operation: str, lease: Lease, changed: Callable[[Entry], bytes]) -> tuple[str, int]:
         """Change what a valid lease holds; return the subject, and the sequence of the new state."""
         name, what = self._name(operation, lease.queue), self._what(operation, lease.queue)
-        subject, _, held_by = lease.token.partition(" ")
+        subject, held_by, *_ = [*lease.token.split(" "), ""]
         await self._table.read_clock(what)
         while self._table.is_in(subject, name):
             entry = await self._table.last(what, subject)
@@ -255,13 +192,13 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
 
     async def dead_letters(self, queue: str) -> list[QueueMessage]:
         name = self._name("dead_letters", queue)
-        async with self._takers.turn(name):
+        async with self._taking.turn(name):
             _, dead = await self._looks.dead(self._what("dead_letters", queue), name)
         return [entry.message for entry in dead]
 
     async def redrive(self, queue: str) -> int:
         name, what = self._name("redrive", queue), self._what("redrive", queue)
-        async with self._takers.turn(name):
+        async with self._taking.turn(name):
             _, dead = await self._looks.dead(what, name)
             now_ns = self._table.clock.earliest_ns()
             free = [entry for entry in dead if entry.until_ns <= now_ns]
@@ -280,6 +217,14 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
             return 0  # somebody took it
         return sum([await self._table.move(what, [move]) for move in moves])
 
+    def _remember(self, token: str, until_ns: int) -> None:
+        """Keep until when a lease lasts at least, by the clock of this process."""
+        if len(self._until_ns) >= _REMEMBERED:
+            now_ns = time.monotonic_ns()
+            self._until_ns = {token: until_ns for token, until_ns in self._until_ns.items() if until_ns > now_ns}
+        if len(self._until_ns) < _REMEMBERED:
+            self._until_ns[token] = until_ns
+
     def _tidy(self, what: str, subject: str, sequence: int) -> None:
         """Remove what is left of an entry that was taken, while the caller goes on."""
 
@@ -292,7 +237,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
         tidying.add_done_callback(self._tidying.discard)
 
     def _name(self, operation: str, queue: str) -> str:
-        return hash_name(prism.check_name(queue, operation, self.backend_name))
+        return hashed(prism.check_name(queue, operation, self.backend_name))
 
     def _what(self, operation: str, queue: str) -> str:
         return f"{self.backend_name}: {operation} {queue[:40]!a}"

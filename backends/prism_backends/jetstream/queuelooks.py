@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 from prism_backends.jetstream.cells import GONE
+from prism_backends.jetstream.gathering import together
 from prism_backends.jetstream.queueentries import Entry, entry_of
 from prism_backends.jetstream.queuetable import Policy, Settings, Table, priority_of
 
@@ -51,7 +52,11 @@ class Looks:
 
     async def _first(self, what: str, queue: str) -> tuple[Settings, Entry | None, int | None]:
         await self._table.read_clock(what)
-        settings = await self._table.settings(what, queue)
+        now_ns = self._table.clock.earliest_ns()
+        # Most queues have one priority, and nothing else to look for: then this is it, and it was one round trip.
+        settings, guess = await together(self._table.settings(what, queue), self._first_of(what, queue, 0, now_ns))
+        if settings.is_plain and guess is not None:
+            return settings, guess, None
         if settings.policy is not None:
             await self.bury(what, queue, settings, settings.policy)
         now_ns = self._table.clock.earliest_ns()

@@ -37,6 +37,11 @@ class Settings:
     priorities: Sequence[int]
     put_back: Sequence[Entry]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a take has to know nothing of the queue but its entries."""
+        return self.policy is None and len(self.priorities) == 1 and not self.put_back
+
 
 class Table(Cells):
     """Subjects: ``NS.q.QUEUE.e.PRIORITY.ID`` an entry, ``.x.b.PRIORITY.ID`` one that was put back, ``.x.p.PRIORITY`` a priority

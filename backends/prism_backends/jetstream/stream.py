@@ -12,6 +12,7 @@ from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.presence import Presence, count_present
 from prism_backends.nats.client import NatsClient
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
+from prism_backends.nats.tokens import hashed
 from prism_backends.stream_arguments import check_deliveries, check_key, check_most, check_offset, check_records, check_start
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, CorruptPayload, GroupNotFound, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes
@@ -24,7 +25,6 @@ from prism_testkit.interfaces.stream import (
     StreamBasic,
     StreamConsumerGroups,
 )
-from prism_testkit.naming import hash_name
 
 __all__ = ["JetStreamStream"]
 
@@ -162,10 +162,10 @@ class JetStreamStream(LivingJetStream, StreamBasic, StreamConsumerGroups):
         return found["state"]["first_seq"], found["state"]["last_seq"]
 
     def _name(self, operation: str, stream: str) -> str:
-        return f"{self._namespace}_stream_{hash_name(prism.check_name(stream, operation, self.backend_name))}"
+        return f"{self._namespace}_stream_{hashed(prism.check_name(stream, operation, self.backend_name))}"
 
     def _group(self, operation: str, group: str) -> str:
-        return hash_name(prism.check_name(group, operation, self.backend_name))
+        return hashed(prism.check_name(group, operation, self.backend_name))
 
     def _subject(self, name: str) -> str:
         return f"{self._namespace}.stream.{_token(name)}"

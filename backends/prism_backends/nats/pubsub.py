@@ -11,9 +11,9 @@ from prism_backends.nats.connection import Connection
 from prism_backends.nats.envelope import sealed, texts_of
 from prism_backends.nats.listening import Listener
 from prism_backends.nats.living import LivingNats
+from prism_backends.nats.tokens import encoded
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import PubSubBasic, Subscription
-from prism_testkit.naming import encode_name
 
 __all__ = ["NatsPubSub"]
 
@@ -39,7 +39,7 @@ class NatsPubSub(LivingNats, PubSubBasic):
         data = prism.check_payload(payload, "publish", self.backend_name, topic)
         texts = texts_of(prism.check_headers(headers, "publish", self.backend_name))
         identity = secrets.token_hex(12)
-        subject = self._subjects + encode_name(name)
+        subject = self._subjects + encoded(name)
         envelope = sealed([identity, *texts], data)
 
         async def do(connection: Connection) -> None:
@@ -54,7 +54,7 @@ class NatsPubSub(LivingNats, PubSubBasic):
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:
-        subject = self._subjects + encode_name(self._name("subscribe", topic))
+        subject = self._subjects + encoded(self._name("subscribe", topic))
         listener = Listener(self.client, self.backend_name, subject, topic)
         self._entered[listener] = None
         try:
