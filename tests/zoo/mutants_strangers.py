@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from prism_testkit.interfaces import Conflict, KeyValueTransaction, NotFound
+from prism_testkit.interfaces import Bytes, Conflict, KeyValueTransaction, NotFound
 
 from .declare import Mutant, declaring
 from .reference import Basic, KeyValue, Transaction, step
@@ -270,3 +270,59 @@ class ConflictsKeepTheirTransaction(KeyValue):
         except Conflict:
             self.conflicts += 1
             raise
+
+
+@mutant("basic.3", "truncation", trap="a key that holds a separator of lines, such as U+2028 or U+0085")
+class NamesEndWithTheirLine(KeyValue):
+    def name(self, key: str, operation: str) -> str:
+        checked = super().name(key, operation)
+        return next((line for line in checked.splitlines() if line), checked)
+
+
+@mutant("ttl.7", "shortcut", trap="expire with the seconds that the key was given before, some of which have passed")
+class ExpireOfTheSameTimeIsSkipped(KeyValue):
+    async def expire(self, key: str, ttl_s: float) -> bool:
+        entry = self.find(self.name(key, "expire"))
+        if entry is not None and entry.deadline is not None and entry.given == self.seconds(ttl_s, "expire"):
+            return True
+        return await super().expire(key, ttl_s)
+
+
+@mutant("ttl.3", "shortcut", trap="set_with_ttl of the value and the seconds that the key has")
+class SameWriteKeepsItsDeadline(KeyValue):
+    async def set_with_ttl(self, key: str, value: Bytes, ttl_s: float) -> None:
+        entry = self.find(self.name(key, "set_with_ttl"))
+        data = self.data(value, "set_with_ttl", key)
+        if entry is None or (entry.value, entry.given) != (data, self.seconds(ttl_s, "set_with_ttl")):
+            await super().set_with_ttl(key, value, ttl_s)
+
+
+@mutant("cas.4", "confusion with nothing", trap="compare_and_delete of a missing key, expecting an empty value")
+class MissingEqualsEmpty(KeyValue):
+    async def compare_and_delete(self, key: str, expected: Bytes) -> bool:
+        removed = await super().compare_and_delete(key, expected)
+        return removed or (self.find(self.name(key, "compare_and_delete")) is None and not bytes(expected))
+
+
+@mutant("cas.6", "race", trap="swaps at once from one value of more than 1024 bytes", also="basic.10")
+class LargeValuesAreComparedAhead(KeyValue):
+    async def compare_and_swap(self, key: str, expected: Bytes | None, new: Bytes) -> bool:
+        name, data = self.name(key, "compare_and_swap"), self.data(new, "compare_and_swap", key)
+        wanted = None if expected is None else self.data(expected, "compare_and_swap", key)
+        if wanted is None or len(wanted) <= 1024:
+            return self.swap(name, wanted, self.entry(data))
+        if not self.holds(name, wanted):
+            return False
+        await step()
+        self.apply({name: self.entry(data)})
+        return True
+
+
+class _OneKey(Transaction):
+    def stale(self) -> bool:
+        return super().stale() and (len(self.writes) != 1 or self.reads.keys() != self.writes.keys())
+
+
+@mutant("transactional.5", "shortcut", trap="a transaction that reads one key, changed since, and writes that one alone")
+class OneKeyNeedsNoValidation(KeyValue):
+    transaction_type = _OneKey

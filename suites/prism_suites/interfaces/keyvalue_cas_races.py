@@ -19,6 +19,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueCas
 from prism_testkit.plan import Plan
+from prism_testkit.strategies import patterned
 from prism_testkit.traits import Limits
 
 _STAGGERS: dict[str, Sequence[int]] = {
@@ -42,11 +43,20 @@ async def _after(turns: int, call: Any) -> Any:
 
 def _crowds(limits: Limits) -> Iterator[dict[str, Any]]:
     for number, (racers, clients, stagger) in enumerate(product((2, 3, 16), (1, 2), _STAGGERS)):
-        yield {"racers": racers, "clients": clients, "stagger": stagger, "overlap": number % 2 == 1}
+        size = min(_SIZES[number % len(_SIZES)], limits.max_payload)
+        yield {"racers": racers, "clients": clients, "stagger": stagger, "overlap": number % 2 == 1, "size": size}
+
+
+_SIZES = (9, 2000, 70_000)
+"""Of the values that are swapped: large ones may go another way."""
+
+
+def _racer(number: int, size: int) -> bytes:
+    return (b"racer %d" % number).ljust(size, b".")
 
 
 async def _race(
-    case: Case, kv: KeyValueCas, expected: bytes | None, racers: int, clients: int, stagger: str, overlap: bool
+    case: Case, kv: KeyValueCas, expected: bytes | None, racers: int, clients: int, stagger: str, overlap: bool, size: int
 ) -> list[int]:
     """Let racers swap, each to a value of its own; return the numbers of those that were told True."""
     crowd = await _clients(case, kv, clients)
@@ -54,7 +64,7 @@ async def _race(
     if overlap:
         case.overlap()
     calls = [
-        _after(waits[number % len(waits)], crowd[number % clients].compare_and_swap("k", expected, b"racer %d" % number))
+        _after(waits[number % len(waits)], crowd[number % clients].compare_and_swap("k", expected, _racer(number, size)))
         for number in range(racers)
     ]
     told = await asyncio.gather(*calls)
@@ -67,40 +77,42 @@ async def _race(
 @check("keyvalue_cas.6", "keyvalue_cas.2")
 @gauntlet(_crowds)
 async def of_many_creators_one_succeeds(
-    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool
+    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool, size: int
 ) -> None:
     """Of n concurrent swaps from None exactly one is told True, and its value is there (KV-14)."""
-    winners = await _race(case, kv, None, racers, clients, stagger, overlap)
+    winners = await _race(case, kv, None, racers, clients, stagger, overlap, size)
     same("keyvalue_cas.6", len(winners), 1, "of concurrent swaps from None, on a missing key, exactly one succeeds")
-    value("keyvalue_cas.6", await kv.get("k"), b"racer %d" % winners[0], "the value is not that of the swap that succeeded")
+    value("keyvalue_cas.6", await kv.get("k"), _racer(winners[0], size), "the value is not that of the swap that succeeded")
 
 
 @check("keyvalue_cas.6", "keyvalue_cas.1")
 @gauntlet(_crowds)
 async def of_many_swaps_from_one_value_one_succeeds(
-    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool
+    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool, size: int
 ) -> None:
     """Of n concurrent swaps from one value exactly one is told True, and its value is there (KV-23)."""
-    await kv.set("k", b"start")
-    winners = await _race(case, kv, b"start", racers, clients, stagger, overlap)
+    start = patterned(size)
+    await kv.set("k", start)
+    winners = await _race(case, kv, start, racers, clients, stagger, overlap, size)
     same("keyvalue_cas.6", len(winners), 1, "of concurrent swaps from one value exactly one succeeds")
-    value("keyvalue_cas.6", await kv.get("k"), b"racer %d" % winners[0], "the value is not that of the swap that succeeded")
+    value("keyvalue_cas.6", await kv.get("k"), _racer(winners[0], size), "the value is not that of the swap that succeeded")
 
 
 @check("keyvalue_cas.6", "keyvalue_cas.4")
 @gauntlet(lambda limits: [crowd | {"swaps": swaps} for crowd in _crowds(limits) for swaps in (False, True) if crowd["racers"] < 16])
 async def of_many_deletes_of_one_value_one_succeeds(
-    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool, swaps: bool
+    kv: KeyValueCas, case: Case, racers: int, clients: int, stagger: str, overlap: bool, swaps: bool, size: int
 ) -> None:
     """Of n concurrent compare_and_delete, and swaps among them, exactly one is told True; what it did is there."""
-    await kv.set("k", b"start")
+    start = patterned(size)
+    await kv.set("k", start)
     crowd = await _clients(case, kv, clients)
     waits = _STAGGERS[stagger]
     if overlap:
         case.overlap()
-    calls: list[Any] = [crowd[number % clients].compare_and_delete("k", b"start") for number in range(racers)]
+    calls: list[Any] = [crowd[number % clients].compare_and_delete("k", start) for number in range(racers)]
     if swaps:
-        calls.append(crowd[-1].compare_and_swap("k", b"start", b"swapped"))
+        calls.append(crowd[-1].compare_and_swap("k", start, b"swapped"))
     told = await asyncio.gather(*(_after(waits[number % len(waits)], call) for number, call in enumerate(calls)))
     same("keyvalue_cas.6", sum(map(bool, told)), 1, "of concurrent deletes and swaps from one value exactly one succeeds")
     expected = b"swapped" if swaps and told[-1] else None

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import struct
+import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 
@@ -202,3 +203,67 @@ class BucketTombstoneBeatsTheSameInstant(Objects):
         if self.store.notes.get((self.namespace, name)) == self.now_ms():
             return True
         return await super().create_bucket(bucket)
+
+
+@mutant("3", "truncation", trap="a key that holds a separator of lines, such as U+2028 or U+0085")
+class KeysEndWithTheirLine(Objects):
+    def key_name(self, key: str, operation: str) -> str:
+        checked = super().key_name(key, operation)
+        return next((line for line in checked.splitlines() if line), checked)
+
+
+@mutant("5", "normalisation", trap="user metadata whose values are not in normal form C")
+class MetadataAreNfc(Objects):
+    def labels(self, labels: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        return {name: unicodedata.normalize("NFC", text) for name, text in super().labels(labels, operation).items()}
+
+
+@mutant("5", "tie", trap="two contents of one size that are put under one key within a millisecond")
+class EtagIsInstantAndSize(Objects):
+    def version(self, slot: Slot, blob: Blob, facts: Facts) -> Version:
+        return replace(super().version(slot, blob, facts), etag=f"{self.now_ms()}-{blob.size}")
+
+
+@mutant("6", "side effect", trap="a listing while a stream over an object that is there is under way", also="8")
+class OpenUploadsAreNotListed(Objects):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.open: set[Slot] = set()
+
+    async def receive(self, slot: Slot, chunks: AsyncIterable[Bytes], size: int | None, facts: Facts) -> Version:
+        self.open.add(slot)
+        try:
+            return await super().receive(slot, chunks, size, facts)
+        finally:
+            self.open.discard(slot)
+
+    def listed(self, slot: Slot) -> Version | None:
+        return None if slot in self.open else super().listed(slot)
+
+
+@mutant("9", "shortcut", trap="set_ttl of the seconds that the object was given before, some of which have passed")
+class SetTtlOfTheSameTimeIsSkipped(Objects):
+    def limit_life(self, slot: Slot, version: Version, seconds: float) -> None:
+        key = self.namespace, slot
+        if version.deadline_ms is None or self.store.notes.get(key) != seconds:
+            self.store.notes[key] = seconds
+            super().limit_life(slot, version, seconds)
+
+
+@mutant("9", "stale cache", trap="a listing, a deadline, and the listing again without a write between", also="8")
+class ListingIsCachedUntilAWrite(Objects):
+    """Expiring is no write."""
+
+    def apply(self, changes: Changes) -> None:
+        super().apply(changes)
+        self.store.notes.clear()
+
+    async def list_objects(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        name, wanted = self.bucket_name(bucket, "list_objects"), self.prefix(prefix)
+        self.rows(name)
+        key = self.namespace, name, wanted
+        if key not in self.store.notes:
+            rows = self.rows(name)
+            self.store.notes[key] = [self.info(each, rows[each]) for each in self.matching(name, wanted)]
+        for info in self.store.notes[key]:
+            yield info

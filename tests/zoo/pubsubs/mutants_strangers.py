@@ -278,3 +278,50 @@ class TrustsTokensOfOtherProcesses(FilePubSub):
 
     def token(self) -> str:
         return f"{os.getpid()}.{super().token()}"
+
+
+@mutant(
+    "persistent.5",
+    "aliasing",
+    trap="an ack in one topic, and a subscription of the same name of another",
+    also="persistent.6 persistent.11 persistent.13",
+)
+class AcksAreOfNameAndId(PubSub):
+    """Ids count in each topic, and the table of acks has no column for the topic."""
+
+    class OfNames(Member):
+        def confirm(self, identifiers: list[str]) -> None:
+            super().confirm(identifiers)
+            for identifier in identifiers:
+                self.driver.store.notes[self.driver.namespace, self.name, identifier] = self.topic
+
+        def available(self, row: Row) -> bool:
+            acked = (self.driver.namespace, self.name, row.message.id) in self.driver.store.notes
+            return super().available(row) and not acked
+
+    member_type = OfNames
+
+    def new_persistent_id(self, topic: str, place: int) -> str:
+        return f"p{len(self.space().topics.get(topic, {})) + 1}"
+
+
+@mutant("persistent.9", "prefetch", trap="a receive of one by one member, and a receive by another", also="persistent.7")
+class PrefetchesOneMore(Member):
+    """It takes one more than it gives, for the next receive; others do not get it until this member is left."""
+
+    def available(self, row: Row) -> bool:
+        ahead = self.driver.store.notes.get(("ahead", self.hold_slot(row.message.id)))
+        return super().available(row) and (ahead is None or ahead is self or ahead.left)
+
+    def deliver(self, rows: list[Row]) -> list[Delivery]:
+        given = super().deliver(rows)
+        for row in self.next_ones(1):
+            self.driver.store.notes["ahead", self.hold_slot(row.message.id)] = self
+        return given
+
+
+@mutant("basic.5", "truncation", trap="a topic that holds a separator of lines, such as U+2028", also="basic.2 persistent.11")
+class TopicsEndWithTheirLine(PubSub):
+    def topic(self, topic: str, operation: str) -> str:
+        checked = super().topic(topic, operation)
+        return next((line for line in checked.splitlines() if line), checked)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from prism_testkit.interfaces import Bytes, Lease
+from prism_testkit.interfaces import Bytes, Lease, QueueMessage
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -199,3 +199,82 @@ class ScheduledCountIsOfTheClient(Queue):
 
     def scheduled(self, queue: str) -> int:
         return sum(self.delayed(row) and row.id in self.mine for row in self.rows(queue))
+
+
+@mutant("visibility.6", "shortcut", trap="extend by the seconds that the lease was given, some of which have passed")
+class ExtendOfTheSameTimeIsSkipped(Queue):
+    def lease(self, row: Row, seconds: float) -> Lease:
+        lease = super().lease(row, seconds)
+        self.store.notes["given", lease.token] = seconds
+        return lease
+
+    async def extend(self, lease: Lease, seconds: float) -> None:
+        if self.store.notes.get(("given", lease.token)) != self.visibility(seconds, "extend"):
+            await super().extend(lease, seconds)
+        else:
+            self.held(lease, "extend")
+
+
+@mutant(
+    "visibility.2",
+    "stale timer",
+    trap="a message released and leased anew for longer than the first lease lasts",
+    also="visibility.5",
+)
+class OldTimersEndNewLeases(Queue):
+    """A release leaves the timer of the lease, which asks for the message and not for the lease."""
+
+    def lease(self, row: Row, seconds: float) -> Lease:
+        lease = super().lease(row, seconds)
+        timers = self.store.notes.setdefault(("timers", self.namespace, row.queue, row.id), [])
+        self.store.notes["began", lease.token] = self.now(), list(timers)
+        timers.append(self.deadline(seconds))
+        return lease
+
+    def lapsed(self, row: Row) -> bool:
+        began, timers = self.store.notes.get(("began", row.token), (0.0, []))
+        return super().lapsed(row) or (bool(row.token) and any(began < timer and self.over(timer) for timer in timers))
+
+    def instants(self, queue: str) -> list[float]:
+        return [*super().instants(queue), self.now() + 1.0]
+
+
+@mutant("basic.11", "cancellation", trap="a take that waits and is cancelled, then another that waits", also="basic.4")
+class CancelledTicketsStay(Queue):
+    """Who waits is served by ticket; a ticket is given back by who was served, or whose time is over."""
+
+    async def take(self, queue: str, timeout_s: float, how: Callable[[Row], T]) -> T | None:
+        if timeout_s <= 0:
+            return await super().take(queue, timeout_s, how)
+        tickets = self.store.notes.setdefault(("tickets", self.namespace, queue), [])
+        mine = object()
+        tickets.append(mine)
+        end = self.after(timeout_s)
+        while True:
+            self.settle(queue)
+            row = self.first(queue) if tickets[0] is mine else None
+            if row is not None or self.over(end):
+                tickets.remove(mine)
+                self.wake(list(self.waiting()))
+                return None if row is None else how(row)
+            await self.pause(queue, end)
+
+
+@mutant("dead_letter.4", "aliasing", trap="a list of the dead that its caller empties")
+class DeadLettersGiveTheirOwnList(Queue):
+    async def dead_letters(self, queue: str) -> list[QueueMessage]:
+        fresh = await super().dead_letters(queue)
+        key = "dead", self.namespace, queue, tuple(message.id for message in fresh)
+        kept: list[QueueMessage] = self.store.notes.setdefault(key, fresh)
+        return kept
+
+
+@mutant(
+    "dead_letter.6", "side effect", trap="the same configuration again, after something died", also="dead_letter.4 dead_letter.5"
+)
+class ConfiguringAgainForgetsTheDead(Queue):
+    async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
+        before = self.config(queue)
+        await super().configure_dead_letter(queue, target, max_attempts)
+        if before == self.config(queue):
+            self.put(*(replace(row, origin="", death=0) for row in self.dead(queue)))

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from prism_testkit.interfaces import GroupInfo, GroupStart, RecordDelivery
+from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupStart, RecordDelivery
 from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import FileStreams, Member, Reading, Streams, step
-from .stores import Held, Store
+from .stores import Change, Group, Held, Store
 
 __all__ = ["MUTANTS"]
 
@@ -242,3 +242,62 @@ class TrustsTokensOfOtherProcesses(FileStreams):
     """A token that this process did not give is taken at its word."""
 
     member_type = _Trusting
+
+
+@mutant("basic.5", "pages", trap="a limit above a hundred, with more records behind it", also="basic.1")
+class LimitIsOfEachPage(Streams):
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        end, at = self.stream(stream).end, start
+        while at < end and limit != 0:
+            page = 0
+            async for record in super().walk(stream, at, 100 if limit is None else min(limit, 100)):
+                at, page = record.offset + 1, page + 1
+                yield record
+            if page < 100:
+                return
+
+
+@mutant("consumer_groups.1", "second client", trap="members of two clients", also="consumer_groups.4")
+class PositionIsOfTheClient(Streams):
+    """Each client reads the position once, and counts on by itself."""
+
+    def group(self, stream: str, group: str) -> Group:
+        found = super().group(stream, group)
+        mine: dict[tuple[str, str], int] = self.__dict__.setdefault("positions", {})
+        found.position = mine.setdefault((stream, group), found.position)
+        return found
+
+    def apply(self, *changes: Change) -> None:
+        super().apply(*changes)
+        for change in changes:
+            if change.position is not None:
+                self.__dict__.setdefault("positions", {})[change.stream, change.group] = change.position
+
+
+@mutant("consumer_groups.9", "aliasing", trap="groups of one name of two streams", also="consumer_groups.2 consumer_groups.13")
+class GroupNamesAreTakenOnce(Streams):
+    def refuse_again(self, stream: str, group: str) -> None:
+        super().refuse_again(stream, group)
+        if any(group in other.groups for other in self.space().streams.values()):
+            raise AlreadyExists(f"zoo: create_group {group[:40]!a}: there is one")
+
+
+@mutant(
+    "consumer_groups.10", "prefetch", trap="a receive of one by one member, and a receive by another", also="consumer_groups.15"
+)
+class PrefetchesOneMore(Member):
+    """It takes one more than it gives, for the next receive; others do not get it until this member is left."""
+
+    def take(self, most: int) -> list[RecordDelivery]:
+        ahead: list[int] = self.__dict__.setdefault("ahead", [])
+        ready, ahead[:] = ahead[:most], ahead[most:]
+        again = self.again()[: most - len(ready)]
+        fresh = self.fresh(most - len(ready) - len(again) + 1)
+        given = fresh[: most - len(ready) - len(again)]
+        ahead += fresh[len(given) :]
+        return self.deliver([*ready, *again, *given])
+
+    def leave(self) -> None:
+        for offset in self.__dict__.get("ahead", []):
+            self.put(offset, Held(0))
+        super().leave()
