@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from embedded_stores import HERE, STORES, THERE, World, expect, play, raw_sqlite
 
-from prism_backends.memory.pubsub import MemoryPubSubOrdering
-from prism_backends.sqlite.pubsub import SqlitePubSubOrdering
+from prism_backends.memory import MemoryPubSub
+from prism_backends.sqlite import SqlitePubSub
 from prism_testkit.interfaces.errors import Closed, InvalidName, PayloadTooLarge
 from prism_testkit.interfaces.pubsub import Deliveries, Delivery, Subscription
 
-PubSub = MemoryPubSubOrdering | SqlitePubSubOrdering
+PubSub = MemoryPubSub | SqlitePubSub
 LONG_S = 30.0
 """Longer than anything here takes: what is waited for comes before."""
 
@@ -40,7 +40,7 @@ in_virtual_time = over("memory", "sqlite-virtual")
 async def pubsub(world: World, namespace: str = HERE) -> PubSub:
     """Return a driver over a connection of its own."""
     client = await world.stack.enter_async_context(world.backend.connect(world.place))
-    made = MemoryPubSubOrdering if world.backend.name == "memory" else SqlitePubSubOrdering
+    made = MemoryPubSub if world.backend.name == "memory" else SqlitePubSub
     return made(client, namespace)
 
 

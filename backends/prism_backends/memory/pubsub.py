@@ -23,7 +23,7 @@ from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
 from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
-__all__ = ["MemoryPubSub", "MemoryPubSubOrdering"]
+__all__ = ["MemoryPubSub"]
 
 _ME = "memory"
 
@@ -38,7 +38,7 @@ class _Space:
     durables: dict[tuple[str, str], Durable] = field(default_factory=dict)
 
 
-class MemoryPubSub(Living, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+class MemoryPubSub(Living, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering, PubSubOrdering):
     """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     Buffers have no bound, so ``gaps`` is always 0. A member's end is its leaving or `close`.
@@ -117,6 +117,11 @@ class MemoryPubSub(Living, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSu
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return self._store(self._message("publish_persistent", topic, payload, headers), None)
 
+    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self._check_open("publish_ordered")
+        prism.check_name(ordering_key, "publish_ordered: ordering key", _ME)
+        return self._store(self._message("publish_ordered", topic, payload, headers), ordering_key)
+
     def _store(self, message: Message, ordering_key: str | None) -> str:
         space = self._space()
         space.logs.setdefault(message.topic, TopicLog()).add(message, ordering_key)
@@ -146,12 +151,3 @@ class MemoryPubSub(Living, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSu
         prism.check_name(topic, "last_message_id", _ME)
         log = self._space().logs.get(topic)
         return log.messages[-1].id if log else None
-
-
-class MemoryPubSubOrdering(MemoryPubSub, PubSubOrdering):
-    """What `MemoryPubSub` is to claim as soon as there are checks of it."""
-
-    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
-        self._check_open("publish_ordered")
-        prism.check_name(ordering_key, "publish_ordered: ordering key", _ME)
-        return self._store(self._message("publish_ordered", topic, payload, headers), ordering_key)

@@ -23,7 +23,7 @@ from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
 from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
-__all__ = ["SqlitePubSub", "SqlitePubSubOrdering"]
+__all__ = ["SqlitePubSub"]
 
 E = TypeVar("E", Listener, Member)
 
@@ -39,7 +39,7 @@ _STORE = """INSERT INTO pubsub_log (namespace, topic, key, headers, payload)
 _LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = :namespace AND topic = :topic"
 
 
-class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering, PubSubOrdering):
     """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     Plain messages are rows until everybody who listened has them, so there are no gaps. Persistent ones stay for ever: a
@@ -73,6 +73,11 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent,
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         row = self._message("publish_persistent", topic, payload, headers)
         return await self._publish(f"publish_persistent {topic[:40]!a}", partial(_insert, _STORE, {**row, "key": None}))
+
+    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        row = self._message("publish_ordered", topic, payload, headers)
+        row["key"] = prism.check_name(ordering_key, "publish_ordered: ordering key", _ME)
+        return await self._publish(f"publish_ordered {topic[:40]!a}", partial(_insert, _STORE, row))
 
     async def _publish(self, what: str, work: "partial[int]") -> str:
         seq = await self._client.write(what, work)
@@ -154,15 +159,6 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent,
     async def _leave(self, entered: Listener | Member) -> None:
         self._entered.pop(entered, None)
         await entered.leave()
-
-
-class SqlitePubSubOrdering(SqlitePubSub, PubSubOrdering):
-    """What `SqlitePubSub` is to claim as soon as there are checks of it."""
-
-    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
-        row = self._message("publish_ordered", topic, payload, headers)
-        row["key"] = prism.check_name(ordering_key, "publish_ordered: ordering key", _ME)
-        return await self._publish(f"publish_ordered {topic[:40]!a}", partial(_insert, _STORE, row))
 
 
 def _insert(sql: str, row: Mapping[str, object], connection: sqlite3.Connection, now_s: float) -> int:

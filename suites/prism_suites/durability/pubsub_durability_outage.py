@@ -31,13 +31,13 @@ async def _answered(promise: str, what: str, call: Awaitable[Any]) -> bool:
     return True
 
 
-async def _says_so(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
+async def says_so(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
     for what, make in calls.items():
         if await _answered(promise, what, make()):
             broken(promise, f"{what} is answered, though the server is away", expected="BackendUnavailable", got="an answer")
 
 
-async def _comes_back(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
+async def comes_back(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
     for what, make in calls.items():
         for _ in range(_TRIES):
             if await _answered(promise, what, make()):
@@ -68,11 +68,11 @@ async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Ca
         waiting = asyncio.ensure_future(ears[2].inner.receive(60.0))
         await asyncio.sleep(_BETWEEN_S)
         await private.kill()
-        await _says_so(promise, {"publish": lambda: one.publish("t", b"x"), "publish by another": lambda: other.publish("u", b"x")})
+        await says_so(promise, {"publish": lambda: one.publish("t", b"x"), "publish by another": lambda: other.publish("u", b"x")})
         for ear in ears[:2]:
             await _answered(promise, "receive", ear.inner.receive(_BETWEEN_S))
         await private.restart()
-        await _comes_back(
+        await comes_back(
             promise,
             {
                 "publish": lambda: one.publish("u", b"x"),
@@ -146,9 +146,9 @@ async def durable_drivers_outlive_their_server(pubsub: PubSubPersistent, case: C
             "nack": lambda: member.nack(held[1], delay_s=1.0),
             "ack": lambda: member.ack(held[1]),
         }
-        await _says_so(promise, {**calls, **members})
+        await says_so(promise, {**calls, **members})
         await private.restart()
-        await _comes_back(promise, calls)
+        await comes_back(promise, calls)
         with contextlib.suppress(PrismError):  # what becomes of a member from before is not said
             await manager.__aexit__(None, None, None)
         await _works(case, one, other)
