@@ -20,6 +20,7 @@ from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.options import Options
 from prism_testkit.results import CheckResult
 from prism_testkit.selection import SelectionError, matching
+from prism_testkit.servers.images import with_images
 from prism_testkit.session import Session
 from prism_testkit.suites import suite_modules
 from prism_testkit.waiving import Waiving
@@ -87,6 +88,8 @@ class Acceptance:
         if self.witness is not None and self.config.getoption("prism_backend") is None:
             selection = type(selection)(self.witness.backends)
         found = discovery.find(selection)
+        images = (self.options.images, self.options.ini_images)
+        found.registry.backends = with_images(found.registry.backends, *images, others=discovery.backend_points)
         if not found.selected:
             raise SelectionError("--prism-backend: nothing is left to run on")
         return found
@@ -251,7 +254,7 @@ def _plain(name: str, root: Path) -> str:
 
 
 def _received(endpoints: dict[str, list[Any]]) -> dict[str, Endpoint]:
-    return {name: Endpoint(url=url, reason=reason, by_url=by_url) for name, (url, reason, by_url) in endpoints.items()}
+    return {name: Endpoint(*fields) for name, fields in endpoints.items()}
 
 
 def _room(path: Path) -> int:

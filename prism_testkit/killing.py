@@ -87,7 +87,9 @@ async def private_server(worker: Worker, candidate: Candidate) -> RunningServer:
     if endpoint is not None and endpoint.by_url:
         raise Unavailable(f"the server of {backend.name} was given by URL: it is not ours to kill")
     try:
-        return await start_private(backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run)
+        # In the way of the shared one: a check is told of one kind of server only.
+        prefer = "container" if endpoint is not None and endpoint.in_container else None
+        return await start_private(backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run, prefer=prefer)
     except ServerUnavailable as error:
         raise Unavailable(str(error)) from error
 

@@ -26,6 +26,8 @@ class Options:
     combine: Combine
     level: Level
     server: str | None
+    images: list[str]
+    ini_images: list[str]
     strict: bool
     keep_servers: bool
     seed: int
@@ -45,6 +47,8 @@ class Options:
             combine=_choice(config, "combine", COMBINE),
             level=_choice(config, "level", LEVELS),
             server=_choice(config, "server", (*SERVERS, "")) or None,
+            images=split(config.getoption("prism_image") or []),
+            ini_images=split(config.getini("prism_image") or []),
             strict=bool(_value(config, "strict")),
             keep_servers=bool(_value(config, "keep_servers")),
             seed=_seed(config),

@@ -23,6 +23,7 @@ _LISTS = {
     "backend": ("NAMES", "Backends to run on: names, embedded, all, -name to take one out; repeatable"),
     "pattern": ("GLOBS", "Pattern suites to run, by kind or kind:name; repeatable"),
     "suite": ("GLOBS", "Interface suites to run, such as keyvalue_*; repeatable"),
+    "image": ("NAME=IMAGE", "Image that a server's container is made from, such as valkey=valkey/valkey:9; repeatable"),
     "require": ("NAMES", "Backends that must be available, or all; repeatable"),
 }
 _CHOICES = {

@@ -41,6 +41,7 @@ class Endpoint:
     url: str = field(default="", repr=False)
     reason: str = ""
     by_url: bool = False
+    in_container: bool = False
 
 
 @dataclass

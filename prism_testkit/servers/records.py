@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from prism_testkit.servers.engines import container_runs
 from prism_testkit.servers.processes import Identity, identify, is_running
 
 try:
@@ -25,7 +26,9 @@ class Record:
 
     ``directory`` is what is to be removed with it. ``process`` is None until it runs. ``owners`` are the runs (the processes that
     started or adopted it); ``kept`` says that it may outlive them. ``fingerprint`` tells servers apart that were started in
-    another way. ``host``: a project folder may be seen from several machines, and each only judges its own processes.
+    another way. A container has no process and no directory of its own, but an ``engine`` to ask, and the ``address`` that clients
+    reach it at, known once it is created. ``host``: a project folder may be seen from several machines, and each only judges its
+    own processes.
     """
 
     name: str
@@ -36,6 +39,9 @@ class Record:
     owners: tuple[Identity, ...]
     kept: bool
     process: Identity | None = None
+    container: str = ""
+    engine: str = ""
+    address: str = ""
     host: str = field(default_factory=platform.node)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
@@ -49,6 +55,8 @@ class Record:
 
     @property
     def is_alive(self) -> bool:
+        if self.container:
+            return container_runs(self.engine, self.container)
         return self.process is not None and is_running(self.process)
 
     def path(self, state: Path) -> Path:
@@ -117,6 +125,9 @@ def _read(path: Path) -> Record | None:
             owners=tuple(Identity(**owner) for owner in data["owners"]),
             kept=data["kept"],
             process=Identity(**data["process"]) if data["process"] else None,
+            container=data.get("container", ""),
+            engine=data.get("engine", ""),
+            address=data.get("address", ""),
             host=data["host"],
             id=path.stem,
         )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from prism_testkit.servers.containers import ContainerServer
 from prism_testkit.servers.locate import Origin
 from prism_testkit.servers.own import OwnServer
 from prism_testkit.servers.unavailable import ServerUnavailable
@@ -14,11 +15,12 @@ _RESTART_S = 15.0
 class RunningServer:
     """A server that answers. Its URL may hold a password, so it is in no representation of this object.
 
-    ``owned``: a process of ours, which may be killed and restarted; a server given by URL may not, and `kill` and `restart`
-    raise `ServerUnavailable` for it. ``directory`` is the server's own folder, private to it; None if it is not ours.
+    ``owned``: a process or a container of ours, which may be killed and restarted; a server given by URL may not, and `kill` and
+    `restart` raise `ServerUnavailable` for it. ``directory`` is the server's own folder, private to it, and ``pid`` its process;
+    None if it is not ours, or in a container.
     """
 
-    def __init__(self, name: str, url: str, origin: Origin, version: str, own: OwnServer | None) -> None:
+    def __init__(self, name: str, url: str, origin: Origin, version: str, own: OwnServer | ContainerServer | None) -> None:
         self.name = name
         self.url = url
         self.origin = origin
@@ -78,7 +80,7 @@ class RunningServer:
         finally:
             self._own.discard()
 
-    def _need(self, what: str) -> OwnServer:
+    def _need(self, what: str) -> OwnServer | ContainerServer:
         if self._own is None:
             raise ServerUnavailable(self.name, f"it was given by URL, so it is not ours to be {what}")
         if self._stopped:

@@ -1,28 +1,21 @@
 """From a backend's `Server` to a `RunningServer`."""
 
 import asyncio
-import functools
 import os
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from prism_testkit.backend import Server
-from prism_testkit.servers.directories import new_directory_name
+from prism_testkit.servers.launching import Owned, is_like, launch, owned
 from prism_testkit.servers.locate import Located, locate
 from prism_testkit.servers.masking import describe
-from prism_testkit.servers.own import OwnServer, PortTaken, data_directory
-from prism_testkit.servers.ports import free_ports
-from prism_testkit.servers.records import Record, locked, records, this_process
+from prism_testkit.servers.records import locked, records
 from prism_testkit.servers.running import RunningServer
-from prism_testkit.servers.templates import fingerprint, template
 from prism_testkit.servers.unavailable import ServerUnavailable
 
 __all__ = ["start", "start_located", "start_private"]
 
 _ANSWER_S = 10.0
 """How long a server that is up may take to say that it is, and what it is."""
-_PORT_TRIES = 5
 
 
 async def start(
@@ -55,7 +48,7 @@ async def start_located(
     if located.origin == "url":
         return RunningServer(name, located.url, "url", await _ask(name, server, located.url, located.detail), None)
     adopted = await _adopt(name, server, located, state) if keep else None
-    own = adopted or await _launch(name, server, located, state, run_id, keep, deadline_s)
+    own = adopted or await launch(name, server, located, state=state, run_id=run_id, keep=keep, deadline_s=deadline_s)
     try:
         version = await _ask(name, server, own.url, located.detail)
     except BaseException:
@@ -74,7 +67,7 @@ async def start_private(name: str, server: Server, *, state: Path, run_id: str, 
         raise ServerUnavailable(
             name, f"it is given by {located.detail}, and this needs a server of its own", f"unset {located.detail}"
         )
-    return await start(name, server, prefer="native", state=state, run_id=run_id)
+    return await start_located(name, server, located, state=state, run_id=run_id)
 
 
 async def _ask(name: str, server: Server, url: str, where: str) -> str:
@@ -92,72 +85,19 @@ async def _ask(name: str, server: Server, url: str, where: str) -> str:
     raise ServerUnavailable(name, f"what answers at {where} cannot be used: {reason}")
 
 
-async def _launch(
-    name: str, server: Server, located: Located, state: Path, run_id: str, keep: bool, deadline_s: float
-) -> OwnServer:
-    source = await template(name, server, located.binary, state)
-    taken: PortTaken | None = None
-    for _ in range(_PORT_TRIES):
-        record = _new_record(name, server, run_id, keep)
-        record.write(state)
-        own = OwnServer(server, record, state)
-        try:
-            own.make_directory(source)
-            own.argv = _command(server, located, record)
-            own.record = replace(record, fingerprint=_fingerprint(server, located, own.argv))
-            await own.launch(deadline_s)
-        except PortTaken as error:
-            own.discard()
-            taken = error
-        except BaseException:
-            own.discard()
-            raise
-        else:
-            return own
-    raise ServerUnavailable(name, f"{_PORT_TRIES} ports were taken before it could listen: {taken}")
-
-
-def _new_record(name: str, server: Server, run_id: str, keep: bool) -> Record:
-    record = Record(
-        name=name,
-        run_id=run_id,
-        directory=Path(),
-        ports=tuple(free_ports(max(1, server.ports))),
-        fingerprint="",
-        owners=(this_process(),),
-        kept=keep,
-    )
-    return replace(record, directory=new_directory_name(name, run_id, record.id))
-
-
-def _command(server: Server, located: Located, record: Record) -> Sequence[str]:
-    assert server.command is not None, "locate() returns no binary otherwise"
-    try:
-        argv = server.command(located.binary, data_directory(record), record.ports[0])
-    except OSError as error:
-        raise ServerUnavailable(record.name, str(error)) from error
-    more = {f"{{port{number}}}": str(port) for number, port in enumerate(record.ports[1:], 2)}
-    return [functools.reduce(lambda text, mark: text.replace(mark, more[mark]), more, argument) for argument in argv]
-
-
-def _fingerprint(server: Server, located: Located, argv: Sequence[str]) -> str:
-    return fingerprint(located.binary, *argv, *(f"{name}={value}" for name, value in sorted(server.env.items())))
-
-
-async def _adopt(name: str, server: Server, located: Located, state: Path) -> OwnServer | None:
+async def _adopt(name: str, server: Server, located: Located, state: Path) -> Owned | None:
     """Return a kept server that was started just as we would, and answers; None if there is none."""
     for record in records(state):
         if not (record.name == name and record.kept and record.is_local and record.is_alive):
             continue
-        argv = _command(server, located, record)
-        if record.fingerprint != _fingerprint(server, located, argv):
+        if not is_like(server, located, record):
             continue
         with locked(state):
             if not record.path(state).exists() or not record.is_alive:
                 continue  # swept in between
             record = record.latest(state).with_owner()
             record.write(state)
-        own = OwnServer(server, record, state, argv)
+        own = owned(server, located, record, state)
         if await own.answers(_ANSWER_S):
             return own
         own.leave()

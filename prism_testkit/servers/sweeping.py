@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from prism_testkit.servers.directories import remove_directory
+from prism_testkit.servers.engines import EngineAway, remove_container
 from prism_testkit.servers.processes import Identity, is_running, kill_group, wait_for
 from prism_testkit.servers.records import Record, locked, records
 from prism_testkit.servers.segments import remove_segments
@@ -34,6 +35,8 @@ def _is_left(record: Record, kept: bool) -> bool:
 def _sweep(record: Record, state: Path, kept: bool) -> str:
     if not _is_left(record, kept):
         return ""
+    if record.container:
+        return _sweep_container(record, state)
     stopped = record.process is not None and _end(record.process)
     if record.process is not None:
         remove_segments(record.process)
@@ -42,6 +45,16 @@ def _sweep(record: Record, state: Path, kept: bool) -> str:
         return f"{what}: could not remove {record.directory}"
     record.remove(state)
     return f"{what}: {'stopped the server and removed' if stopped else 'removed'} {record.directory}"
+
+
+def _sweep_container(record: Record, state: Path) -> str:
+    what = f"{record.name} of run {record.run_id}"
+    try:
+        there = remove_container(record.engine, record.container)
+    except EngineAway as error:
+        return f"{what}: could not remove the container {record.container}: {error.reason}"
+    record.remove(state)
+    return f"{what}: removed {'the container' if there else 'the record of a container that is gone,'} {record.container}"
 
 
 def _end(process: Identity) -> bool:

@@ -116,11 +116,6 @@ def test_preferring_a_url_names_the_variable_that_is_not_set() -> None:
         locate("valkey", VALKEY, "url", {"PATH": "/usr/bin"})
 
 
-def test_containers_are_refused_in_words() -> None:
-    with pytest.raises(ServerUnavailable, match="containers come with a later release"):
-        locate("valkey", VALKEY, "container", {"PRISM_VALKEY_URL": SECRET})
-
-
 def test_what_is_not_there_is_refused_with_the_command_that_adds_it() -> None:
     with pytest.raises(ServerUnavailable, match=r"no acmed on PATH .* PRISM_ACME_URL is not set; add it with: pip install acme-x"):
         locate("acme", server(wheel="acme-x:bin/*"), None, {})

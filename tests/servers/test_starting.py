@@ -13,7 +13,7 @@ import pytest
 from server_cases import RUN, VALKEY, gone, never, run, shell, until, valkey_client, valkey_with
 
 from prism_backends.redis import redis
-from prism_testkit.servers import RunningServer, ServerUnavailable, records, start, start_private, starting
+from prism_testkit.servers import RunningServer, ServerUnavailable, launching, records, start, start_private, starting
 from prism_testkit.servers.ports import free_ports
 from prism_testkit.servers.processes import identify
 
@@ -276,7 +276,7 @@ def give_ports(monkeypatch: pytest.MonkeyPatch, first: Callable[[], list[int]]) 
         asked.append(count)
         return first() if len(asked) == 1 else free_ports(count)
 
-    monkeypatch.setattr(starting, "free_ports", ports)
+    monkeypatch.setattr(launching, "free_ports", ports)
     return asked
 
 
@@ -310,7 +310,7 @@ def test_when_every_port_is_taken_it_is_said(tmp_path: Path, monkeypatch: pytest
     async def main() -> None:
         async with started(tmp_path) as first:
             port = int(first.url.rpartition(":")[2].partition("/")[0])
-            monkeypatch.setattr(starting, "free_ports", lambda count: [port])
+            monkeypatch.setattr(launching, "free_ports", lambda count: [port])
             with pytest.raises(ServerUnavailable, match=r"(?s)5 ports were taken .* Address already in use"):
                 await start("valkey", VALKEY, state=tmp_path, run_id=RUN)
             assert len(records(tmp_path)) == 1

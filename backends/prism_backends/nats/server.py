@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ def jetstream_server() -> prism.Server:
     No ``sync_interval``: a message is written to its file before it is acknowledged, so it survives SIGKILL of the process
     without fsync; loss of power it would survive with ``sync_interval: always`` only.
     """
-    return _server(_jetstream_command, _jetstream)
+    return replace(_server(_jetstream_command, _jetstream), container_args=("--jetstream", "--store_dir", "/data"))
 
 
 def _server(command: Callable[[str, Path, int], list[str]], ask: Callable[[str], Awaitable[str]]) -> prism.Server:

@@ -10,6 +10,10 @@ from prism_testkit.interfaces import errors
 
 __all__ = ["server"]
 
+# appendfsync no, because the claim is to survive SIGKILL of the process: what was written to the log survives that without
+# fsync, while everysec answers before it writes when the last fsync is still under way (flushAppendOnlyFile), and loses it.
+_LOG = ("--appendonly", "yes", "--appendfsync", "no", "--save", "")
+
 
 def server(product: Literal["redis", "valkey"], *, binary: str, image: str, wheel: str = "") -> prism.Server:
     """Return how a server of ``product`` is started, asked whether it is ready, and known."""
@@ -21,6 +25,7 @@ def server(product: Literal["redis", "valkey"], *, binary: str, image: str, whee
         wheel=wheel,
         image=image,
         container_port=6379,
+        container_args=_LOG,
         version=_version_of(product),
     )
 
@@ -52,7 +57,4 @@ def _version_of(product: Literal["redis", "valkey"]) -> Callable[[str], Awaitabl
 
 
 def _command(binary: str, directory: Path, port: int) -> list[str]:
-    # appendfsync no, because the claim is to survive SIGKILL of the process: what was written to the log survives that without
-    # fsync, while everysec answers before it writes when the last fsync is still under way (flushAppendOnlyFile), and loses it.
-    log = ["--appendonly", "yes", "--appendfsync", "no", "--save", ""]
-    return [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory), *log]
+    return [binary, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(directory), *_LOG]
