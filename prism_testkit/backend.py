@@ -46,7 +46,7 @@ class Server:
     entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
     ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
     ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
-    directory; ``prepare`` has to do the same for what it runs (`prism_testkit.servers.accounts`).
+    directory; ``prepare`` has to do the same for what it runs (`prism_testkit.accounts`).
     """
 
     url: str

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prism_testkit.accounts import Account, hand_over, unprivileged
 from prism_testkit.backend import Server
-from prism_testkit.servers.accounts import Account, hand_over, unprivileged
 from prism_testkit.servers.directories import remove_directory
 from prism_testkit.servers.masking import describe, mask
 from prism_testkit.servers.ports import is_free, listens

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from prism_testkit.servers.accounts import Account
+from prism_testkit.accounts import Account
 from prism_testkit.servers.families import family
 
 __all__ = ["Identity", "identify", "is_running", "kill_group", "spawn", "wait_for"]

@@ -14,7 +14,7 @@ from postgres_store import connected, missing, name, private
 
 from prism_backends.postgres import PostgresKeyValue, postgres
 from prism_testkit.interfaces.errors import ConfigError
-from prism_testkit.servers.accounts import unprivileged
+from prism_testkit.accounts import unprivileged
 from prism_testkit.servers.families import family
 from prism_testkit.servers.processes import identify, is_running
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from server_cases import RUN, gone, run, shell, until
 
+from prism_testkit.accounts import unprivileged
 from prism_testkit.servers import records, start
-from prism_testkit.servers.accounts import unprivileged
 from prism_testkit.servers.processes import kill_group, spawn
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
@@ -79,7 +79,7 @@ def test_nobody_else_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_without_a_user_to_become_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr("prism_testkit.servers.accounts._NAME", "prism-no-such-user")
+    monkeypatch.setattr("prism_testkit.accounts._NAME", "prism-no-such-user")
     with pytest.raises(OSError, match="no user 'prism-no-such-user'"):
         unprivileged()
 

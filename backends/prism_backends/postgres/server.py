@@ -9,8 +9,8 @@ from pathlib import Path
 
 import prism_testkit as prism
 from prism_backends.postgres.client import opened
+from prism_testkit.accounts import Account, hand_over, unprivileged
 from prism_testkit.interfaces import errors
-from prism_testkit.servers.accounts import Account, hand_over, unprivileged
 
 __all__ = ["OLDEST", "server"]
 
