@@ -1,6 +1,8 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
 import os
+import unicodedata
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -325,3 +327,36 @@ class TopicsEndWithTheirLine(PubSub):
     def topic(self, topic: str, operation: str) -> str:
         checked = super().topic(topic, operation)
         return next((line for line in checked.splitlines() if line), checked)
+
+
+class _CountsForItself(Member):
+    def delivery(self, row: Row, count: int, token: str) -> Delivery:
+        counts = self.driver.__dict__.setdefault("counts", Counter())
+        counts[self.topic, self.name, row.message.id] += 1
+        return super().delivery(row, counts[self.topic, self.name, row.message.id], token)
+
+
+@mutant("persistent.4", "second client", trap="a message that comes to members of two clients by turns")
+class CountsAreOfTheClient(PubSub):
+    member_type = _CountsForItself
+
+
+@mutant("persistent.8", "second client", trap="a nack with a delay, and a receive by a member of another client")
+class DelaysAreOfTheClient(Member):
+    def give_back(self, identifiers: list[str], delay_s: float) -> None:
+        super().give_back(identifiers, 0)
+        mine = self.driver.__dict__.setdefault("delayed", {})
+        mine.update({self.hold_slot(each): self.driver.after(delay_s) for each in identifiers if delay_s > 0})
+
+    def available(self, row: Row) -> bool:
+        due = self.driver.__dict__.get("delayed", {}).get(self.hold_slot(row.message.id), 0.0)
+        return super().available(row) and self.driver.over(due)
+
+    def instants(self) -> list[float]:
+        return [*super().instants(), *self.driver.__dict__.get("delayed", {}).values()]
+
+
+@mutant("basic.1", "normalisation", trap="names of headers that differ in their normal form alone", also="persistent.2")
+class HeaderNamesAreOneNormalForm(PubSub):
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        return {unicodedata.normalize("NFC", name): text for name, text in super().labels(headers, operation).items()}

@@ -1,9 +1,11 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
 import struct
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prism_testkit.interfaces import Bytes, Lease, QueueMessage
 from tests.zoo.declare import Mutant
@@ -278,3 +280,44 @@ class ConfiguringAgainForgetsTheDead(Queue):
         await super().configure_dead_letter(queue, target, max_attempts)
         if before == self.config(queue):
             self.put(*(replace(row, origin="", death=0) for row in self.dead(queue)))
+
+
+@mutant("priority.1", "second client", trap="messages of several priorities that two clients enqueued")
+class PrioritiesOfOthersAreZero(Queue):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.mine: set[str] = set()
+
+    def insert(self, row: Row) -> str:
+        self.mine.add(row.id)
+        return super().insert(row)
+
+    def order(self, row: Row) -> Any:
+        return -row.priority if row.id in self.mine else 0, row.place
+
+
+@mutant(
+    "visibility.3",
+    "second client",
+    trap="a message received by two clients by turns",
+    also="visibility.1 visibility.7 dead_letter.1",
+)
+class AttemptsAreOfTheClient(Queue):
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def lease(self, row: Row, seconds: float) -> Lease:
+        self.counts[row.queue, row.id] += 1
+        return replace(super().lease(row, seconds), attempt=self.counts[row.queue, row.id])
+
+
+@mutant(
+    "basic.1",
+    "normalisation",
+    trap="names of headers that differ in their normal form alone",
+    also="basic.8 visibility.1 visibility.15",
+)
+class HeaderNamesAreOneNormalForm(Queue):
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        return {unicodedata.normalize("NFC", name): text for name, text in super().labels(headers, operation).items()}

@@ -1,8 +1,11 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
+import unicodedata
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
-from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupStart, RecordDelivery
+from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupStart, Record, RecordDelivery
 from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
@@ -301,3 +304,59 @@ class PrefetchesOneMore(Member):
         for offset in self.__dict__.get("ahead", []):
             self.put(offset, Held(0))
         super().leave()
+
+
+class _CountsForItself(Member):
+    def one(self, offset: int) -> RecordDelivery:
+        counts = self.driver.__dict__.setdefault("counts", Counter())
+        counts[self.stream, self.group, offset] += 1
+        return replace(super().one(offset), delivery_count=counts[self.stream, self.group, offset])
+
+
+@mutant("consumer_groups.5", "second client", trap="a record that comes to members of two clients by turns")
+class CountsAreOfTheClient(Streams):
+    member_type = _CountsForItself
+
+
+@mutant("basic.7", "second client", trap="a read by a client that did not trim, of a stream that it had read")
+class TrimsOfOthersAreSeenLate(Streams):
+    """Each client keeps what it read until it trims itself."""
+
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        kept: dict[int, Record] = self.__dict__.setdefault(stream, {})
+        kept |= {record.offset: record for record in self.stream(stream).records}
+        for given, offset in enumerate(sorted(offset for offset in kept if offset >= start)):
+            if given == limit:
+                return
+            yield kept[offset]
+
+    async def trim(self, stream: str, before: int) -> int:
+        self.__dict__.pop(stream, None)
+        return await super().trim(stream, before)
+
+
+@mutant("basic.8", "normalisation", trap="a key that is not in normal form C", also="basic.2")
+class KeysAreOneNormalForm(Streams):
+    def key_name(self, key: str, operation: str) -> str:
+        return unicodedata.normalize("NFC", super().key_name(key, operation))
+
+
+@mutant(
+    "basic.12", "second client", trap="an append by another client, then a read without a look at the latest offset", also="basic.1"
+)
+class EndIsAsTheClientKnowsIt(Streams):
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        known = self.__dict__.setdefault("ends", {}).setdefault(stream, self.stream(stream).end)
+        async for record in super().walk(stream, start, limit):
+            if record.offset >= known:
+                self.__dict__["ends"][stream] = self.stream(stream).end
+                return
+            yield record
+
+    def insert(self, stream: str, record: Record) -> int:
+        self.__dict__.setdefault("ends", {})[stream] = record.offset + 1
+        return super().insert(stream, record)
+
+    def latest(self, stream: str) -> int | None:
+        self.__dict__.setdefault("ends", {})[stream] = self.stream(stream).end
+        return super().latest(stream)
