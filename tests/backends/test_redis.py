@@ -39,7 +39,7 @@ async def no_active_expiry(address: str) -> None:
         await client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 
 
-EMBEDDED_ONLY = {"pubsub_wildcards", "pubsub_filtering", "pubsub_ordering"}
+EMBEDDED_ONLY = {"pubsub_wildcards", "pubsub_filtering", "pubsub_ordering", "stream_replay"}
 """What only the embedded stores claim."""
 
 

@@ -10,6 +10,7 @@ from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.streamlog import Group, Log, own
 from prism_backends.stream_arguments import (
     check_deliveries,
+    check_instant,
     check_key,
     check_most,
     check_offset,
@@ -28,6 +29,7 @@ from prism_testkit.interfaces.stream import (
     StreamBasic,
     StreamConsumerGroups,
 )
+from prism_testkit.interfaces.stream_replay import StreamReplay
 
 __all__ = ["MemoryStream"]
 
@@ -35,8 +37,8 @@ _ME = "memory"
 _numbers = itertools.count(1)
 
 
-class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
-    """Both stream interfaces. Offsets are dense, from 0, but for what was compacted.
+class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay):
+    """Offsets are dense, from 0, but for what was compacted.
 
     A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
     what its members still hold, and their calls raise `Closed`: so a crash can be played within one process.
@@ -133,6 +135,31 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups):
         log, known = self._group("group_info", stream, group)
         position = max(known.position, log.first) if log.partitions == 1 else 0
         return GroupInfo(len(known.members), len(known.counts), position)
+
+    async def seek(self, stream: str, group: str, offset: int) -> None:
+        self._check_names("seek", stream, group)
+        check_offset(offset, "seek", _ME)
+        check_whole(self._log("seek", stream).partitions, "seek", _ME, stream)
+        self._move("seek", stream, group, offset)
+
+    async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
+        self._check_names("seek_to_time", stream, group)
+        check_instant(at_ms, "seek_to_time", _ME)
+        self._move("seek_to_time", stream, group, self._log("seek_to_time", stream).instant(at_ms))
+
+    def _move(self, operation: str, stream: str, group: str, offset: int) -> None:
+        log, known = self._group(operation, stream, group)
+        if known.members:
+            raise Conflict(f"{_ME}: {operation}: group {group[:40]!a} of {stream[:40]!a} has members")
+        known.move(min(offset, log.end))
+
+    async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
+        prism.check_name(stream, "replay", _ME)
+        check_offset(start, "replay", _ME)
+        check_offset(stop, "replay", _ME)
+        self._whole("replay", stream)
+        for record in self._records("replay", stream, start, None, stop):
+            yield record
 
     def _check_names(self, operation: str, *names: str) -> None:
         for name in names:

@@ -1,4 +1,4 @@
-"""Replay, retention and partitions of streams in memory."""
+"""Retention and partitions of streams in memory."""
 
 from collections.abc import AsyncIterator, Mapping
 
@@ -6,18 +6,15 @@ import prism_testkit as prism
 from prism_backends.memory.stream import MemoryStream
 from prism_backends.stream_arguments import (
     check_bounds,
-    check_instant,
     check_offset,
     check_partition,
     check_partitions,
     check_records,
-    check_whole,
 )
-from prism_testkit.interfaces.errors import AlreadyExists, Conflict
+from prism_testkit.interfaces.errors import AlreadyExists
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import Record
 from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
-from prism_testkit.interfaces.stream_replay import StreamReplay
 from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
 __all__ = ["MemoryStreamFlavours"]
@@ -25,35 +22,10 @@ __all__ = ["MemoryStreamFlavours"]
 _ME = "memory"
 
 
-class MemoryStreamFlavours(MemoryStream, StreamReplay, StreamRetention, StreamPartitioning):
+class MemoryStreamFlavours(MemoryStream, StreamRetention, StreamPartitioning):
     """What `MemoryStream` is to claim as soon as there are checks of it. Whoever comes to a stream finds its bounds enforced."""
 
     traits = prism.Traits(group_parallelism="record", delivery_count="exact", compaction="immediate", retention_lag_s=0.0)
-
-    async def seek(self, stream: str, group: str, offset: int) -> None:
-        self._check_names("seek", stream, group)
-        check_offset(offset, "seek", _ME)
-        check_whole(self._log("seek", stream).partitions, "seek", _ME, stream)
-        self._move("seek", stream, group, offset)
-
-    async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
-        self._check_names("seek_to_time", stream, group)
-        check_instant(at_ms, "seek_to_time", _ME)
-        self._move("seek_to_time", stream, group, self._log("seek_to_time", stream).instant(at_ms))
-
-    def _move(self, operation: str, stream: str, group: str, offset: int) -> None:
-        log, known = self._group(operation, stream, group)
-        if known.members:
-            raise Conflict(f"{_ME}: {operation}: group {group[:40]!a} of {stream[:40]!a} has members")
-        known.move(min(offset, log.end))
-
-    async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
-        prism.check_name(stream, "replay", _ME)
-        check_offset(start, "replay", _ME)
-        check_offset(stop, "replay", _ME)
-        self._whole("replay", stream)
-        for record in self._records("replay", stream, start, None, stop):
-            yield record
 
     async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
         prism.check_name(stream, "set_retention", _ME)

@@ -15,6 +15,7 @@ from prism_backends.sqlite.streamgroups import GroupRows
 from prism_backends.sqlite.streamlog import BEYOND, FIRST_OFFSET, State
 from prism_backends.sqlite.streammembers import SqliteMember, company_of
 from prism_backends.stream_arguments import (
+    check_instant,
     check_key,
     check_offset,
     check_partition,
@@ -24,9 +25,10 @@ from prism_backends.stream_arguments import (
     partition_of,
 )
 from prism_backends.streamcompany import bell_of
-from prism_testkit.interfaces.errors import AlreadyExists, Closed, GroupNotFound
+from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import GroupInfo, GroupStart, Member, Record, StreamBasic, StreamConsumerGroups
+from prism_testkit.interfaces.stream_replay import StreamReplay
 
 __all__ = ["SqliteStream"]
 
@@ -36,8 +38,8 @@ _ME = "sqlite"
 _CREATE_GROUP = "INSERT INTO stream_group (namespace, stream, grp, position) VALUES (:namespace, :stream, :grp, :position)"
 
 
-class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups):
-    """Both stream interfaces. Offsets are dense, from 1, but for what was compacted.
+class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay):
+    """Offsets are dense, from 1, but for what was compacted.
 
     A member counts as dead some seconds after its process was killed or stopped (see `Company`). A driver that is closed stops
     the signs of life of its members, as their death would: so a crash can be played within one process.
@@ -177,6 +179,45 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups):
 
         # A write, for several statements are to see one state of the file.
         return await self._write("group_info", stream, work)
+
+    async def seek(self, stream: str, group: str, offset: int) -> None:
+        names = self._group_row("seek", stream, group)
+        check_offset(offset, "seek", _ME)
+
+        def work(connection: sqlite3.Connection, now_s: float) -> None:
+            state = streamlog.state_of(connection, names) or State()
+            check_whole(state.partitions, "seek", _ME, stream)
+            self._move("seek", connection, names, min(offset, state.end), now_s)
+
+        await self._write("seek", stream, work)
+
+    async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
+        names = self._group_row("seek_to_time", stream, group)
+        check_instant(at_ms, "seek_to_time", _ME)
+
+        def work(connection: sqlite3.Connection, now_s: float) -> None:
+            state = streamlog.state_of(connection, names) or State()
+            offset = streamlog.instant(connection, names, state, min(at_ms, BEYOND))
+            self._move("seek_to_time", connection, names, offset, now_s)
+
+        await self._write("seek_to_time", stream, work)
+
+    def _move(self, operation: str, connection: sqlite3.Connection, names: Mapping[str, bytes], offset: int, now_s: float) -> None:
+        rows = GroupRows(connection, dict(names))
+        where = f"group {names['grp'].decode()[:40]!a} of {names['stream'].decode()[:40]!a}"
+        if rows.position() is None:
+            raise GroupNotFound(f"{_ME}: {operation}: there is no {where}")
+        for name, until_s in rows.others().items():
+            if until_s > now_s or self._company.is_alive(name):
+                raise Conflict(f"{_ME}: {operation}: {where} has members")
+            rows.leave(name, now_s)
+        rows.move(offset)
+
+    async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
+        row = self._row("replay", stream, start=check_offset(start, "replay", _ME), stop=check_offset(stop, "replay", _ME))
+        async with aclosing(self._records("replay", row, None, None)) as records:
+            async for record in records:
+                yield record
 
     def _row(self, operation: str, stream: str, **values: int) -> dict[str, Any]:
         if self._closed:

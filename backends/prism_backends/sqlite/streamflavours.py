@@ -1,4 +1,4 @@
-"""Replay, retention and partitions of streams in SQLite."""
+"""Retention and partitions of streams in SQLite."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
@@ -8,22 +8,18 @@ from functools import partial
 import prism_testkit as prism
 from prism_backends.sqlite import streamlog
 from prism_backends.sqlite.stream import SqliteStream
-from prism_backends.sqlite.streamgroups import GroupRows
 from prism_backends.sqlite.streamlog import BEYOND, State
 from prism_backends.stream_arguments import (
     check_bounds,
-    check_instant,
     check_offset,
     check_partition,
     check_partitions,
     check_records,
-    check_whole,
 )
-from prism_testkit.interfaces.errors import AlreadyExists, Conflict, GroupNotFound
+from prism_testkit.interfaces.errors import AlreadyExists
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import Record
 from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
-from prism_testkit.interfaces.stream_replay import StreamReplay
 from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
 __all__ = ["SqliteStreamFlavours"]
@@ -36,7 +32,7 @@ _PART = f"UPDATE stream SET partitions = :partitions WHERE {_HERE}"
 _HAS_GROUPS = f"SELECT EXISTS (SELECT 1 FROM stream_group WHERE {_HERE})"
 
 
-class SqliteStreamFlavours(SqliteStream, StreamReplay, StreamRetention, StreamPartitioning):
+class SqliteStreamFlavours(SqliteStream, StreamRetention, StreamPartitioning):
     """What `SqliteStream` is to claim as soon as there are checks of it.
 
     Bounds are enforced by each append and receive, and a read passes over what is too old.
@@ -52,45 +48,6 @@ class SqliteStreamFlavours(SqliteStream, StreamReplay, StreamRetention, StreamPa
         compaction="immediate",
         retention_lag_s=0.0,
     )
-
-    async def seek(self, stream: str, group: str, offset: int) -> None:
-        names = self._group_row("seek", stream, group)
-        check_offset(offset, "seek", _ME)
-
-        def work(connection: sqlite3.Connection, now_s: float) -> None:
-            state = streamlog.state_of(connection, names) or State()
-            check_whole(state.partitions, "seek", _ME, stream)
-            self._move("seek", connection, names, min(offset, state.end), now_s)
-
-        await self._write("seek", stream, work)
-
-    async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
-        names = self._group_row("seek_to_time", stream, group)
-        check_instant(at_ms, "seek_to_time", _ME)
-
-        def work(connection: sqlite3.Connection, now_s: float) -> None:
-            state = streamlog.state_of(connection, names) or State()
-            offset = streamlog.instant(connection, names, state, min(at_ms, BEYOND))
-            self._move("seek_to_time", connection, names, offset, now_s)
-
-        await self._write("seek_to_time", stream, work)
-
-    def _move(self, operation: str, connection: sqlite3.Connection, names: Mapping[str, bytes], offset: int, now_s: float) -> None:
-        rows = GroupRows(connection, dict(names))
-        where = f"group {names['grp'].decode()[:40]!a} of {names['stream'].decode()[:40]!a}"
-        if rows.position() is None:
-            raise GroupNotFound(f"{_ME}: {operation}: there is no {where}")
-        for name, until_s in rows.others().items():
-            if until_s > now_s or self._company.is_alive(name):
-                raise Conflict(f"{_ME}: {operation}: {where} has members")
-            rows.leave(name, now_s)
-        rows.move(offset)
-
-    async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
-        row = self._row("replay", stream, start=check_offset(start, "replay", _ME), stop=check_offset(stop, "replay", _ME))
-        async with aclosing(self._records("replay", row, None, None)) as records:
-            async for record in records:
-                yield record
 
     async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
         row = self._row("set_retention", stream)

@@ -1,0 +1,48 @@
+"""Groups that are moved, and what comes to them afterwards."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from prism_suites._judging import broken, same
+from prism_suites._stream_shared import Put, is_record
+from prism_suites._stream_taking import receive, take
+from prism_testkit.case import Case
+from prism_testkit.interfaces import RecordDelivery, StreamBasic, StreamConsumerGroups, StreamReplay
+
+__all__ = ["Replayed", "comes_after", "quiet_group"]
+
+
+class Replayed(StreamBasic, StreamConsumerGroups, StreamReplay, Protocol):
+    """A stream that can be trimmed, its groups, and the moving of these."""
+
+
+async def comes_after(
+    case: Case, slot: Any, puts: Sequence[Put], promise: str, story: str, *, stream: str = "s", group: str = "g", acks: bool = True
+) -> list[RecordDelivery]:
+    """Join as the only member, and judge that exactly these records come, for the first time since the group was moved."""
+    async with slot.join(stream, group, "c") as member:
+        got = await take(case, member, len(puts))
+        found, wanted = [delivery.record.offset for delivery in got], [put.offset for put in puts]
+        if found != wanted:
+            broken(promise, f"after {story} a group does not get what it should", expected=wanted, got=found)
+        for delivery, put in zip(got, puts, strict=True):
+            is_record("stream_replay.1", delivery.record, put, f"after {story} a record does not come whole")
+            if case.traits.delivery_count == "exact":
+                same("stream_replay.3", delivery.delivery_count, 1, f"after {story} deliveries are not counted from 1")
+        if acks:
+            await member.ack(*got)
+            more = await receive(member, 10)
+            same(promise, [delivery.record.offset for delivery in more], [], f"after {story} a group gets more than it should")
+    return got
+
+
+async def quiet_group(slot: Any, puts: Sequence[Put], story: str, *, stream: str = "s", group: str = "g") -> None:
+    """Judge what is told of a group that was moved in front of these, all of what is kept from there on."""
+    info = await slot.group_info(stream, group)
+    same("stream_replay.3", (info.members, info.pending), (0, 0), f"after {story} something of the group is still pending")
+    if puts and not 0 <= info.position <= puts[0].offset:
+        broken(
+            "stream_replay.3", f"after {story} the position is behind the next record", expected=puts[0].offset, got=info.position
+        )
+    between = [record.offset async for record in slot.read(stream, info.position)]
+    same("stream_replay.3", between, [put.offset for put in puts], f"after {story} there are records between position and the next")

@@ -1,0 +1,315 @@
+"""stream_replay: a group that was moved gets exactly what is there from that place on, once more, as if for the first time."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism_suites._judging import broken, refused, same
+from prism_suites._queue_cancelling import cancelled, points
+from prism_suites._racing import together
+from prism_suites._stream_replaying import Replayed, comes_after, quiet_group
+from prism_suites._stream_shared import GROUPS, Put, fill, numbered
+from prism_suites._stream_taking import patience_s, receive, take
+from prism_suites.interfaces.keyvalue_basic_limits import bad_names
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Conflict, GroupNotFound, InvalidName
+from prism_testkit.strategies import name_groups
+
+_FAR = (1, 5, 2**31, 2**53 + 1, 2**63, 2**64, 10**30)
+_PLACES = ("zero", "first", "after first", "middle", "last", "end", *range(len(_FAR)))
+
+
+def _place(puts: Sequence[Put], place: str | int) -> int:
+    last = puts[-1].offset if puts else -1
+    if isinstance(place, int):
+        return last + _FAR[place]
+    places = {"zero": 0, "end": last + 1, "last": max(0, last)}
+    if puts:
+        places |= {"first": puts[0].offset, "after first": puts[0].offset + 1, "middle": puts[len(puts) // 2].offset}
+    return places.get(place, 0)
+
+
+def _from(puts: Sequence[Put], offset: int) -> list[Put]:
+    return [put for put in puts if put.offset >= offset]
+
+
+@check("stream_replay.1", "stream_replay.3", "stream_replay.6")
+@gauntlet(
+    lambda limits: [
+        {"place": place, "count": count, "done": done} for place in _PLACES for count, done in ((0, 0), (1, 1), (5, 5), (5, 2))
+    ]
+)
+async def a_group_goes_on_where_it_was_moved(stream: Replayed, case: Case, place: str | int, count: int, done: int) -> None:
+    """Whatever was acked before, it gets what is there from the offset on, and then what is appended (ST-04, ST-15)."""
+    other = await case.client()
+    puts = await fill(stream, "s", numbered(count), "k", {"h": "v"}, laws=GROUPS)
+    for group in ("g", "beside"):
+        await stream.create_group("s", group)
+        async with stream.join("s", group, "c") as member:
+            await member.ack(*await take(case, member, done))
+    before, last = await stream.group_info("s", "beside"), await stream.latest_offset("s")
+    offset = _place(puts, place)
+    for _ in range(2):  # a repeat moves it to the same place
+        await other.seek("s", "g", offset)
+    left = _from(puts, offset)
+    await quiet_group(stream, left, f"a seek to {place}")
+    same("stream_replay.6", await stream.latest_offset("s"), last, "a seek changes the last offset")
+    same("stream_replay.6", await stream.group_info("s", "beside"), before, "a seek of one group changes another")
+    later = await fill(other, "s", numbered(2, "later"), laws=GROUPS)
+    await comes_after(case, stream, [*left, *later], "stream_replay.1", f"a seek to {place}")
+    async with stream.join("s", "beside", "c") as member:
+        found = [delivery.record.offset for delivery in await take(case, member, count - done + 2)]
+        same("stream_replay.6", found, [put.offset for put in (*puts[done:], *later)], "a seek of one group moves another")
+
+
+@check("stream_replay.3", "stream_replay.1")
+@gauntlet(lambda limits: [{"to": to} for to in ("front", "behind", "end")])
+async def what_was_delivered_is_forgotten(stream: Replayed, case: Case, to: str) -> None:
+    """What was held, given back or delayed before is pending no more; it comes only if it is from the place on (ST-11)."""
+    puts = await fill(stream, "s", numbered(6), laws=GROUPS)
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member:
+        first, second, third, fourth = await take(case, member, 4)
+        await member.nack(second, delay_s=1e6)
+        await member.nack(third)
+        again = await receive(member, 1, patience_s(case))
+        same("stream_replay.3", [d.record.offset for d in again], [third.record.offset], "what was given back does not come")
+        await member.ack(fourth)
+        del first
+    offset = {"front": puts[0].offset, "behind": puts[3].offset, "end": puts[-1].offset + 1}[to]
+    await stream.seek("s", "g", offset)
+    await quiet_group(stream, _from(puts, offset), f"a seek to the {to}")
+    await comes_after(case, stream, _from(puts, offset), "stream_replay.3", f"a seek to the {to}")
+
+
+@check("stream_replay.1", "stream_replay.3")
+@gauntlet(
+    lambda limits: [
+        {"trimmed": trimmed, "place": place} for trimmed in (1, 3, 5) for place in ("zero", "first", "middle", "last", "end")
+    ]
+)
+async def a_seek_to_what_was_trimmed_goes_to_the_oldest(stream: Replayed, case: Case, trimmed: int, place: str) -> None:
+    """An offset before the oldest record kept moves a group there, also where nothing is kept (ST-23)."""
+    puts = await fill(stream, "s", numbered(5), laws=GROUPS)
+    await stream.create_group("s", "g", "latest")
+    await stream.trim("s", puts[trimmed - 1].offset + 1)
+    offset = _place(puts, place)
+    await stream.seek("s", "g", offset)
+    later = await fill(stream, "s", numbered(1, "later"), laws=GROUPS)
+    await comes_after(
+        case, stream, [*_from(puts[trimmed:], offset), *later], "stream_replay.1", f"a seek to {place} of a trimmed stream"
+    )
+
+
+@check("stream_replay.2", "stream_replay.3")
+@gauntlet(lambda limits: [{"gaps": gaps} for gaps in ((0.0, 0.0, 0.0), (5.0, 0.0, 5.0), (3600.0, 7.5, 86_400.0), (2.0, 2.0, 2.0))])
+async def a_group_is_moved_to_an_instant(stream: Replayed, case: Case, gaps: tuple[float, ...]) -> None:
+    """It goes on with the first record appended at that instant or later, by what is told of the records (ST-05)."""
+    await stream.create_group("s", "g")
+    puts: list[Put] = []
+    for gap in (*gaps, 0.0):
+        puts += await fill(stream, "s", numbered(2, f"{len(puts)}"), laws=GROUPS)
+        if case.clock.virtual:
+            await case.advance(gap)
+    instants = [record.appended_ms async for record in stream.read("s")]
+    for at_ms in sorted({0, 10**30, 2**63, *(ms + more for ms in instants for more in (-1, 0, 1))}):
+        await stream.seek_to_time("s", "g", at_ms)
+        left = [put for put, ms in zip(puts, instants, strict=True) if ms >= at_ms]
+        await quiet_group(stream, left, f"a seek to {at_ms} ms")
+        await comes_after(case, stream, left, "stream_replay.2", f"a seek to {at_ms} ms", acks=at_ms % 2 == 0)
+    await stream.seek_to_time("s", "g", instants[-1] + 86_400_000)
+    later = await fill(stream, "s", numbered(2, "later"), laws=GROUPS)
+    await comes_after(case, stream, later, "stream_replay.2", "a seek to what is yet to come")
+
+
+@check("stream_replay.4", "stream_replay.5")
+@gauntlet(lambda limits: [{"way": way, "by": by} for way in ("seek", "seek_to_time") for by in ("the same client", "another")])
+async def a_group_with_a_member_stays(stream: Replayed, case: Case, way: str, by: str) -> None:
+    """With a member joined both raise `Conflict` and change nothing; when it left they succeed (ST-13)."""
+    slot = stream if by == "the same client" else await case.client()
+    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member, stream.join("s", "g", "d"):
+        held = await take(case, member, 1)
+        for place in (0, 10**6):
+            call = getattr(slot, way)("s", "g", place)
+            await refused("stream_replay.4", call, Conflict, f"{way} of a group with members is not refused")
+        await member.ack(*held)
+        got = await take(case, member, 1)
+        same("stream_replay.4", [d.record.offset for d in got], [puts[1].offset], f"a {way} that was refused moved the group")
+    await refused("stream_replay.5", getattr(slot, way)("s", "other", 0), GroupNotFound, f"{way} of a missing group is not refused")
+    await getattr(slot, way)("s", "g", 0)
+    await comes_after(case, stream, puts, "stream_replay.4", f"a {way} when the members had left")
+
+
+@check("stream_replay.5", "stream_replay.9")
+async def arguments_are_checked_before_any_effect(stream: Replayed, case: Case) -> None:
+    """Negative places, what is no int, illegal names: each is refused, and the group stays where it is."""
+    puts = await fill(stream, "s", numbered(3), laws=GROUPS)
+    await stream.create_group("s", "g", puts[1].offset)
+    for way in (stream.seek, stream.seek_to_time):
+        for bad in (-1, -(2**63)):
+            await refused("stream_replay.5", way("s", "g", bad), ValueError, f"{bad} is not refused as a place")
+        values: tuple[Any, ...] = ("0", None, 1.0, b"1", [1])
+        for value in values:
+            await refused("stream_replay.5", way("s", "g", value), TypeError, f"{value!r} is not refused as a place")
+        for name, _ in bad_names(case.limits.max_name):
+            for call in (way(name, "g", 0), way("s", name, 0)):
+                await refused("stream_replay.9", call, InvalidName, "a bad name is not refused")
+        for other in (b"s", None, 1):
+            for call in (way(other, "g", 0), way("s", other, 0)):  # type: ignore[arg-type]
+                await refused("stream_replay.9", call, TypeError, "what is no text is not refused as a name")
+        await refused("stream_replay.5", way("never used", "g", 0), GroupNotFound, "a missing group is not refused")
+    await comes_after(case, stream, puts[1:], "stream_replay.5", "refused seeks")
+
+
+@check("stream_replay.9")
+@gauntlet(lambda limits: [{"names": names} for names in _look_alikes(limits.max_name)])
+async def one_group_is_moved_and_no_look_alike(stream: Replayed, case: Case, names: tuple[str, ...]) -> None:
+    """Streams and groups that differ in any code point, and those of another namespace, stay where they are (PS-05)."""
+    sibling = await case.sibling(whole=True)
+    some = names[:: 3 if case.server else 1]
+    places = list(dict.fromkeys([*((name, "g") for name in some), *(("s", name) for name in some), ("s", "g")]))
+    puts: dict[str, list[Put]] = {}
+    for name, group in places:
+        if name not in puts:
+            puts[name] = await fill(stream, name, numbered(2), laws=GROUPS)
+        await stream.create_group(name, group, "latest")
+    await fill(sibling, "s", numbered(2), laws=GROUPS)
+    await sibling.create_group("s", "g", "latest")
+    moved = places[:: max(1, len(places) // 5)]
+    for name, group in moved:
+        await stream.seek(name, group, 0)
+    for name, group in places:
+        expected = puts[name] if (name, group) in moved else []
+        await comes_after(
+            case, stream, expected, "stream_replay.9", f"seeks of {moved!a}, for {name!a}, {group!a}", stream=name, group=group
+        )
+    await comes_after(case, sibling, [], "stream_replay.9", "seeks in another namespace")
+
+
+def _look_alikes(longest: int) -> list[tuple[str, ...]]:
+    """Return some of each group of confusable names, several groups at a time."""
+    groups = [group[:: max(1, (len(group) - 1) // 2)] for group in name_groups(longest)]
+    return [tuple(dict.fromkeys(name for group in groups[start::30] for name in group)) for start in range(4)]
+
+
+@check("stream_replay.4", "stream_replay.1")
+@gauntlet(lambda limits: [{"joiners": joiners} for joiners in (1, 3)])
+async def a_seek_races_joins(stream: Replayed, case: Case, joiners: int) -> None:
+    """Of a seek and joins at once either is first: it moved the group before any delivery, or raised `Conflict`."""
+    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
+    slots = [await case.client(whole=True) for _ in range(joiners)]
+    await stream.create_group("s", "g", "latest")
+    case.overlap()
+
+    async def seek() -> bool:
+        try:
+            await stream.seek("s", "g", 0)
+        except Conflict:
+            return False
+        return True
+
+    async def join(slot: Any) -> Any:
+        manager = slot.join("s", "g", "c")
+        return manager, await manager.__aenter__()
+
+    moved, *members = await together(seek(), *(join(slot) for slot in slots))
+    found: set[int] = set()
+    for _ in range(60):
+        for _, member in members:
+            got = await receive(member, 10)
+            found |= {delivery.record.offset for delivery in got}
+            await member.ack(*got)
+        if not moved or len(found) == len(puts):
+            break
+        await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
+    for manager, _ in members:
+        await manager.__aexit__(None, None, None)
+    expected = sorted(put.offset for put in puts) if moved else []
+    same("stream_replay.4", sorted(found), expected, f"a seek that {'succeeded' if moved else 'raised Conflict'} beside joins")
+
+
+@check("stream_replay.10")
+@gauntlet(points(("seek", "seek_to_time")))
+async def a_cancelled_seek_moved_the_group_or_not(stream: Replayed, case: Case, kind: str, point: int) -> None:
+    """A seek that is cancelled at any point moved the group whole or not at all; the driver works (ST-36)."""
+    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member:
+        got = await take(case, member, 2)
+        await member.ack(got[0])
+    ended, _ = await cancelled(getattr(stream, kind)("s", "g", 0), point)
+    async with stream.join("s", "g", "c") as member:
+        found = await take(case, member, 4 if ended else 3)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        found += await receive(member, 10)
+        offsets = sorted(delivery.record.offset for delivery in found)
+    everything = [put.offset for put in puts]
+    if offsets != everything and (ended or offsets != everything[1:]):
+        broken("stream_replay.10", f"a cancelled {kind} did a part", expected=f"{everything} or all but the first", got=offsets)
+
+
+@check("stream_replay.1", "stream_replay.2", "stream_replay.3", "stream_replay.6")
+@given(
+    script=st.lists(
+        st.tuples(
+            st.sampled_from(("append", "seek", "take", "time", "append", "trim", "take", "ahead", "wait")),
+            st.integers(0, 9),
+            st.sampled_from(("g", "h")),
+        ),
+        min_size=5,
+        max_size=30,
+    ).map(tuple)
+)
+async def programs_match_the_model(stream: Replayed, case: Case, script: tuple[tuple[str, int, str], ...]) -> None:
+    """Two groups of one stream are moved, given records, and trimmed under; each gets what is its own (ST-04, ST-12)."""
+    slots = [stream, await case.client()]
+    puts: list[Put] = []
+    instants: dict[int, int] = {}
+    places = {"g": 0, "h": 0}
+    first = 0
+    for group in places:
+        await stream.create_group("s", group)
+    for number, (step, value, group) in enumerate(script):
+        slot: Any = slots[value % 2]
+        if step == "append":
+            puts += await fill(slot, "s", [b"%d" % number], laws=GROUPS)
+            instants = {record.offset: record.appended_ms async for record in stream.read("s")} | instants
+        elif step == "wait" and case.clock.virtual:
+            await case.advance((0.25, 1.0, 5.0)[value % 3])
+        elif step == "trim" and puts:
+            first = max(first, puts[value % len(puts)].offset)
+            await slot.trim("s", first)
+        elif step == "seek" and puts:
+            places[group] = puts[value % len(puts)].offset
+            await slot.seek("s", group, places[group])
+        elif step == "ahead":
+            await slot.seek("s", group, 10**9 + value)
+            places[group] = puts[-1].offset + 1 if puts else 0
+        elif step == "time" and puts:
+            at_ms = instants[puts[value % len(puts)].offset] + value % 2
+            await slot.seek_to_time("s", group, at_ms)
+            kept = [put.offset for put in puts if put.offset >= first and instants[put.offset] >= at_ms]
+            places[group] = kept[0] if kept else puts[-1].offset + 1
+        elif step == "take":
+            await _takes(case, slot, group, _from(_from(puts, first), places[group])[: 1 + value % 4])
+            taken = _from(_from(puts, first), places[group])[: 1 + value % 4]
+            places[group] = taken[-1].offset + 1 if taken else places[group]
+
+
+async def _takes(case: Case, slot: Any, group: str, puts: Sequence[Put]) -> None:
+    async with slot.join("s", group, "c") as member:
+        got = await take(case, member, len(puts))
+        same(
+            "stream_replay.1",
+            [d.record.offset for d in got],
+            [put.offset for put in puts],
+            "a group does not go on where it was moved",
+        )
+        await member.ack(*got)
