@@ -1,12 +1,13 @@
 """What a run needs starts at once, and only that; what is kept is taken over by the next run that keeps."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from server_cases import RUN, VALKEY, gone, shell
+from server_cases import RUN, VALKEY, gone, never, shell
 
 from prism_backends.memory import memory
 from prism_backends.valkey import valkey
@@ -55,7 +56,7 @@ def test_all_start_at_once(fleet: Callable[..., Fleet], tmp_path: Path) -> None:
 
 def test_one_that_cannot_be_had_is_named_and_holds_up_nobody(fleet: Callable[..., Fleet]) -> None:
     started = fleet()
-    broken = shell("echo no luck; exit 3")
+    broken = shell("echo no luck; exit 3", never)
     started.start([backend("broken", broken), backend("without", None), replace(valkey, server=VALKEY)])
     assert "it exited with code 3 before it was ready" in started.endpoints["broken"].reason
     assert set(started.running) == {"valkey"}
@@ -77,6 +78,8 @@ def test_servers_that_are_kept_are_adopted_all_of_them(fleet: Callable[..., Flee
         other.start(kept[:1])
         assert other.running["valkey"].pid not in pids.values()
         other.stop()
+        asyncio.run(second.running["valkey"].restart())
+        pids["valkey"] = second.running["valkey"].pid
         second.stop()
         assert not any(gone(pid) for pid in pids.values() if pid is not None)
     finally:
