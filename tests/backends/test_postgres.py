@@ -103,6 +103,21 @@ async def test_connections_that_the_server_ended_cost_no_call(world: World) -> N
 
 
 @over_postgres
+async def test_a_call_that_takes_too_long_is_given_up_with_its_connection(world: World) -> None:
+    kv = PostgresKeyValue(world.client, world.namespace)
+    await kv.set("k", b"before")
+    (connection,) = world.client._idle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "TIMEOUT_S", 0.2)
+        async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
+            error = await expect(errors.OperationTimeout, kv.set("k", b"after"))
+            assert "whether it took effect is unknown" in str(error)
+            assert connection.is_closed()
+    assert await kv.get("k") in {b"before", b"after"}
+    assert (world.client._busy, world.client._overdue) == ({}, set())
+
+
+@over_postgres
 async def test_a_closed_client_refuses_and_ends_what_is_under_way(world: World) -> None:
     async with connected(world.url) as other:
         kv = PostgresKeyValue(other, world.namespace)
@@ -210,10 +225,12 @@ async def test_takes_of_two_processes_do_not_wait_for_each_other(world: World) -
 async def test_numbers_are_given_in_the_order_of_commits(world: World) -> None:
     """An enqueue that is not committed keeps others behind it, so nobody comes before a message that was seen at the head."""
     queue, mine = PostgresQueue(world.client, world.namespace), world.namespace.encode()
-    add = f"SELECT queue_add('{world.namespace}', 'q', {lock_of('queue', mine, b'q')}, 0, 0, '{{}}', 'first', '')"
+    add = f"""SELECT pg_advisory_xact_lock({lock_of("queue", mine, b"q")});
+      INSERT INTO queue_messages (namespace, id, queue, rank, number, attempts, failed, headers, payload)
+      SELECT '{world.namespace}', number, 'q', 0, number, 0, 0, '{{}}', 'first' FROM nextval('queue_numbers') AS number"""
     async with holding(world, add):
         second = asyncio.create_task(queue.enqueue("q", b"second"))
-        waiting = asyncio.create_task(waits(world, "queue_add"))
+        waiting = asyncio.create_task(waits(world, "queue_numbers"))
         await asyncio.wait({second, waiting}, return_when=asyncio.FIRST_COMPLETED)
         assert not second.done()
     await asyncio.gather(second, waiting)

@@ -16,6 +16,9 @@ __all__ = ["TIMEOUT_S", "PostgresClient", "Row", "clean", "connect", "opened"]
 _CONNECTIONS = 12
 """At most so many a client: a process of the server serves each, and more of them are no faster."""
 
+_LOOK_S = 0.5
+"""How often it is looked whether a call takes too long."""
+
 
 class PostgresClient:
     """Runs statements, each over a connection of its own while it lasts, each a transaction of its own.
@@ -33,7 +36,11 @@ class PostgresClient:
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._making = asyncio.Lock()
         self._is_made, self._is_closed = False, False
-        self.feed = Feed(self._dedicated)
+        self._busy: dict[Connection, float] = {}
+        """Since when by the loop's clock."""
+        self._overdue: set[Connection] = set()
+        self._looking: asyncio.TimerHandle | None = None
+        self.feed = Feed(lambda: self._connected(TIMEOUT_S))
 
     async def rows(self, what: str, sql: str, *arguments: Any) -> list[Row]:
         """Run a statement and return its rows; ``what`` names backend, operation and object in errors."""
@@ -41,6 +48,10 @@ class PostgresClient:
             connection = await self._take()
             try:
                 return await connection.fetch(sql, *arguments)
+            except FAILURES as error:
+                if connection in self._overdue:
+                    raise TimeoutError from error
+                raise
             finally:
                 self._give_back(connection)
         except FAILURES as error:
@@ -51,11 +62,12 @@ class PostgresClient:
         rows = await self.rows(what, sql, *arguments)
         return rows[0][0] if rows else None
 
-    async def _dedicated(self) -> Connection:
+    async def _connected(self, timeout_s: float | None) -> Connection:
         """Return a new connection, to a schema that is there. Raises native errors."""
-        connection = await connected(self._url, SETTINGS)
+        connection = await connected(self._url, SETTINGS, timeout_s=timeout_s)
         try:
-            await self._make(connection)
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._make(connection)
         except BaseException:
             connection.terminate()
             raise
@@ -64,6 +76,9 @@ class PostgresClient:
     async def close(self) -> None:
         """End every connection; later calls raise `Closed`. A repeat does nothing."""
         self._is_closed = True
+        if self._looking is not None and not self._busy:
+            self._looking.cancel()
+            self._looking = None
         idle, self._idle = self._idle, []
         await asyncio.gather(self.feed.end(), *map(end, idle))
 
@@ -75,18 +90,38 @@ class PostgresClient:
                 await self._slots.acquire()
         else:
             await self._slots.acquire()
+        try:
+            connection = self._first_idle() or await self._connected(None)
+        except BaseException:
+            self._slots.release()
+            raise
+        # One timer for all calls: one for each would cost as much as a third of a short statement.
+        loop = asyncio.get_running_loop()
+        self._busy[connection] = loop.time()
+        if self._looking is None:
+            self._looking = loop.call_later(_LOOK_S, self._look)
+        return connection
+
+    def _first_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        try:
-            return await self._dedicated()
-        except BaseException:
-            self._slots.release()
-            raise
+        return None
+
+    def _look(self) -> None:
+        """End the connections over which a statement takes too long: the call that waits for it fails by that."""
+        loop = asyncio.get_running_loop()
+        for connection, began in self._busy.items():
+            if loop.time() - began > TIMEOUT_S:
+                self._overdue.add(connection)
+                connection.terminate()
+        self._looking = loop.call_later(_LOOK_S, self._look) if self._busy else None
 
     def _give_back(self, connection: Connection) -> None:
         self._slots.release()
+        del self._busy[connection]
+        self._overdue.discard(connection)
         if self._is_closed:
             connection.terminate()
         elif not connection.is_closed():

@@ -64,12 +64,15 @@ _KINDS: dict[str, type[errors.PrismError]] = {
 }
 
 
-async def connected(url: str, settings: dict[str, str]) -> Connection:
-    """Return a connection of one's own. Raises native errors."""
+async def connected(url: str, settings: dict[str, str], *, timeout_s: float | None = TIMEOUT_S) -> Connection:
+    """Return a connection of one's own, whose statements may take ``timeout_s``; None: somebody else looks after that.
+
+    Raises native errors.
+    """
     connection: Connection = await asyncpg.connect(
         url,
         timeout=TIMEOUT_S,
-        command_timeout=TIMEOUT_S,
+        command_timeout=timeout_s,
         server_settings=settings,
         statement_cache_size=200,
         max_cached_statement_lifetime=0,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
 
@@ -18,7 +18,7 @@ from prism_backends.postgres.members import Member
 from prism_backends.postgres.presence import MEMBER_TIMEOUT_S, process_of, pubsub_company_of
 from prism_backends.postgres.schema import lock_of
 from prism_backends.pubsub_arguments import check_start
-from prism_testkit.interfaces.errors import Closed
+from prism_testkit.interfaces.errors import Closed, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import Deliveries, PubSubBasic, PubSubPersistent, Start, Subscription
 
@@ -74,9 +74,13 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         what = f"{_ME}: {operation} {topic[:40]!a}"
         arguments = self.namespace, name, lock, texts, data, process_of(self.client)
         try:
-            return str(await self.client.value(what, statement, *arguments))
+            ((seq, is_heard),) = await self.client.rows(what, statement, *arguments)
         finally:
             self._ring(name)  # also if it was cancelled, for it may have happened
+        if is_heard:
+            with suppress(PrismError):  # the message is there, and who waits looks by itself
+                await self.client.rows(what, sql.NOTIFY, self.namespace, name)
+        return str(seq)
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:

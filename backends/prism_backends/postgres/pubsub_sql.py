@@ -18,6 +18,7 @@ __all__ = [
     "LISTEN",
     "LOOK",
     "NACK",
+    "NOTIFY",
     "PUBSUB",
     "READ",
     "SAY",
@@ -67,38 +68,6 @@ _HELD = "member = who AND seq = ANY (numbers) AND (take, seq) IN (SELECT unnest(
 _HORIZON = "clock_timestamp() + horizon * interval '1 second'"
 _ABOVE = f"(SELECT max(seq) + 1 FROM pubsub_log WHERE {_TOPIC})"
 _NOTIFY = "PERFORM pg_notify('prism.pubsub.' || convert_from(mine, 'UTF8'), encode(subject, 'hex'));"
-
-# Nobody is told where nobody of another process is, for a notification makes every commit of the server wait for its turn.
-_PUBLISH = f"""
-CREATE FUNCTION pubsub_say(mine bytea, subject bytea, lock bigint, texts text, data bytea, me text) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-  fresh bigint;
-BEGIN
-  PERFORM pg_advisory_xact_lock(lock);
-  fresh := nextval('pubsub_numbers');
-  IF EXISTS (SELECT 1 FROM pubsub_listeners WHERE {_TOPIC}) THEN
-    INSERT INTO pubsub_messages (namespace, topic, seq, headers, payload) VALUES (mine, subject, fresh, texts, data);
-    IF EXISTS (SELECT 1 FROM pubsub_listeners WHERE {_TOPIC} AND owner <> me) THEN
-      {_NOTIFY}
-    END IF;
-  END IF;
-  RETURN fresh;
-END $$;
-CREATE FUNCTION pubsub_store(mine bytea, subject bytea, lock bigint, texts text, data bytea, me text) RETURNS bigint
-LANGUAGE plpgsql AS $$
-DECLARE
-  fresh bigint;
-BEGIN
-  PERFORM pg_advisory_xact_lock(lock);
-  fresh := nextval('pubsub_numbers');
-  INSERT INTO pubsub_log (namespace, topic, seq, headers, payload) VALUES (mine, subject, fresh, texts, data);
-  IF EXISTS (SELECT 1 FROM pubsub_members WHERE {_TOPIC} AND owner <> me) THEN
-    {_NOTIFY}
-  END IF;
-  RETURN fresh;
-END $$;
-"""
 
 _LISTENERS = f"""
 CREATE FUNCTION pubsub_trim(mine bytea, subject bytea) RETURNS void LANGUAGE sql AS $$
@@ -241,12 +210,23 @@ END $$;
 """
 
 # The names of parameters give way to those of columns.
-PUBSUB = (_TABLES + _PUBLISH + _LISTENERS + _MEMBERS + _TAKE).replace(
+PUBSUB = (_TABLES + _LISTENERS + _MEMBERS + _TAKE).replace(
     "LANGUAGE plpgsql AS $$\n", "LANGUAGE plpgsql AS $$\n#variable_conflict use_column\n"
 )
 
-SAY = "SELECT pubsub_say($1, $2, $3, $4, $5, $6)"
-STORE = "SELECT pubsub_store($1, $2, $3, $4, $5, $6)"
+# With the number comes whether there is somebody to tell: nobody is told where nobody of another process is, for a notification
+# makes every commit of the server wait for its turn.
+SAY = """WITH fresh AS MATERIALIZED (
+    SELECT nextval('pubsub_numbers') AS seq FROM (SELECT pg_advisory_xact_lock($3) OFFSET 0) AS locked
+  ), added AS (
+    INSERT INTO pubsub_messages (namespace, topic, seq, headers, payload) SELECT $1, $2, seq, $4, $5 FROM fresh
+    WHERE EXISTS (SELECT 1 FROM pubsub_listeners WHERE namespace = $1 AND topic = $2)
+  ) SELECT seq, EXISTS (SELECT 1 FROM pubsub_listeners WHERE namespace = $1 AND topic = $2 AND owner <> $6) FROM fresh"""
+STORE = """INSERT INTO pubsub_log (namespace, topic, seq, headers, payload)
+  SELECT $1, $2, seq, $4, $5
+  FROM (SELECT nextval('pubsub_numbers') AS seq FROM (SELECT pg_advisory_xact_lock($3) OFFSET 0) AS locked OFFSET 0) AS fresh
+  RETURNING seq, EXISTS (SELECT 1 FROM pubsub_members AS m WHERE m.namespace = $1 AND m.topic = $2 AND m.owner <> $6)"""
+NOTIFY = "SELECT pg_notify('prism.pubsub.' || convert_from($1, 'UTF8'), encode($2, 'hex'))"
 LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = $1 AND topic = $2"
 LISTEN = "SELECT pubsub_listen($1, $2, $3, $4, $5)"
 UNLISTEN = "SELECT pubsub_unlisten($1, $2, $3)"

@@ -4,17 +4,18 @@ import asyncio
 import json
 import math
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
+from weakref import WeakValueDictionary
 
 import prism_testkit as prism
-from prism_backends.cancellation import begun, ended
 from prism_backends.postgres import queue_sql as sql
 from prism_backends.postgres.client import TIMEOUT_S, PostgresClient, Row
 from prism_backends.postgres.feed import Channel
 from prism_backends.postgres.living import LivingPostgres
 from prism_backends.postgres.schema import lock_of
+from prism_backends.postgres.taking import Taking
 from prism_backends.queue_arguments import check_delay, check_lease_seconds, check_policy, check_priority
 from prism_backends.takers import Takers
 from prism_testkit.interfaces import errors
@@ -38,6 +39,11 @@ _LONGEST_S = 1e10
 _MOST = 2**62
 _LONGEST_PAUSE_S = 1.0
 """How long a take that waits trusts the feed."""
+_ALL_OF_IT = (
+    *("its_id", "its_headers", "its_payload", "its_attempts"),
+    *("its_rank", "its_number", "its_failed", "its_origin"),
+)
+_LEASE_OF_IT = ("its_id", "its_token")
 _NUMBER = re.compile("[1-9][0-9]{0,17}")
 
 
@@ -45,7 +51,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
     """A row a message. One that comes again, or whose delay ends, has the turn that its enqueue gave it.
 
     One that dies, or is brought back, goes behind those of its priority, and keeps its priority. Takes of several processes do not
-    wait for each other (SKIP LOCKED), those of one process on one queue come one after another. A take that waits is woken by what
+    wait for each other (SKIP LOCKED); those of one process that come at once are one statement. A take that waits is woken by what
     anybody does, and looks by itself once a second in case it was not told: with the first one that has to wait the driver begins
     to hear of what other processes do.
     """
@@ -64,6 +70,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         self._takers = Takers.of(client.shared, namespace)
         self._channel: Channel | None = None
         self._opening = asyncio.Lock()
+        self._takings: WeakValueDictionary[tuple[str, int | None], Taking] = WeakValueDictionary()
 
     async def _end(self) -> None:
         """Stop listening to other processes."""
@@ -92,11 +99,16 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         texts = json.dumps(prism.check_headers(headers, operation, _ME))
         lock = lock_of("queue", self.namespace, name)
         delay = _microseconds(delay_s)
-        identity = await self._value(operation, queue, sql.ADD, name, lock, priority, delay, texts, data, self._takers.name)
+        ((identity, is_heard),) = await self._rows(
+            operation, queue, sql.ADD, name, lock, priority, delay, texts, data, self._takers.name
+        )
         if delay:
             self._takers.expect(delay_s)
         else:
             self._takers.ring(queue)
+        if is_heard:
+            with suppress(errors.PrismError):  # the message is there, and who waits looks by itself
+                await self._rows(operation, queue, sql.TELL, self._takers.name, [] if delay else [name], delay)
         return str(identity)
 
     async def scheduled_count(self, queue: str) -> int:
@@ -112,63 +124,54 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         return _message(*found[0]) if found else None
 
     async def dequeue(self, queue: str, timeout_s: float = 0) -> QueueMessage | None:
-        async def put_back(taken: Row) -> None:
-            rest = [taken[part] for part in ("its_id", "its_headers", "its_payload", "its_attempts")]
-            rest += [taken[part] for part in ("its_rank", "its_number", "its_failed", "its_origin")]
-            self._wake(await self._value("dequeue", queue, sql.PUT_BACK, queue.encode(), self._takers.name, *rest))
-
-        taken = await self._take("dequeue", queue, timeout_s, None, put_back)
+        taken = await self._take("dequeue", queue, timeout_s, None)
         return None if taken is None else _message(taken[0], taken[1], taken[2])
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
         check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
-
-        async def put_back(taken: Row) -> None:
-            lease = taken["its_id"], taken["its_token"]
-            self._wake(await self._value("receive", queue, sql.UNLEASE, queue.encode(), self._takers.name, *lease))
-
-        taken = await self._take("receive", queue, timeout_s, visibility_s, put_back)
+        taken = await self._take("receive", queue, timeout_s, _microseconds(visibility_s))
         if taken is None:
             return None
         self._takers.expect(visibility_s)
-        return Lease(queue, _message(taken[0], taken[1], taken[2]), taken["its_attempts"] + 1, str(taken["its_token"]))
+        return Lease(queue, _message(taken[0], taken[1], taken[2]), taken["its_attempts"], str(taken["its_token"]))
 
-    async def _take(
-        self,
-        operation: str,
-        queue: str,
-        timeout_s: float,
-        lease_s: float | None,
-        put_back: Callable[[Row], Coroutine[Any, Any, None]],
-    ) -> Row | None:
+    async def _take(self, operation: str, queue: str, timeout_s: float, lease_us: int | None) -> Row | None:
         timeout_s = prism.check_timeout(timeout_s, operation, _ME)
-        name = prism.check_name(queue, operation, _ME)
-        lease_us = None if lease_s is None else _microseconds(lease_s)
-
-        async def ask() -> Row:
-            asking = begun(self._rows(operation, queue, sql.TAKE, name, lease_us, self._takers.name))
-            try:
-                await asyncio.wait([asking])
-            except asyncio.CancelledError:
-                await ended(asking)
-                if asking.exception() is None and asking.result()[0]["its_id"] is not None:
-                    putting = begun(put_back(asking.result()[0]))
-                    await ended(putting)
-                    putting.result()
-                raise
-            return asking.result()[0]
+        taking = self._taking(operation, queue, lease_us)
 
         async def attempt() -> tuple[Row | None, float]:
-            taken = await self._in_turn(operation, queue, ask)
+            taken = await taking.one()
+            now_s = self.client.clock.now_s()
+            if taken is None:
+                return None, now_s
             self._wake(taken["woken"])
             if taken["its_id"] is not None:
                 return taken, math.inf
-            now_s = self.client.clock.now_s()
             if timeout_s and await self._listen(operation, queue):
                 return None, now_s  # look again, for what happened before it listened
             return None, math.inf if taken["due_s"] is None else now_s + taken["due_s"]
 
         return await self._takers.first(queue, attempt, timeout_s, self.client.clock, _LONGEST_PAUSE_S)
+
+    def _taking(self, operation: str, queue: str, lease_us: int | None) -> Taking:
+        """Return the takes of one kind that are under way, or new ones."""
+        name, kind = prism.check_name(queue, operation, _ME), (queue, lease_us)
+        found = self._takings.get(kind)
+        if found is not None:
+            return found
+
+        async def take(most: int) -> list[Row]:
+            return await self._rows(operation, queue, sql.TAKE, name, lease_us, most, self._takers.name)
+
+        async def put_back(taken: Row) -> None:
+            parts = _ALL_OF_IT if lease_us is None else _LEASE_OF_IT
+            statement = sql.PUT_BACK if lease_us is None else sql.UNLEASE
+            rest = (taken[part] for part in parts)
+            self._wake(await self._value(operation, queue, statement, name, self._takers.name, *rest))
+
+        made = Taking(self._takers.turn(queue), take, put_back)
+        self._takings[kind] = made
+        return made
 
     async def _listen(self, operation: str, queue: str) -> bool:
         """Listen from now on to what other processes do; return whether that is new."""

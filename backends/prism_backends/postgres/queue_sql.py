@@ -20,6 +20,7 @@ __all__ = [
     "RELEASE",
     "SCHEDULED",
     "TAKE",
+    "TELL",
     "UNLEASE",
     "UNLISTEN",
 ]
@@ -60,29 +61,12 @@ BEGIN
 END $$;
 """
 
-# Numbers are given in the order of commits, so that nobody is ever put before a message that was seen at the head: who adds to a
-# queue holds its lock until then.
-_ADD = """
-CREATE FUNCTION queue_add(
-  mine bytea, name bytea, lock bigint, priority int, delay_us float8, texts text, data bytea, me text
-) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-  fresh bigint;
-  later timestamptz;
-BEGIN
-  PERFORM pg_advisory_xact_lock(lock);
-  fresh := nextval('queue_numbers');
-  IF delay_us > 0 THEN
-    later := clock_timestamp() + delay_us * interval '1 microsecond';
-  END IF;
-  INSERT INTO queue_messages (namespace, id, queue, rank, number, attempts, until, failed, headers, payload)
-    VALUES (mine, fresh, name, -priority, fresh, 0, later, 0, texts, data);
-  PERFORM queue_tell(mine, me, CASE WHEN later IS NULL THEN ARRAY[name] ELSE '{}' END, later);
-  RETURN fresh;
-END $$;
-"""
-
+# A policy does not change between the look at it and the end of what was done by it: what fails at the same time as the policy is
+# set either dies by it, or is there before it is set, and is buried. Who sets one waits for nothing that others hold.
 _MOVES = """
+CREATE FUNCTION queue_policy_lock(mine bytea, name bytea) RETURNS bigint LANGUAGE sql AS $$
+  SELECT hashtextextended('queue policy ' || encode(mine || name, 'hex'), 0)
+$$;
 CREATE FUNCTION queue_move(mine bytea, message bigint, name bytea, source bytea) RETURNS void LANGUAGE sql AS $$
   UPDATE queue_messages
     SET queue = name, origin = source, number = nextval('queue_numbers'), attempts = 0, until = NULL, token = NULL
@@ -92,6 +76,7 @@ CREATE FUNCTION queue_fail(mine bytea, message bigint, name bytea, had bigint) R
 DECLARE
   policy record;
 BEGIN
+  PERFORM pg_advisory_xact_lock_shared(queue_policy_lock(mine, name));
   SELECT target, most INTO policy FROM queue_policies WHERE namespace = mine AND queue = name;
   IF FOUND AND had >= policy.most THEN
     PERFORM queue_move(mine, message, policy.target, name);
@@ -144,42 +129,48 @@ BEGIN
 END $$;
 """
 
-# A message that somebody is just taking is passed over: that take comes first. One that has failed too often, which only a policy
-# that came at the same time leaves here, dies now.
-_TAKE = """
-CREATE FUNCTION queue_take(
-  mine bytea, name bytea, lease_us float8, me text,
-  OUT its_id bigint, OUT its_headers text, OUT its_payload bytea, OUT its_attempts bigint, OUT its_token bigint,
-  OUT its_rank int, OUT its_number bigint, OUT its_failed bigint, OUT its_origin bytea, OUT due_s float8, OUT woken bytea[]
+# A message that somebody is just taking is passed over: that take comes first. If there is nothing, one row without an id tells
+# in how many seconds something falls due.
+_HEAD = """head AS MATERIALIZED (
+      SELECT id FROM queue_messages WHERE namespace = mine AND queue = name AND until IS NULL
+        ORDER BY rank, number LIMIT most FOR UPDATE SKIP LOCKED
+    )"""
+_TAKE = f"""
+CREATE FUNCTION queue_take(mine bytea, name bytea, lease_us float8, most int, me text) RETURNS TABLE (
+  its_id bigint, its_headers text, its_payload bytea, its_attempts bigint, its_token bigint,
+  its_rank int, its_number bigint, its_failed bigint, its_origin bytea, due_s float8, woken bytea[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  head queue_messages%ROWTYPE;
+  ready bytea[] := queue_settle(mine, me);
   ends timestamptz;
 BEGIN
-  woken := queue_settle(mine, me);
-  LOOP
-    SELECT * INTO head FROM queue_messages WHERE namespace = mine AND queue = name AND until IS NULL
-      ORDER BY rank, number LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-      SELECT extract(epoch FROM min(until) - clock_timestamp())::float8 INTO due_s
-        FROM queue_messages WHERE namespace = mine AND until IS NOT NULL;
-      RETURN;
-    END IF;
-    EXIT WHEN head.attempts = 0
-      OR NOT EXISTS (SELECT 1 FROM queue_policies WHERE namespace = mine AND queue = name AND most <= head.attempts);
-    woken := woken || queue_fail(mine, head.id, name, head.attempts);
-  END LOOP;
   IF lease_us IS NULL THEN
-    DELETE FROM queue_messages WHERE namespace = mine AND id = head.id;
+    RETURN QUERY WITH {_HEAD}, taken AS (
+      DELETE FROM queue_messages AS m USING head WHERE m.namespace = mine AND m.id = head.id RETURNING m.*
+    ) SELECT id, headers, payload, attempts, 0::bigint, rank::int, number, failed, origin, NULL::float8, ready
+      FROM taken ORDER BY rank, number;
   ELSE
-    its_token := nextval('queue_numbers');
     ends := clock_timestamp() + lease_us * interval '1 microsecond';
-    UPDATE queue_messages SET attempts = head.attempts + 1, until = ends, token = its_token WHERE namespace = mine AND id = head.id;
-    PERFORM queue_tell(mine, me, '{}', ends);
+    RETURN QUERY WITH {_HEAD}, taken AS (
+      UPDATE queue_messages AS m SET attempts = m.attempts + 1, until = ends, token = nextval('queue_numbers')
+        FROM head WHERE m.namespace = mine AND m.id = head.id RETURNING m.*
+    ) SELECT id, headers, payload, attempts, token, rank::int, number, failed, origin, NULL::float8, ready
+      FROM taken ORDER BY rank, number;
   END IF;
-  its_id := head.id; its_headers := head.headers; its_payload := head.payload; its_attempts := head.attempts;
-  its_rank := head.rank; its_number := head.number; its_failed := head.failed; its_origin := head.origin;
+  IF FOUND THEN
+    IF ends IS NOT NULL THEN
+      PERFORM queue_tell(mine, me, '{{}}', ends);
+    END IF;
+  ELSE
+    woken := ready;
+    SELECT extract(epoch FROM min(until) - clock_timestamp())::float8 INTO due_s
+      FROM queue_messages WHERE namespace = mine AND until IS NOT NULL;
+    RETURN NEXT;
+  END IF;
 END $$;
+"""
+
+_GIVE = """
 CREATE FUNCTION queue_put_back(
   mine bytea, name bytea, me text, message bigint, texts text, data bytea, had bigint, rank int, number bigint, failed bigint,
   origin bytea
@@ -235,12 +226,11 @@ BEGIN
 END $$;
 CREATE FUNCTION queue_configure(mine bytea, name bytea, me text, destination bytea, bound bigint) RETURNS bytea[]
 LANGUAGE plpgsql AS $$
-DECLARE
-  woken bytea[] := queue_settle(mine, me);
 BEGIN
+  PERFORM pg_advisory_xact_lock(queue_policy_lock(mine, name));
   INSERT INTO queue_policies (namespace, queue, target, most) VALUES (mine, name, destination, bound)
     ON CONFLICT (namespace, queue) DO UPDATE SET target = excluded.target, most = excluded.most;
-  RETURN woken || queue_bury(mine, name, me);
+  RETURN queue_bury(mine, name, me);
 END $$;
 CREATE FUNCTION queue_dead_letters(mine bytea, name bytea, me text)
 RETURNS TABLE (its_id bigint, its_headers text, its_payload bytea) LANGUAGE plpgsql AS $$
@@ -272,10 +262,18 @@ BEGIN
 END $$;
 """
 
-QUEUE = _TABLES + _TELL + _ADD + _MOVES + _TAKE + _LOOKS
+QUEUE = _TABLES + _TELL + _MOVES + _TAKE + _GIVE + _LOOKS
 
-ADD = "SELECT queue_add($1, $2, $3, $4, $5, $6, $7, $8)"
-TAKE = "SELECT * FROM queue_take($1, $2, $3, $4)"
+# Numbers are given in the order of commits, so that nobody is ever put before a message that was seen at the head: who adds to a
+# queue holds its lock until then. With the id comes whether there is somebody to tell.
+ADD = """INSERT INTO queue_messages (namespace, id, queue, rank, number, attempts, until, failed, headers, payload)
+  SELECT $1, number, $2, -$4::int, number, 0,
+    CASE WHEN $5::float8 > 0 THEN clock_timestamp() + $5::float8 * interval '1 microsecond' END, 0, $6, $7
+  FROM (SELECT nextval('queue_numbers') AS number FROM (SELECT pg_advisory_xact_lock($3) OFFSET 0) AS locked OFFSET 0) AS fresh
+  RETURNING id, EXISTS (SELECT 1 FROM queue_listeners AS l WHERE l.namespace = $1 AND l.process <> $8)"""
+TELL = """SELECT queue_tell($1, $2, $3::bytea[],
+  CASE WHEN $4::float8 > 0 THEN clock_timestamp() + $4::float8 * interval '1 microsecond' END)"""
+TAKE = "SELECT * FROM queue_take($1, $2, $3, $4, $5)"
 PUT_BACK = "SELECT queue_put_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 UNLEASE = "SELECT queue_unlease($1, $2, $3, $4, $5)"
 PEEK = "SELECT * FROM queue_peek($1, $2, $3)"
