@@ -2,11 +2,11 @@
 
 import asyncio
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from prism_testkit.interfaces import Bytes, Conflict, KeyValueTransaction, NotFound
+from prism_testkit.interfaces import Bytes, Conflict, KeyValueTransaction, NotFound, QuotaExceeded
 
 from .declare import Mutant, declaring
 from .reference import Basic, KeyValue, Transaction, step
@@ -326,3 +326,37 @@ class _OneKey(Transaction):
 @mutant("transactional.5", "shortcut", trap="a transaction that reads one key, changed since, and writes that one alone")
 class OneKeyNeedsNoValidation(KeyValue):
     transaction_type = _OneKey
+
+
+class _Slots(KeyValue):
+    """So many calls of a kind may go wrong before a slot for each is used up."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.free = 16
+
+    def use(self) -> None:
+        if not self.free:
+            raise QuotaExceeded("zoo: no slot is free")
+
+
+@mutant("transactional.2", "resources", trap="sixteen transactions of one client whose bodies raise", also="transactional.7")
+class FailedBodiesKeepTheirSlot(_Slots):
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[KeyValueTransaction]:
+        self.use()
+        async with super().transaction() as transaction:
+            try:
+                yield transaction
+            except BaseException:
+                self.free -= 1
+                raise
+
+
+@mutant("batch.5", "resources", trap="sixteen refused batches of one client", also="batch.1")
+class RefusedBatchesKeepTheirSlot(_Slots):
+    async def batch_set(self, items: Mapping[str, Bytes]) -> None:
+        self.use()
+        self.free -= 1
+        await super().batch_set(items)
+        self.free += 1

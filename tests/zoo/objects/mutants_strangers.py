@@ -267,3 +267,32 @@ class ListingIsCachedUntilAWrite(Objects):
             self.store.notes[key] = [self.info(each, rows[each]) for each in self.matching(name, wanted)]
         for info in self.store.notes[key]:
             yield info
+
+
+class _Handles(Objects):
+    handles = 16
+
+    def pieces(self, version: Version) -> Iterator[bytes]:
+        if not self.handles:
+            raise QuotaExceeded("zoo: get_stream: no handle is free")
+        self.handles -= 1
+        yield from super().pieces(version)
+        self.handles += 1
+
+
+@mutant("17", "resources", trap="sixteen get_streams of one client that are left early", also="1 7")
+class LeftStreamsKeepTheirHandle(_Handles):
+    pass
+
+
+@mutant("2", "resources", trap="sixteen get_streams of one client of objects that are missing", also="17")
+class MissingStreamsKeepTheirHandle(Objects):
+    handles = 16
+
+    async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+        if not self.handles:
+            raise QuotaExceeded("zoo: get_stream: no handle is free")
+        self.handles -= 1
+        async for piece in super().get_stream(bucket, key):
+            yield piece
+        self.handles += 1

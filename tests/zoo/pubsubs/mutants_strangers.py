@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from prism_testkit.interfaces import Bytes, Deliveries, Delivery, Message
+from prism_testkit.interfaces import Bytes, Deliveries, Delivery, Message, QuotaExceeded
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -360,3 +360,14 @@ class DelaysAreOfTheClient(Member):
 class HeaderNamesAreOneNormalForm(PubSub):
     def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
         return {unicodedata.normalize("NFC", name): text for name, text in super().labels(headers, operation).items()}
+
+
+@mutant("persistent.14", "resources", trap="thirty-two receives of one client that find nothing", also="persistent.9")
+class EmptyReceivesKeepTheirSlot(Member):
+    async def receive(self, max_messages: int = 1, timeout_s: float = 0) -> list[Delivery]:
+        used = self.driver.__dict__.get("used", 0)
+        if used >= 32:
+            raise QuotaExceeded("zoo: receive: no slot is free")
+        got = await super().receive(max_messages, timeout_s)
+        self.driver.__dict__["used"] = used + (not got)
+        return got

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from prism_testkit.interfaces import Bytes, Lease, QueueMessage
+from prism_testkit.interfaces import Bytes, Lease, QueueMessage, QuotaExceeded
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -321,3 +321,34 @@ class AttemptsAreOfTheClient(Queue):
 class HeaderNamesAreOneNormalForm(Queue):
     def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
         return {unicodedata.normalize("NFC", name): text for name, text in super().labels(headers, operation).items()}
+
+
+class _Slots(Queue):
+    """So many calls of a kind may go wrong before a slot for each is used up."""
+
+    def __init__(self, store: Store, namespace: str) -> None:
+        super().__init__(store, namespace)
+        self.slots = 16
+
+    def use(self) -> None:
+        if not self.slots:
+            raise QuotaExceeded("zoo: no slot is free")
+
+
+@mutant("basic.7", "resources", trap="sixteen refused enqueues of one client", also="visibility.15")
+class RefusedEnqueuesKeepTheirSlot(_Slots):
+    async def enqueue(self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self.use()
+        self.slots -= 1
+        identifier = await super().enqueue(queue, payload, headers)
+        self.slots += 1
+        return identifier
+
+
+@mutant("visibility.5", "resources", trap="sixteen acks of one client of leases that have ended", also="visibility.4")
+class ConflictsKeepTheirSlot(_Slots):
+    async def ack(self, lease: Lease) -> None:
+        self.use()
+        self.slots -= 1
+        await super().ack(lease)
+        self.slots += 1

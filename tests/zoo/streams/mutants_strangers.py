@@ -2,10 +2,12 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupStart, Record, RecordDelivery
+from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupStart, QuotaExceeded, Record, RecordDelivery
 from prism_testkit.naming import check_timeout
 from tests.zoo.declare import Mutant
 
@@ -360,3 +362,32 @@ class EndIsAsTheClientKnowsIt(Streams):
     def latest(self, stream: str) -> int | None:
         self.__dict__.setdefault("ends", {})[stream] = self.stream(stream).end
         return super().latest(stream)
+
+
+@mutant("basic.14", "resources", trap="thirty-two reads of one client that are left early")
+class LeftReadsKeepTheirCursor(Streams):
+    cursors = 32
+
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        if not self.cursors:
+            raise QuotaExceeded("zoo: read: no cursor is free")
+        self.cursors -= 1
+        async for record in super().walk(stream, start, limit):
+            yield record
+        self.cursors += 1
+
+
+@mutant("consumer_groups.14", "resources", trap="sixteen members of one client that are left by an error", also="consumer_groups.5")
+class FailedMembersKeepTheirSlot(Streams):
+    slots = 16
+
+    @asynccontextmanager
+    async def join(self, stream: str, group: str, consumer: str) -> AsyncIterator[Member]:
+        if not self.slots:
+            raise QuotaExceeded("zoo: join: no slot is free")
+        async with super().join(stream, group, consumer) as member:
+            try:
+                yield member
+            except BaseException:
+                self.slots -= 1
+                raise

@@ -1,0 +1,40 @@
+"""Calls that fail, or are left early, over and over: each time as at first, and afterwards everything goes on."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from prism_suites._judging import broken
+from prism_testkit.outcomes import law
+
+__all__ = ["TIMES", "left_early", "uses_nothing_up"]
+
+TIMES = 70
+"""More than there are connections, cursors, slots and permits, as a rule."""
+
+
+async def uses_nothing_up(
+    promise: str,
+    what: str,
+    call: Callable[[], Awaitable[Any]],
+    errors: tuple[type[Exception], ...],
+    goes_on: Callable[[], Awaitable[Any]],
+) -> None:
+    """Make a call ``TIMES`` times, which may raise ``errors`` and nothing else; then judge that ``goes_on`` does."""
+    for number in range(TIMES):
+        try:
+            await call()
+        except errors:
+            continue
+        except Exception as error:
+            wanted = " or ".join(kind.__name__ for kind in errors) or "an answer"
+            told = f"{what} is answered otherwise the {number + 1}. time"
+            broken(promise, told, expected=wanted, got=f"{type(error).__name__}: {error}")
+    with law(promise):
+        await goes_on()
+
+
+async def left_early(iterator: AsyncIterator[Any]) -> None:
+    """Take one step and leave."""
+    async for _ in iterator:
+        break
+    await iterator.aclose()  # type: ignore[attr-defined]  # it is a generator

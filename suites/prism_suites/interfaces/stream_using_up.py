@@ -1,0 +1,72 @@
+"""stream: refused, failed and unfinished calls use nothing up, however many there were."""
+
+from typing import Any
+
+from prism_suites._judging import same
+from prism_suites._stream_shared import GROUPS, fill, numbered, read
+from prism_suites._stream_taking import take
+from prism_suites._using_up import left_early, uses_nothing_up
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import AlreadyExists, GroupNotFound, InvalidName, StreamBasic, StreamConsumerGroups
+
+_FAILURES = (InvalidName, ValueError, TypeError, GroupNotFound, AlreadyExists, ZeroDivisionError)
+
+
+@check("stream_basic.14", "stream_basic.9", "stream_basic.5")
+@gauntlet(lambda limits: [{"kind": kind} for kind in ("left", "start", "limit", "name", "key", "trim", "empty")])
+async def what_fails_uses_nothing_up(stream: StreamBasic, case: Case, kind: str) -> None:
+    """After many reads that were left early, and calls that were refused, the driver goes on (ST-36)."""
+    puts = await fill(stream, "s", numbered(3))
+    calls: dict[str, Any] = {
+        "left": lambda: left_early(stream.read("s")),
+        "start": lambda: left_early(stream.read("s", -1)),
+        "limit": lambda: left_early(stream.read("s", 0, -1)),
+        "name": lambda: stream.append("", b"x"),
+        "key": lambda: stream.append("s", b"x", ""),
+        "trim": lambda: stream.trim("s", -1),
+        "empty": lambda: left_early(stream.read("nothing")),
+    }
+    promise = {"left": "stream_basic.14", "empty": "stream_basic.14"}.get(
+        kind, "stream_basic.5" if kind in ("start", "limit") else "stream_basic.9"
+    )
+
+    async def goes_on() -> None:
+        after = await fill(stream, "s", [b"after"])
+        found = [record.offset for record in await read(stream, "s")]
+        same(promise, found, [put.offset for put in [*puts, *after]], "after many calls that failed a read gives something else")
+
+    await uses_nothing_up(promise, f"a call that fails ({kind})", calls[kind], _FAILURES, goes_on)
+
+
+@check("stream_consumer_groups.14", "stream_consumer_groups.2", "stream_consumer_groups.10")
+@gauntlet(
+    lambda limits: [{"kind": kind} for kind in ("body raises", "no group", "made twice", "no number", "empty", "come and go")]
+)
+async def members_that_fail_use_nothing_up(stream: StreamConsumerGroups, case: Case, kind: str) -> None:
+    """So do groups go on, after many members that were left by an error, and receives that were refused or empty (ST-36)."""
+    await stream.create_group("s", "g")
+
+    async def serve() -> None:
+        async with stream.join("s", "missing" if kind == "no group" else "g", "c") as member:
+            if kind == "body raises":
+                raise ZeroDivisionError
+            if kind == "no number":
+                await member.receive(0)
+            if kind == "empty":
+                await member.receive(1, 0.0)
+
+    promise = {"no group": "stream_consumer_groups.2", "made twice": "stream_consumer_groups.2"}.get(
+        kind, "stream_consumer_groups.10" if kind in ("no number", "empty") else "stream_consumer_groups.14"
+    )
+
+    async def goes_on() -> None:
+        puts = await fill(stream, "s", numbered(2), laws=GROUPS)
+        async with stream.join("s", "g", "c") as member:
+            got = await take(case, member, len(puts))
+            found = [delivery.record.offset for delivery in got]
+            same(promise, found, [put.offset for put in puts], "after many members that failed one is given something else")
+            await member.ack(*got)
+
+    call: Any = (lambda: stream.create_group("s", "g")) if kind == "made twice" else serve
+    await uses_nothing_up(promise, f"a member that fails ({kind})", call, _FAILURES, goes_on)
