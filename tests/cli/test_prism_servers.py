@@ -1,7 +1,12 @@
 """``prism servers``: each way to a server, taken away in turn, gives its own line, and the doctor says the same command."""
 
+import fcntl
+import os
 import re
+import struct
+import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +157,21 @@ def test_a_server_that_no_backend_is_on_is_known_to_the_doctor_by_name_only(shel
     assert what == "missing: kafka: PRISM_KAFKA_URL is not set, and none is in the cache"
     assert cure.strip() == "prism servers add kafka"
     assert "kafka" not in shell.prism("doctor")
+
+
+def test_on_a_terminal_one_line_a_step_changes(shell: Any) -> None:
+    pyte = pytest.importorskip("pyte", reason="pyte, a terminal in memory, is not installed")
+    declare(shell)
+    master, slave = os.openpty()
+    screen = pyte.Screen(60, 10)
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
+    environ = {**os.environ, "PYTHONPATH": str(shell.site), **shell.env}
+    command = [sys.executable, "-m", "prism_testkit.cli", "servers", "add", "mine"]
+    done = subprocess.run(command, cwd=shell.path, env=environ, stdout=subprocess.PIPE, stderr=slave, text=True, check=True)
+    os.close(slave)
+    shown = os.read(master, 100_000).decode()
+    os.close(master)
+    pyte.Stream(screen).feed(shown)
+    assert [line[9:].rstrip() for line in screen.display if line.strip()] == ["script", "starting it once", "it is mine 7.7.7"]
+    assert shown.count("\r\x1b[K") == 3
+    assert done.stdout.startswith("mine 1.2: a moment\nmine is in ")
