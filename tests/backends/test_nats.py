@@ -14,8 +14,9 @@ from prism_backends.jetstream import jetstream
 from prism_backends.nats import NatsPubSub, listening, nats
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
 from prism_backends.nats.server import jetstream_server, nats_server
+from prism_backends.nats.tokens import tokens_of, topic_of
 from prism_testkit.interfaces.errors import ConfigError
-from prism_testkit.naming import HEADERS_BYTES, encode_name
+from prism_testkit.naming import HEADERS_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ async def test_what_is_none_of_ours_is_a_gap(world: World) -> None:
     driver = await world.driver(NatsPubSub)
     async with driver.subscribe("t") as subscription:
         connection = await world.client.connection()
-        await connection.send(f"{world.namespace}.plain.{encode_name(b't')}", b"\xff\xff no envelope")
+        await connection.send(f"{world.namespace}.plain.{tokens_of('t')}", b"\xff\xff no envelope")
         await connection.sync()
         assert await subscription.receive() is None
         assert subscription.gaps == 1
@@ -145,3 +146,9 @@ def test_an_envelope_that_was_cut_is_refused() -> None:
 def test_the_largest_message_fits_what_a_server_takes() -> None:
     headers = [character for number in range(HEADERS_BYTES) for character in (chr(number % 128), "")]
     assert len(sealed(["i" * 24, "k" * 512, *headers], bytes(1_000_000))) < 1 << 20
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_a_topic_is_told_by_its_tokens(topic: str) -> None:
+    assert topic_of(tokens_of(topic)) == topic
+    assert tokens_of(topic).count(".") == topic.count(".")

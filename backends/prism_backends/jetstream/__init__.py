@@ -6,6 +6,7 @@ from prism_backends.jetstream.keyvalue import JetStreamKeyValue
 from prism_backends.jetstream.objects import JetStreamObjectStorage
 from prism_backends.jetstream.pubsub import JetStreamPubSub
 from prism_backends.jetstream.queue import JetStreamQueue
+from prism_backends.jetstream.serverclock import CLOCK_RESOLUTION_S
 from prism_backends.jetstream.stream import JetStreamStream
 from prism_backends.nats.client import NatsClient, connect
 from prism_backends.nats.server import jetstream_server
@@ -26,6 +27,7 @@ jetstream = prism.Backend(
     connect=connect,
     drivers=[JetStreamKeyValue, JetStreamObjectStorage, JetStreamPubSub, JetStreamQueue, JetStreamStream],
     clean=clean,
+    limits=prism.Limits(clock_resolution_s=CLOCK_RESOLUTION_S),
     traits=prism.Traits(durability="process"),
     server=jetstream_server(),
 )

@@ -156,7 +156,6 @@ class Holding:
 
     async def _pull(self, most: int, wait_s: float) -> list[Msg]:
         """Pull for good, or have taken nothing."""
-        began = asyncio.get_running_loop().time()
         try:
             inbox = await self._inbox()
         except FAILURES as error:
@@ -173,9 +172,7 @@ class Holding:
         finally:
             del self._active[inbox]
         if not self.is_open:
-            raise Closed(f"{self._what('receive')}: it was left")
-        for message in found:
-            self._until[message.reply] = began + ACK_WAIT_S - _MARGIN_S
+            raise Closed(f"{self._what('receive')}: it was left")  # and that gave back what was found
         return found
 
     async def _inbox(self) -> Inbox:
@@ -186,6 +183,8 @@ class Holding:
         return self._idle.pop() if self._idle else Inbox(connection)
 
     async def _pulled(self, inbox: Inbox, most: int, wait_s: float) -> list[Msg]:
+        """Return what came; from then on it is held, or, if the member was left meanwhile, given back."""
+        began = asyncio.get_running_loop().time()
         try:
             found = await inbox.pull(self._next, most, wait_s)
             if not inbox.is_complete:
@@ -196,7 +195,8 @@ class Holding:
             raise translated(error, self._what("receive")) from error
         if not found and inbox.status not in ("", "404", "408"):
             raise await self._failed(inbox.status)
-        if found and not self.is_open:  # the leaving waits for this
+        self._until |= dict.fromkeys((message.reply for message in found), began + ACK_WAIT_S - _MARGIN_S)
+        if not self.is_open:  # the leaving waits for this
             await self._give_back(found)
         return found
 
@@ -208,13 +208,17 @@ class Holding:
         return BackendUnavailable(f"{self._what('receive')}: JetStream answered {status}")
 
     async def _give_back(self, messages: Iterable[Msg]) -> None:
-        await self._tell("receive", b"-NAK", [message.reply for message in messages])
+        """Give back what is still held: to say so twice would take it from whoever has it by then."""
+        held = [message.reply for message in messages if self._until.pop(message.reply, None) is not None]
+        await self._tell("receive", b"-NAK", held)
 
     async def _part(self) -> None:
         if self._active:
             await asyncio.wait(list(self._active.values()))
         self._revoke(asyncio.get_running_loop().time())
-        await self._tell("leave", b"-NAK", list(self._until))
+        held = list(self._until)
+        self._until.clear()
+        await self._tell("leave", b"-NAK", held)
         with suppress(PrismError):
             await self._presence.hide()
 

@@ -15,10 +15,9 @@ from prism_backends.jetstream.gathering import all_of
 from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.serverclock import ServerClock
 from prism_backends.nats.client import NatsClient
-from prism_backends.nats.tokens import encoded
 from prism_testkit.interfaces.errors import CorruptPayload, NotFound, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTtl
-from prism_testkit.naming import decode_name
+from prism_testkit.naming import decode_name, encode_name
 
 __all__ = ["JetStreamKeyValue"]
 
@@ -232,7 +231,7 @@ class JetStreamKeyValue(LivingJetStream, KeyValueScan, KeyValueTtl, KeyValueBatc
         return math.ceil(max(0.0, ttl_s) * 1e9)
 
     def _subject(self, operation: str, key: str) -> str:
-        return self._subjects + encoded(prism.check_name(key, operation, self.backend_name))
+        return self._subjects + encode_name(prism.check_name(key, operation, self.backend_name))
 
     def _data(self, operation: str, key: str, value: Bytes) -> bytes:
         return prism.check_payload(value, operation, self.backend_name, key)

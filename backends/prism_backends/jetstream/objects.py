@@ -14,6 +14,7 @@ from prism_backends.jetstream.cells import GONE
 from prism_backends.jetstream.living import LivingJetStream
 from prism_backends.jetstream.objectrecords import CHUNK_BYTES, INLINE_BYTES, Version
 from prism_backends.jetstream.objecttable import ObjectTable
+from prism_backends.jetstream.serverclock import CLOCK_RESOLUTION_S
 from prism_backends.nats.client import NatsClient
 from prism_backends.objects import LIMITS, Intake, Target
 from prism_testkit.interfaces.errors import Conflict
@@ -34,7 +35,7 @@ class JetStreamObjectStorage(LivingJetStream, ObjectStorageConditional):
 
     backend_name: ClassVar[str] = "jetstream"
     traits: ClassVar[prism.Traits] = prism.Traits(durability="process")
-    limits: ClassVar[prism.Limits] = replace(LIMITS, clock_resolution_s=0.002)
+    limits: ClassVar[prism.Limits] = replace(LIMITS, clock_resolution_s=CLOCK_RESOLUTION_S)
 
     def __init__(self, client: NatsClient, namespace: str) -> None:
         self.client = client

@@ -11,10 +11,9 @@ from prism_backends.jetstream.api import JetStream, Stored, stream_config
 from prism_backends.jetstream.cells import GONE, Cells
 from prism_backends.jetstream.objectrecords import Bucket, Version, bucket_of, version_of
 from prism_backends.jetstream.serverclock import ServerClock
-from prism_backends.nats.tokens import encoded
 from prism_backends.objects import Target
 from prism_testkit.interfaces.errors import BackendUnavailable, PrismError
-from prism_testkit.naming import decode_name
+from prism_testkit.naming import decode_name, encode_name
 
 __all__ = ["ObjectTable"]
 
@@ -43,10 +42,10 @@ class ObjectTable(Cells):
         return f"{self._beginning}{generation}.c.{version}"
 
     def subject(self, generation: str, key: bytes) -> str:
-        return f"{self._beginning}{generation}.m.{encoded(key)}"
+        return f"{self._beginning}{generation}.m.{encode_name(key)}"
 
     def subject_of_bucket(self, target: Target) -> str:
-        return f"{self._beginning}b.{encoded(target.bucket_bytes)}"
+        return f"{self._beginning}b.{encode_name(target.bucket_bytes)}"
 
     async def bucket(self, target: Target) -> Bucket | None:
         """Return the bucket, None if there is none. One that is being closed is waited for."""

@@ -17,6 +17,7 @@ __all__ = ["TIMEOUT_S", "Connection", "Lost", "Subscription"]
 TIMEOUT_S = 10.0
 """How long one call may take, connecting included, before it raises `OperationTimeout`."""
 _PING_S = 5
+_CLOSE_S = 5.0
 _PINGS = 2
 """A connection whose other end does not answer so many pings, one every `_PING_S`, is lost."""
 
@@ -71,7 +72,7 @@ class Connection:
         """Connect, or raise a native error and leave nothing behind."""
         try:
             await self._raw.connect(
-                url,
+                url.split(","),
                 error_cb=_ignore,  # what it reports is noticed where it matters
                 allow_reconnect=False,
                 # A server that refuses is given up after the second attempt, which comes at once; 0 would be for ever.
@@ -93,7 +94,8 @@ class Connection:
     async def close(self) -> None:
         """End it. A repeat does nothing."""
         with suppress(native.Error, OSError):
-            await self._raw.close()
+            async with asyncio.timeout(_CLOSE_S):  # one that does not read what is left to be sent
+                await self._raw.close()
         self._lose()
 
     def new_inbox(self) -> str:

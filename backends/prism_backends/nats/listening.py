@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 
 from nats.aio.msg import Msg
@@ -10,7 +11,6 @@ import prism_testkit as prism
 from prism_backends.bell import Bell
 from prism_backends.nats.client import FAILURES, NatsClient, translated
 from prism_backends.nats.connection import TIMEOUT_S, Connection
-from prism_backends.nats.envelope import mapping_of, opened
 from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.pubsub import Message, Subscription
 
@@ -27,8 +27,9 @@ class Listener(Subscription):
     A server that finds this client too slow ends the connection, so that shows as well.
     """
 
-    def __init__(self, client: NatsClient, backend: str, subject: str, topic: str) -> None:
-        self._client, self._backend, self._subject, self._topic = client, backend, subject, topic
+    def __init__(self, client: NatsClient, backend: str, subject: str, what: str, read: Callable[[Msg], Message | None]) -> None:
+        """``what`` is what it is to; ``read`` gives None for a message that is not wanted, and raises ``ValueError`` for none."""
+        self._client, self._backend, self._subject, self._what, self._read = client, backend, subject, what, read
         self._bell = Bell()
         self._buffer: deque[tuple[Message, int]] = deque()
         self._size = 0
@@ -43,7 +44,7 @@ class Listener(Subscription):
             async with asyncio.timeout(TIMEOUT_S):
                 self._connection = await self._subscribed()
         except FAILURES as error:
-            raise translated(error, f"{self._backend}: subscribe {self._topic[:40]!a}") from error
+            raise translated(error, f"{self._backend}: subscribe {self._what}") from error
         self._keeping = asyncio.create_task(self._keep(self._connection))
 
     async def leave(self) -> None:
@@ -116,10 +117,11 @@ class Listener(Subscription):
 
     def _put(self, message: Msg) -> None:
         try:
-            (identity, *headers), payload = opened(message.data)
-            found = Message(identity, self._topic, payload, mapping_of(headers))
+            found = self._read(message)
         except ValueError:  # a stranger's, on our subject; it may stand for one of ours
             self._gaps += 1
+            return
+        if found is None:
             return
         size = len(message.data)
         if self._size + size > _BUFFER_BYTES:
@@ -131,7 +133,7 @@ class Listener(Subscription):
 
     def _take(self) -> Message | None:
         if self._left:
-            raise Closed(f"{self._backend}: receive {self._topic[:40]!a}: the subscription was left")
+            raise Closed(f"{self._backend}: receive {self._what}: the subscription was left")
         if not self._buffer:
             return None
         message, size = self._buffer.popleft()
