@@ -11,7 +11,7 @@ from typing import Any
 from prism_testkit.bindings import Binding
 from prism_testkit.checks import FAULTS, Check, Level
 from prism_testkit.coverage import Reached
-from prism_testkit.exploring import caps_of, explore, pairs, planless, schedules
+from prism_testkit.exploring import caps_of, explore, generated, pairs, planless
 from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
@@ -158,7 +158,7 @@ def _search(run: _Run, identifier: str, settings: Settings) -> None:
             run.case(**settings.replay)
         return
     limits = current_limits.get()
-    examples = schedules(check, settings.level, run.binding, EXAMPLES[settings.level])
+    examples = generated(check, settings.level, run.binding, EXAMPLES[settings.level])
     if check.explored:
         caps = caps_of(settings.level, run.binding)
         calls = explore(lambda plan: run.case(**planless(check, plan)).faults, caps, mixed_seed(settings.seed, identifier))

@@ -19,7 +19,7 @@ from prism_testkit.faults import CRASHES, ERRORS, Address, Fault, Faults, Plan
 from prism_testkit.plan import Plan as Schedule
 from prism_testkit.strategies.schedules import plans
 
-__all__ = ["CAPS", "Caps", "caps_of", "explore", "pairs", "planless", "schedules"]
+__all__ = ["CAPS", "Caps", "caps_of", "explore", "generated", "pairs", "planless"]
 
 Case = Callable[[Plan], Faults | None]
 """Run the check under a plan; return what the tap saw."""
@@ -35,16 +35,22 @@ class Caps:
     pairs: int
     schedules: int
     """Generated cases of a check of a pattern that draws a schedule and is not explored."""
+    examples: int
+    """Generated cases of any other check of a pattern. A pattern is the same code on every binding, and there are many bindings."""
 
 
 _EVERYTHING = {
-    "memory": Caps(None, None, 200, 300, 300),
-    "disk": Caps(None, None, 200, 300, 100),
-    "server": Caps(None, None, 40, 0, 50),
+    "memory": Caps(None, None, 200, 300, 300, 300),
+    "disk": Caps(None, None, 200, 300, 100, 100),
+    "server": Caps(None, None, 40, 0, 50, 100),
 }
 CAPS: dict[Level, dict[str, Caps]] = {
-    "smoke": {"memory": Caps(8, 8, 0, 0, 0), "disk": Caps(4, 4, 0, 0, 0), "server": Caps(2, 2, 0, 0, 0)},
-    "standard": {"memory": Caps(None, None, 12, 25, 16), "disk": Caps(12, 12, 4, 8, 2), "server": Caps(8, 8, 2, 0, 2)},
+    "smoke": {"memory": Caps(8, 8, 0, 0, 0, 0), "disk": Caps(4, 4, 0, 0, 0, 0), "server": Caps(2, 2, 0, 0, 0, 0)},
+    "standard": {
+        "memory": Caps(None, None, 12, 25, 16, 25),
+        "disk": Caps(10, 10, 3, 6, 2, 8),
+        "server": Caps(8, 8, 2, 0, 2, 8),
+    },
     "thorough": _EVERYTHING,
     "soak": _EVERYTHING,
 }
@@ -97,7 +103,9 @@ def planless(check: Check, faults: Plan) -> Mapping[str, Any]:
     return {FAULTS: faults, **({PLAN: Schedule()} if PLAN in check.data else {})}
 
 
-def schedules(check: Check, level: Level, binding: Binding, examples: int) -> int:
-    """Return how many cases to generate: a check of a pattern that draws a schedule costs many calls a case."""
-    planned = check.pattern is not None and PLAN in (check.given or {})
-    return min(examples, caps_of(level, binding).schedules) if planned else examples
+def generated(check: Check, level: Level, binding: Binding, examples: int) -> int:
+    """Return how many cases to generate: one of a pattern costs many calls, the more so with a schedule."""
+    if check.pattern is None:
+        return examples
+    caps = caps_of(level, binding)
+    return min(examples, caps.schedules if PLAN in (check.given or {}) else caps.examples)
