@@ -71,13 +71,14 @@ def _of_url(name: str, server: Server, state: Path) -> str:
 
 
 def _version(server: Server, located: Located) -> str:
-    """Return what the binary says when it is asked, else what the recipe says that it made."""
+    """Return what the recipe made, what the image is tagged with, or what the binary says when it is asked."""
+    if located.origin == "fetched" and server.recipe is not None:
+        return server.recipe.version
     if located.origin == "container":
         return located.binary.rpartition("/")[2].partition(":")[2] or "latest"
-    made = server.recipe.version if located.origin == "fetched" and server.recipe is not None else ""
     try:
         asked = subprocess.run([located.binary, "--version"], capture_output=True, text=True, timeout=_WITHIN_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):  # a folder, a script without its interpreter
-        return made
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
     found = _VERSION.search(asked.stdout)
-    return found.group() if found else made
+    return found.group() if found else ""
