@@ -1,12 +1,13 @@
 """stream_consumer_groups: a receive that waits notices what comes at any turn, and takes nothing once its member was left."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken
 from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import gets, nothing_comes, take
+from prism_suites._stream_taking import gets, nothing_comes, shared_out, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, StreamConsumerGroups
@@ -71,6 +72,23 @@ async def acks_of_many_are_individual(stream: StreamConsumerGroups, case: Case, 
             case, last, left, promise="stream_consumer_groups.6", times=2, story="of many that were held a few were not acked"
         )
         await nothing_comes(case, last, "stream_consumer_groups.6", "an acked record comes again")
+
+
+@check("stream_consumer_groups.9", "stream_consumer_groups.1", "stream_consumer_groups.15")
+@gauntlet(lambda limits: [{"groups": groups, "members": members} for groups, members in ((130, 1), (1, 70), (12, 3))])
+async def there_may_be_many(stream: StreamConsumerGroups, case: Case, groups: int, members: int) -> None:
+    """However many groups a stream has, and members a group: each group gets every record (ST-10, ST-13)."""
+    if case.server:
+        groups, members = min(groups, 20), min(members, 10)
+    names = [f"g{number}" for number in range(groups)]
+    for name in names:
+        await stream.create_group("s", name)
+    puts = await fill(stream, "s", numbered(members), laws=GROUPS)
+    for name in names:
+        async with AsyncExitStack() as stack:
+            everyone = [await stack.enter_async_context(stream.join("s", name, f"c{number}")) for number in range(members)]
+            wanted = [put.offset for put in puts]
+            await shared_out(case, everyone, wanted, promise="stream_consumer_groups.9")
 
 
 def _ended(waiting: "asyncio.Future[Any]") -> None:

@@ -19,6 +19,7 @@ from . import (
     mutants_creation,
     mutants_durable,
     mutants_listing,
+    mutants_many,
     mutants_metadata,
     mutants_names,
     mutants_puts,
@@ -51,6 +52,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_creation.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_many.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

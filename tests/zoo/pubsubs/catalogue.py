@@ -18,6 +18,7 @@ from . import (
     mutants_fan_out,
     mutants_killed,
     mutants_listeners,
+    mutants_many,
     mutants_names,
     mutants_refusals,
     mutants_strangers,
@@ -44,6 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable_waiting.MUTANTS,
     *mutants_killed.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_many.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

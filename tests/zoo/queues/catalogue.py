@@ -15,6 +15,7 @@ from . import (
     mutants_durable,
     mutants_ended,
     mutants_leases,
+    mutants_many,
     mutants_names,
     mutants_order,
     mutants_priority,
@@ -42,6 +43,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_delayed.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_many.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -12,6 +12,7 @@ from . import (
     mutants_durable,
     mutants_groups,
     mutants_groups_apart,
+    mutants_many,
     mutants_members,
     mutants_offsets,
     mutants_reading,
@@ -33,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_receives.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_many.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
