@@ -228,17 +228,17 @@ class EtagIsInstantAndSize(Objects):
 class OpenUploadsAreNotListed(Objects):
     def __init__(self, store: Store, namespace: str) -> None:
         super().__init__(store, namespace)
-        self.open: set[Slot] = set()
+        self.uploads: set[Slot] = set()
 
     async def receive(self, slot: Slot, chunks: AsyncIterable[Bytes], size: int | None, facts: Facts) -> Version:
-        self.open.add(slot)
+        self.uploads.add(slot)
         try:
             return await super().receive(slot, chunks, size, facts)
         finally:
-            self.open.discard(slot)
+            self.uploads.discard(slot)
 
     def listed(self, slot: Slot) -> Version | None:
-        return None if slot in self.open else super().listed(slot)
+        return None if slot in self.uploads else super().listed(slot)
 
 
 @mutant("9", "shortcut", trap="set_ttl of the seconds that the object was given before, some of which have passed")
