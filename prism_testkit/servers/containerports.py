@@ -25,10 +25,16 @@ def reached(made: "DockerContainer", binding: str, port: int, container_port: in
 
     override = testcontainers_config.connection_mode_override
     client = made.get_docker_client()
-    here = client.host() in _LOCAL and (override is not None or not is_free(port))
+    # In this order: one that ended by itself gave its port back, and is to be told of as ended.
+    here = client.host() in _LOCAL and (override is not None or not is_free(port) or not _runs(made))
     if here and (override is None or override.value == "docker_host"):
         return f"{_LOOPBACK}:{port}"
     if binding == _LOOPBACK:
         return ""
     mapped = override is None or override.use_mapped_port
     return f"{made.get_container_host_ip()}:{port if mapped else container_port}"
+
+
+def _runs(made: "DockerContainer") -> bool:
+    made.reload()
+    return made.status == "running"

@@ -177,12 +177,16 @@ class ContainerServer:
     # -- waiting ---------------------------------------------------------------------------------------------------------------
 
     async def _do(self, work: Callable[[], T]) -> T:
+        thread = asyncio.ensure_future(asyncio.to_thread(work))
         try:
-            return await asyncio.to_thread(work)
+            return await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            await asyncio.wait({thread})  # what it is creating must be there before it can be removed
+            raise
         except Exception as error:  # of the client, of what it connects with, of testcontainers
             reason = describe(error)
         taken = any(text in reason.lower() for text in ("already in use", "already allocated", "ports are not available"))
-        kind = PortTaken if taken and "name" not in reason.lower() else ServerUnavailable
+        kind = PortTaken if taken and "container name" not in reason.lower() else ServerUnavailable
         raise kind(self.record.name, f"the image {self._image} on {self.record.engine}: {reason}")
 
     async def _until_ready(self, deadline_s: float) -> None:
@@ -193,7 +197,7 @@ class ContainerServer:
                     return await self.server.ready(self.url)
             except Exception as error:
                 last = describe(error, self.url)
-            if not await asyncio.to_thread(self.alive):
+            if not await self._do(lambda: self._on(lambda container: container.status == "running")):
                 raise self._unavailable("it exited before it was ready")
             await asyncio.sleep(_STEP_S)
         raise self._unavailable(f"it was not ready within {deadline_s:g} s ({last})")

@@ -17,6 +17,7 @@ __all__ = ["EXTRA", "Engine", "EngineAway", "ask", "client_arguments", "containe
 
 EXTRA = "pip install 'prism-testkit[containers]'"
 _ANSWER_S = 2.0
+_STATE_S = 10.0
 _WORK_S = 60.0
 """An engine that answers may take its time to stop a container, or to remove one."""
 
@@ -134,7 +135,7 @@ def client_arguments(host: str) -> dict[str, Any]:
 def container_runs(host: str, name: str) -> bool:
     """Say whether the container runs; False too where the engine cannot be asked."""
     try:
-        with ask(host, _ANSWER_S) as client:
+        with ask(host, _STATE_S) as client:
             return bool(client.containers.get(name).status == "running")
     except Exception:
         return False

@@ -1,8 +1,10 @@
 """A server in a real container: it comes up, survives being killed, and leaves nothing. Needs an engine that answers."""
 
+import asyncio
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from container_cases import IMAGE, contained, engine, why_no_engine
-from server_cases import RUN, run, valkey_client
+from server_cases import RUN, run, until, valkey_client
 
 from prism_testkit.backend import Server
 from prism_testkit.servers import RunningServer, ServerUnavailable, launching, leftovers, records, start, start_private, sweep
+from prism_testkit.servers.containers import ContainerServer
 from prism_testkit.servers.engines import ask
 from prism_testkit.servers.ports import free_ports
 
@@ -164,6 +167,31 @@ def test_one_to_be_killed_is_in_a_container_of_its_own(server: Server, tmp_path:
                 await private.stop()
 
     run(main())
+
+
+def test_a_start_that_is_cancelled_leaves_nothing(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's client blocks in a thread, which goes on: what it creates after all is removed."""
+    create, entered, go = ContainerServer._create_on, threading.Event(), threading.Event()
+
+    def slowly(self: ContainerServer, binding: str) -> str:
+        entered.set()
+        go.wait()
+        return create(self, binding)
+
+    monkeypatch.setattr(ContainerServer, "_create_on", slowly)
+
+    async def main() -> None:
+        starting = asyncio.ensure_future(start("valkey", server, prefer="container", state=tmp_path, run_id=RUN))
+        await until(entered.is_set)
+        starting.cancel()
+        for _ in range(10):  # so that it is cancelled before the container is created
+            await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    run(main())
+    assert records(tmp_path) == []
 
 
 def test_an_image_that_cannot_be_had_is_named(server: Server, tmp_path: Path) -> None:
