@@ -9,7 +9,7 @@ from prism_suites._stream_taking import receive, take
 from prism_testkit.case import Case
 from prism_testkit.interfaces import RecordDelivery, StreamBasic, StreamConsumerGroups, StreamReplay
 
-__all__ = ["Replayed", "comes_after", "quiet_group"]
+__all__ = ["Replayed", "comes_after", "from_on", "quiet_group"]
 
 
 class Replayed(StreamBasic, StreamConsumerGroups, StreamReplay, Protocol):
@@ -46,3 +46,8 @@ async def quiet_group(slot: Any, puts: Sequence[Put], story: str, *, stream: str
         )
     between = [record.offset async for record in slot.read(stream, info.position)]
     same("stream_replay.3", between, [put.offset for put in puts], f"after {story} there are records between position and the next")
+
+
+def from_on(puts: Sequence[Put], offset: int) -> list[Put]:
+    """Return the records from an offset on."""
+    return [put for put in puts if put.offset >= offset]

@@ -47,7 +47,7 @@ BAD_NAMES = ["", LONGEST + "a", "a\ud800"]
 LARGEST = bytes(1_000_000)
 TOO_LARGE = bytes(1_000_001)
 
-UNCLAIMED = {"stream_retention", "stream_partitioning"}
+UNCLAIMED = {"stream_partitioning"}
 """Interfaces that nothing judges yet: no shipped driver claims one, or it would show as kept."""
 
 

@@ -39,7 +39,7 @@ async def no_active_expiry(address: str) -> None:
         await client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 
 
-EMBEDDED_ONLY = {"pubsub_wildcards", "pubsub_filtering", "pubsub_ordering", "stream_replay"}
+EMBEDDED_ONLY = {"pubsub_wildcards", "pubsub_filtering", "pubsub_ordering", "stream_replay", "stream_retention"}
 """What only the embedded stores claim."""
 
 

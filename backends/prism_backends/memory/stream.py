@@ -9,6 +9,7 @@ from prism_backends.living import Living
 from prism_backends.memory.client import MemoryClient
 from prism_backends.memory.streamlog import Group, Log, own
 from prism_backends.stream_arguments import (
+    check_bounds,
     check_deliveries,
     check_instant,
     check_key,
@@ -30,6 +31,7 @@ from prism_testkit.interfaces.stream import (
     StreamConsumerGroups,
 )
 from prism_testkit.interfaces.stream_replay import StreamReplay
+from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
 __all__ = ["MemoryStream"]
 
@@ -37,14 +39,14 @@ _ME = "memory"
 _numbers = itertools.count(1)
 
 
-class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay):
-    """Offsets are dense, from 0, but for what was compacted.
+class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention):
+    """Offsets are dense, from 0, but for what was compacted. Whoever comes to a stream finds its bounds enforced.
 
     A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
     what its members still hold, and their calls raise `Closed`: so a crash can be played within one process.
     """
 
-    traits = prism.Traits(group_parallelism="record", delivery_count="exact")
+    traits = prism.Traits(group_parallelism="record", delivery_count="exact", compaction="immediate", retention_lag_s=0.0)
 
     def __init__(self, client: MemoryClient, namespace: str) -> None:
         self._spaces: dict[str, dict[str, Log]] = client.model("stream")
@@ -160,6 +162,23 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay):
         self._whole("replay", stream)
         for record in self._records("replay", stream, start, None, stop):
             yield record
+
+    async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
+        prism.check_name(stream, "set_retention", _ME)
+        bounds = check_bounds(max_age_s, max_records, _ME)
+        self._log("set_retention", stream).bounds = bounds
+
+    async def retention(self, stream: str) -> Retention:
+        prism.check_name(stream, "retention", _ME)
+        return self._log("retention", stream).bounds or Retention()
+
+    async def enforce_retention(self, stream: str) -> None:
+        prism.check_name(stream, "enforce_retention", _ME)
+        self._log("enforce_retention", stream)  # whatever asks for the log finds its bounds enforced
+
+    async def compact(self, stream: str) -> None:
+        prism.check_name(stream, "compact", _ME)
+        self._log("compact", stream).compact()
 
     def _check_names(self, operation: str, *names: str) -> None:
         for name in names:

@@ -15,6 +15,7 @@ from prism_backends.sqlite.streamgroups import GroupRows
 from prism_backends.sqlite.streamlog import BEYOND, FIRST_OFFSET, State
 from prism_backends.sqlite.streammembers import SqliteMember, company_of
 from prism_backends.stream_arguments import (
+    check_bounds,
     check_instant,
     check_key,
     check_offset,
@@ -29,17 +30,22 @@ from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, Gro
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import GroupInfo, GroupStart, Member, Record, StreamBasic, StreamConsumerGroups
 from prism_testkit.interfaces.stream_replay import StreamReplay
+from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
 __all__ = ["SqliteStream"]
 
 T = TypeVar("T")
 
 _ME = "sqlite"
+_HERE = "namespace = :namespace AND stream = :stream"
+_MAKE = "INSERT INTO stream (namespace, stream, first, next, last_ms) VALUES (:namespace, :stream, 1, 1, 0) ON CONFLICT DO NOTHING"
+_BOUND = f"UPDATE stream SET max_age_s = :max_age_s, max_records = :max_records WHERE {_HERE}"
 _CREATE_GROUP = "INSERT INTO stream_group (namespace, stream, grp, position) VALUES (:namespace, :stream, :grp, :position)"
 
 
-class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay):
-    """Offsets are dense, from 1, but for what was compacted.
+class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention):
+    """Offsets are dense, from 1, but for what was compacted. Bounds are enforced by each append and receive, and a read passes
+    over what is too old.
 
     A member counts as dead some seconds after its process was killed or stopped (see `Company`). A driver that is closed stops
     the signs of life of its members, as their death would: so a crash can be played within one process.
@@ -52,6 +58,8 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay
         member_timeout_s=5.0,
         group_parallelism="record",
         delivery_count="exact",
+        compaction="immediate",
+        retention_lag_s=0.0,
     )
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:
@@ -218,6 +226,37 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay
         async with aclosing(self._records("replay", row, None, None)) as records:
             async for record in records:
                 yield record
+
+    async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
+        row = self._row("set_retention", stream)
+        bounds = check_bounds(max_age_s, max_records, _ME)
+        row["max_age_s"] = bounds.max_age_s
+        row["max_records"] = None if bounds.max_records is None else min(bounds.max_records, BEYOND)
+
+        def work(connection: sqlite3.Connection, now_s: float) -> None:
+            self._enforce(row, connection, now_s)  # what was passed over until now does not come back
+            connection.execute(_MAKE, row)
+            connection.execute(_BOUND, row)
+            self._enforce(row, connection, now_s)
+
+        await self._write("set_retention", stream, work)
+
+    async def retention(self, stream: str) -> Retention:
+        row = self._row("retention", stream)
+        state = await self._read("retention", stream, lambda connection, now_s: streamlog.state_of(connection, row)) or State()
+        return Retention(state.max_age_s, state.max_records)
+
+    async def enforce_retention(self, stream: str) -> None:
+        await self._write("enforce_retention", stream, partial(self._enforce, self._row("enforce_retention", stream)))
+
+    def _enforce(self, row: Mapping[str, object], connection: sqlite3.Connection, now_s: float) -> None:
+        state = streamlog.state_of(connection, row)
+        if state is not None:
+            streamlog.enforce(connection, row, state, self._client.clock.now_ms())
+
+    async def compact(self, stream: str) -> None:
+        row = self._row("compact", stream)
+        await self._write("compact", stream, lambda connection, now_s: streamlog.compact(connection, row))
 
     def _row(self, operation: str, stream: str, **values: int) -> dict[str, Any]:
         if self._closed:

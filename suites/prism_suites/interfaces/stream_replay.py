@@ -1,16 +1,10 @@
 """stream_replay: a group that was moved gets exactly what is there from that place on, once more, as if for the first time."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from prism_suites._judging import broken, refused, same
-from prism_suites._queue_cancelling import cancelled, points
-from prism_suites._racing import together
-from prism_suites._stream_replaying import Replayed, comes_after, quiet_group
+from prism_suites._judging import refused, same
+from prism_suites._stream_replaying import Replayed, comes_after, from_on, quiet_group
 from prism_suites._stream_shared import GROUPS, Put, fill, numbered
 from prism_suites._stream_taking import patience_s, receive, take
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
@@ -33,10 +27,6 @@ def _place(puts: Sequence[Put], place: str | int) -> int:
     return places.get(place, 0)
 
 
-def _from(puts: Sequence[Put], offset: int) -> list[Put]:
-    return [put for put in puts if put.offset >= offset]
-
-
 @check("stream_replay.1", "stream_replay.3", "stream_replay.6")
 @gauntlet(
     lambda limits: [
@@ -55,7 +45,7 @@ async def a_group_goes_on_where_it_was_moved(stream: Replayed, case: Case, place
     offset = _place(puts, place)
     for _ in range(2):  # a repeat moves it to the same place
         await other.seek("s", "g", offset)
-    left = _from(puts, offset)
+    left = from_on(puts, offset)
     await quiet_group(stream, left, f"a seek to {place}")
     same("stream_replay.6", await stream.latest_offset("s"), last, "a seek changes the last offset")
     same("stream_replay.6", await stream.group_info("s", "beside"), before, "a seek of one group changes another")
@@ -82,8 +72,8 @@ async def what_was_delivered_is_forgotten(stream: Replayed, case: Case, to: str)
         del first
     offset = {"front": puts[0].offset, "behind": puts[3].offset, "end": puts[-1].offset + 1}[to]
     await stream.seek("s", "g", offset)
-    await quiet_group(stream, _from(puts, offset), f"a seek to the {to}")
-    await comes_after(case, stream, _from(puts, offset), "stream_replay.3", f"a seek to the {to}")
+    await quiet_group(stream, from_on(puts, offset), f"a seek to the {to}")
+    await comes_after(case, stream, from_on(puts, offset), "stream_replay.3", f"a seek to the {to}")
 
 
 @check("stream_replay.1", "stream_replay.3")
@@ -101,7 +91,7 @@ async def a_seek_to_what_was_trimmed_goes_to_the_oldest(stream: Replayed, case: 
     await stream.seek("s", "g", offset)
     later = await fill(stream, "s", numbered(1, "later"), laws=GROUPS)
     await comes_after(
-        case, stream, [*_from(puts[trimmed:], offset), *later], "stream_replay.1", f"a seek to {place} of a trimmed stream"
+        case, stream, [*from_on(puts[trimmed:], offset), *later], "stream_replay.1", f"a seek to {place} of a trimmed stream"
     )
 
 
@@ -196,120 +186,3 @@ def _look_alikes(longest: int) -> list[tuple[str, ...]]:
     """Return some of each group of confusable names, several groups at a time."""
     groups = [group[:: max(1, (len(group) - 1) // 2)] for group in name_groups(longest)]
     return [tuple(dict.fromkeys(name for group in groups[start::30] for name in group)) for start in range(4)]
-
-
-@check("stream_replay.4", "stream_replay.1")
-@gauntlet(lambda limits: [{"joiners": joiners} for joiners in (1, 3)])
-async def a_seek_races_joins(stream: Replayed, case: Case, joiners: int) -> None:
-    """Of a seek and joins at once either is first: it moved the group before any delivery, or raised `Conflict`."""
-    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
-    slots = [await case.client(whole=True) for _ in range(joiners)]
-    await stream.create_group("s", "g", "latest")
-    case.overlap()
-
-    async def seek() -> bool:
-        try:
-            await stream.seek("s", "g", 0)
-        except Conflict:
-            return False
-        return True
-
-    async def join(slot: Any) -> Any:
-        manager = slot.join("s", "g", "c")
-        return manager, await manager.__aenter__()
-
-    moved, *members = await together(seek(), *(join(slot) for slot in slots))
-    found: set[int] = set()
-    for _ in range(60):
-        for _, member in members:
-            got = await receive(member, 10)
-            found |= {delivery.record.offset for delivery in got}
-            await member.ack(*got)
-        if not moved or len(found) == len(puts):
-            break
-        await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
-    for manager, _ in members:
-        await manager.__aexit__(None, None, None)
-    expected = sorted(put.offset for put in puts) if moved else []
-    same("stream_replay.4", sorted(found), expected, f"a seek that {'succeeded' if moved else 'raised Conflict'} beside joins")
-
-
-@check("stream_replay.10")
-@gauntlet(points(("seek", "seek_to_time")))
-async def a_cancelled_seek_moved_the_group_or_not(stream: Replayed, case: Case, kind: str, point: int) -> None:
-    """A seek that is cancelled at any point moved the group whole or not at all; the driver works (ST-36)."""
-    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
-    await stream.create_group("s", "g")
-    async with stream.join("s", "g", "c") as member:
-        got = await take(case, member, 2)
-        await member.ack(got[0])
-    ended, _ = await cancelled(getattr(stream, kind)("s", "g", 0), point)
-    async with stream.join("s", "g", "c") as member:
-        found = await take(case, member, 4 if ended else 3)
-        for _ in range(2):
-            await asyncio.sleep(0)
-        found += await receive(member, 10)
-        offsets = sorted(delivery.record.offset for delivery in found)
-    everything = [put.offset for put in puts]
-    if offsets != everything and (ended or offsets != everything[1:]):
-        broken("stream_replay.10", f"a cancelled {kind} did a part", expected=f"{everything} or all but the first", got=offsets)
-
-
-@check("stream_replay.1", "stream_replay.2", "stream_replay.3", "stream_replay.6")
-@given(
-    script=st.lists(
-        st.tuples(
-            st.sampled_from(("append", "seek", "take", "time", "append", "trim", "take", "ahead", "wait")),
-            st.integers(0, 9),
-            st.sampled_from(("g", "h")),
-        ),
-        min_size=5,
-        max_size=30,
-    ).map(tuple)
-)
-async def programs_match_the_model(stream: Replayed, case: Case, script: tuple[tuple[str, int, str], ...]) -> None:
-    """Two groups of one stream are moved, given records, and trimmed under; each gets what is its own (ST-04, ST-12)."""
-    slots = [stream, await case.client()]
-    puts: list[Put] = []
-    instants: dict[int, int] = {}
-    places = {"g": 0, "h": 0}
-    first = 0
-    for group in places:
-        await stream.create_group("s", group)
-    for number, (step, value, group) in enumerate(script):
-        slot: Any = slots[value % 2]
-        if step == "append":
-            puts += await fill(slot, "s", [b"%d" % number], laws=GROUPS)
-            instants = {record.offset: record.appended_ms async for record in stream.read("s")} | instants
-        elif step == "wait" and case.clock.virtual:
-            await case.advance((0.25, 1.0, 5.0)[value % 3])
-        elif step == "trim" and puts:
-            first = max(first, puts[value % len(puts)].offset)
-            await slot.trim("s", first)
-        elif step == "seek" and puts:
-            places[group] = puts[value % len(puts)].offset
-            await slot.seek("s", group, places[group])
-        elif step == "ahead":
-            await slot.seek("s", group, 10**9 + value)
-            places[group] = puts[-1].offset + 1 if puts else 0
-        elif step == "time" and puts:
-            at_ms = instants[puts[value % len(puts)].offset] + value % 2
-            await slot.seek_to_time("s", group, at_ms)
-            kept = [put.offset for put in puts if put.offset >= first and instants[put.offset] >= at_ms]
-            places[group] = kept[0] if kept else puts[-1].offset + 1
-        elif step == "take":
-            await _takes(case, slot, group, _from(_from(puts, first), places[group])[: 1 + value % 4])
-            taken = _from(_from(puts, first), places[group])[: 1 + value % 4]
-            places[group] = taken[-1].offset + 1 if taken else places[group]
-
-
-async def _takes(case: Case, slot: Any, group: str, puts: Sequence[Put]) -> None:
-    async with slot.join("s", group, "c") as member:
-        got = await take(case, member, len(puts))
-        same(
-            "stream_replay.1",
-            [d.record.offset for d in got],
-            [put.offset for put in puts],
-            "a group does not go on where it was moved",
-        )
-        await member.ack(*got)

@@ -1,11 +1,10 @@
-"""Retention and partitions of streams in memory."""
+"""Partitions of streams in memory."""
 
 from collections.abc import AsyncIterator, Mapping
 
 import prism_testkit as prism
 from prism_backends.memory.stream import MemoryStream
 from prism_backends.stream_arguments import (
-    check_bounds,
     check_offset,
     check_partition,
     check_partitions,
@@ -15,34 +14,14 @@ from prism_testkit.interfaces.errors import AlreadyExists
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import Record
 from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
-from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
-__all__ = ["MemoryStreamFlavours"]
+__all__ = ["MemoryStreamPartitions"]
 
 _ME = "memory"
 
 
-class MemoryStreamFlavours(MemoryStream, StreamRetention, StreamPartitioning):
-    """What `MemoryStream` is to claim as soon as there are checks of it. Whoever comes to a stream finds its bounds enforced."""
-
-    traits = prism.Traits(group_parallelism="record", delivery_count="exact", compaction="immediate", retention_lag_s=0.0)
-
-    async def set_retention(self, stream: str, max_age_s: float | None = None, max_records: int | None = None) -> None:
-        prism.check_name(stream, "set_retention", _ME)
-        bounds = check_bounds(max_age_s, max_records, _ME)
-        self._log("set_retention", stream).bounds = bounds
-
-    async def retention(self, stream: str) -> Retention:
-        prism.check_name(stream, "retention", _ME)
-        return self._log("retention", stream).bounds or Retention()
-
-    async def enforce_retention(self, stream: str) -> None:
-        prism.check_name(stream, "enforce_retention", _ME)
-        self._log("enforce_retention", stream)  # whatever asks for the log finds its bounds enforced
-
-    async def compact(self, stream: str) -> None:
-        prism.check_name(stream, "compact", _ME)
-        self._log("compact", stream).compact()
+class MemoryStreamPartitions(MemoryStream, StreamPartitioning):
+    """What `MemoryStream` is to claim as soon as there are checks of it."""
 
     async def create_partitioned(self, stream: str, n: int) -> None:
         prism.check_name(stream, "create_partitioned", _ME)
