@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,10 @@ from server_cases import RUN, VALKEY, run
 from prism_backends.valkey import valkey
 from prism_testkit.selection import SelectionError
 from prism_testkit.servers import Record, ServerUnavailable, locate, records, start, sweep
+from prism_testkit.servers.containerports import reached
 from prism_testkit.servers.engines import EngineAway, _first, container_runs, find_engine
 from prism_testkit.servers.images import with_images
+from prism_testkit.servers.ports import free_ports
 from prism_testkit.servers.records import this_process
 
 EXTRA = "pip install 'prism-testkit[containers]'"
@@ -199,3 +202,41 @@ def test_a_start_without_an_engine_leaves_nothing(tmp_path: Path, short: Path, m
     with pytest.raises(ServerUnavailable, match="no container engine answers"):
         run(start("valkey", VALKEY, prefer="container", state=tmp_path, run_id=RUN))
     assert records(tmp_path) == []
+
+
+# -- how a port is reached -----------------------------------------------------------------------------------------------------
+
+
+class Made:
+    """What is asked of a started container."""
+
+    def __init__(self, host: str, status: str = "running") -> None:
+        self._host = host
+        self.status = status
+
+    def get_docker_client(self) -> "Made":
+        return self
+
+    def host(self) -> str:
+        return self._host
+
+    def reload(self) -> None:
+        return
+
+    def get_container_host_ip(self) -> str:
+        return "172.17.0.1"
+
+
+def test_a_port_is_reached_where_it_is_taken() -> None:
+    def at(made: Made, binding: str, port: int) -> str:
+        return reached(made, binding, port, 6379)  # type: ignore[arg-type]
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert at(Made("localhost"), "127.0.0.1", port) == f"127.0.0.1:{port}"
+        assert at(Made("engine.test"), "127.0.0.1", port) == ""
+    (free,) = free_ports(1)
+    assert at(Made("localhost"), "127.0.0.1", free) == ""
+    assert at(Made("localhost"), "0.0.0.0", free) == f"172.17.0.1:{free}"
+    assert at(Made("engine.test"), "0.0.0.0", free) == f"172.17.0.1:{free}"
+    assert at(Made("localhost", "exited"), "127.0.0.1", free) == f"127.0.0.1:{free}"
