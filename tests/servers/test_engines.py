@@ -227,7 +227,9 @@ class Made:
         return "172.17.0.1"
 
 
-def test_a_port_is_reached_where_it_is_taken() -> None:
+def test_a_port_is_reached_where_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testcontainers.core.config.testcontainers_config.connection_mode_override", None)
+
     def at(made: Made, binding: str, port: int) -> str:
         return reached(made, binding, port, 6379)  # type: ignore[arg-type]
 
