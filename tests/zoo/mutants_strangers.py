@@ -60,13 +60,6 @@ class NanosecondsInInt64(KeyValue):
         return Entry(data, made.deadline - 2**64 / 1e9, made.given)
 
 
-@mutant("ttl.1", "rounding", trap="a time to live of less than a millisecond, looked at within it")
-class LessThanAMillisecondIsAtOnce(KeyValue):
-    def seconds(self, ttl_s: float, operation: str) -> float:
-        seconds = super().seconds(ttl_s, operation)
-        return 0.0 if 0 < seconds < 0.001 else seconds
-
-
 @mutant("ttl.2", "stale cache", trap="count, a deadline, and count again without a write between", also="scan.5 scan.1")
 class CountIsCachedUntilAWrite(KeyValue):
     """Expiring is no write."""

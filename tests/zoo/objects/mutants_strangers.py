@@ -1,7 +1,6 @@
 """Mutants that nobody who knew the checks would write: single defects of the kind that a stranger plants into a short driver."""
 
 import hashlib
-import math
 import struct
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
@@ -102,12 +101,6 @@ class ListingsShareTheirCursor(Objects):
             version = self.listed(slot)
             if version is not None:
                 yield self.info(slot[1], version)
-
-
-@mutant("9", "rounding", trap="a look within the last millisecond before a deadline")
-class DeadlinesAreCutToTheMillisecond(Objects):
-    def deadline_ms(self, ttl_s: float) -> int:
-        return math.floor((self.now() + min(ttl_s, 1e12)) * 1000)
 
 
 @mutant("9", "rounding", trap="a time to live of more than 2**24 seconds that is odd")
