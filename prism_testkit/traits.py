@@ -73,7 +73,8 @@ def _seconds(value: object) -> float:
 class Limits:
     """Numbers, each probed at -1, 0 and +1. ``max_payload`` and ``max_name`` are bytes, ``clock_resolution_s`` seconds.
 
-    A time may be rounded by up to ``clock_resolution_s``, towards late, never towards early. ``max_payload`` may be `NO_LIMIT`,
+    A time may be rounded by up to ``clock_resolution_s``, towards late, never towards early; no clock is asked more finely than
+    by the millisecond, so that one who counts whole ones, rounded down, is not early. ``max_payload`` may be `NO_LIMIT`,
     as that of object storage is: the strategies then make payloads of up to ``strategies.payloads.WIDEST`` bytes, and a check of
     "the largest" chooses a size itself.
     """
