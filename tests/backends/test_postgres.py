@@ -13,6 +13,7 @@ from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQu
 from prism_backends.postgres.connections import translated
 from prism_backends.postgres.schema import NAME, lock_of
 from prism_testkit.interfaces import errors
+from prism_testkit.interfaces.queue import QueueMessage
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -208,6 +209,71 @@ async def test_a_take_that_is_cancelled_while_the_server_works_takes_nothing(wor
     messages = [await queue.dequeue("q") for _ in range(5)]
     assert [message and message.payload for message in messages] == [b"0", b"1", b"2", b"3", None]
     await queue.close()
+
+
+@over_postgres
+async def test_takes_that_come_at_once_are_one_statement(world: World) -> None:
+    queue = PostgresQueue(world.client, world.namespace)
+    for number in range(20):
+        await queue.enqueue("q", b"%d" % number)
+    statements = []
+    rows = world.client.rows
+
+    async def counted(what: str, sql: str, *arguments: Any) -> Any:
+        statements.append(sql)
+        return await rows(what, sql, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.client, "rows", counted)
+        messages = await asyncio.gather(*(queue.dequeue("q") for _ in range(20)))
+    assert [message and message.payload for message in messages] == [b"%d" % number for number in range(20)]
+    assert len(statements) == 1
+
+
+@over_postgres
+async def test_one_that_is_cancelled_among_many_leaves_the_order(world: World) -> None:
+    """Those that stay are given the first ones; what is left over is where it was, before the next take begins."""
+    queue = PostgresQueue(world.client, world.namespace)
+    for number in range(8):
+        await queue.enqueue("q", b"%d" % number)
+    async with holding(world, "LOCK TABLE queue_messages IN EXCLUSIVE MODE"):
+        takes = [asyncio.create_task(queue.dequeue("q")) for _ in range(6)]
+        await waits(world, "queue_take")
+        for gone in (takes[0], takes[3]):
+            gone.cancel()
+        late = asyncio.create_task(queue.dequeue("q"))
+        await asyncio.sleep(0)
+    messages = await asyncio.gather(*takes, return_exceptions=True)
+    kept = [message.payload for message in messages if isinstance(message, QueueMessage)]
+    assert kept == [b"0", b"1", b"2", b"3"]
+    assert [type(messages[0]), type(messages[3])] == [asyncio.CancelledError] * 2
+    rest = [await late, *[await queue.dequeue("q") for _ in range(4)]]
+    assert [message and message.payload for message in rest] == [b"4", b"5", b"6", b"7", None]
+
+
+@over_postgres
+async def test_one_that_is_cancelled_as_it_is_given_a_message_has_not_taken_it(world: World) -> None:
+    queue = PostgresQueue(world.client, world.namespace)
+    taking = queue._taking("dequeue", "q", None)
+    await queue.enqueue("q", b"first")
+    await queue.enqueue("q", b"second")
+    takes = [asyncio.create_task(taking.one()) for _ in range(2)]
+    await asyncio.sleep(0)
+    first = taking._waiting[0]  # both wait before the statement begins
+    give = first.give
+
+    def give_and_cancel(row: Any) -> None:
+        give(row)
+        takes[0].cancel()
+
+    first.give = give_and_cancel  # type: ignore[method-assign]
+    await expect(asyncio.CancelledError, takes[0])
+    row = await takes[1]
+    assert row is not None
+    assert row["its_payload"] == b"first"
+    message = await queue.dequeue("q")
+    assert message is not None
+    assert message.payload == b"second"
 
 
 @over_postgres
