@@ -23,7 +23,6 @@ __all__ = [
     "STORES",
     "THERE",
     "TOO_LARGE",
-    "UNCLAIMED",
     "KeyValue",
     "World",
     "every_store",
@@ -46,9 +45,6 @@ LONGEST = "é" * 256
 BAD_NAMES = ["", LONGEST + "a", "a\ud800"]
 LARGEST = bytes(1_000_000)
 TOO_LARGE = bytes(1_000_001)
-
-UNCLAIMED = {"stream_partitioning"}
-"""Interfaces that nothing judges yet: no shipped driver claims one, or it would show as kept."""
 
 
 @dataclasses.dataclass

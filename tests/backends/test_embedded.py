@@ -15,7 +15,6 @@ from embedded_stores import (
     LONGEST,
     THERE,
     TOO_LARGE,
-    UNCLAIMED,
     KeyValue,
     World,
     every_store,
@@ -40,7 +39,7 @@ async def test_registration(world: World) -> None:
     registry = Registry()
     registry.add(world.backend)
     assert registry.warnings == []
-    assert set(registry.offers[world.backend.name]) == set(INTERFACES) - UNCLAIMED
+    assert set(registry.offers[world.backend.name]) == set(INTERFACES)
 
 
 @every_store

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from embedded_stores import UNCLAIMED
 from redis_store import World, changed, connected, expect, listed, name, over_valkey, serving
 
 from prism_backends.redis import RedisKeyValue, redis
@@ -39,7 +38,14 @@ async def no_active_expiry(address: str) -> None:
         await client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 
 
-EMBEDDED_ONLY = {"pubsub_wildcards", "pubsub_filtering", "pubsub_ordering", "stream_replay", "stream_retention"}
+EMBEDDED_ONLY = {
+    "pubsub_wildcards",
+    "pubsub_filtering",
+    "pubsub_ordering",
+    "stream_replay",
+    "stream_retention",
+    "stream_partitioning",
+}
 """What only the embedded stores claim."""
 
 
@@ -49,7 +55,7 @@ def test_registration() -> None:
         registry.add(backend)
         assert registry.warnings == []
         offers = registry.offers[backend.name]
-        assert set(offers) == {name for name in INTERFACES if interface_model(name) != "object_storage"} - UNCLAIMED - EMBEDDED_ONLY
+        assert set(offers) == {name for name in INTERFACES if interface_model(name) != "object_storage"} - EMBEDDED_ONLY
         assert {offer.traits.durability for offer in offers.values()} == {"process"}
         assert offers["keyvalue_basic"].driver.backend_name == backend.name
 

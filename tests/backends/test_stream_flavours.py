@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from embedded_stores import HERE, STORES, THERE, World, expect, listed, play
 
-from prism_backends.memory.streampartitions import MemoryStreamPartitions
-from prism_backends.sqlite.streampartitions import SqliteStreamPartitions
+from prism_backends.memory import MemoryStream
+from prism_backends.sqlite import SqliteStream
 from prism_backends.stream_arguments import partition_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, ConfigError, Conflict, GroupNotFound, InvalidName
 from prism_testkit.interfaces.stream import Member, Record, RecordDelivery
 from prism_testkit.interfaces.stream_retention import Retention
 
-Stream = MemoryStreamPartitions | SqliteStreamPartitions
+Stream = MemoryStream | SqliteStream
 LONG_S = 30.0
 """Longer than anything here takes: what is waited for comes before."""
 
@@ -43,7 +43,7 @@ in_virtual_time = over("memory", "sqlite-virtual")
 async def stream(world: World, namespace: str = HERE) -> Stream:
     """Return a driver over a connection of its own."""
     client = await world.stack.enter_async_context(world.backend.connect(world.place))
-    made = MemoryStreamPartitions if world.backend.name == "memory" else SqliteStreamPartitions
+    made = MemoryStream if world.backend.name == "memory" else SqliteStream
     return made(client, namespace)
 
 

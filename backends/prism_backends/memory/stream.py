@@ -15,6 +15,8 @@ from prism_backends.stream_arguments import (
     check_key,
     check_most,
     check_offset,
+    check_partition,
+    check_partitions,
     check_records,
     check_start,
     check_whole,
@@ -30,6 +32,7 @@ from prism_testkit.interfaces.stream import (
     StreamBasic,
     StreamConsumerGroups,
 )
+from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
 from prism_testkit.interfaces.stream_replay import StreamReplay
 from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
@@ -39,7 +42,7 @@ _ME = "memory"
 _numbers = itertools.count(1)
 
 
-class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention):
+class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention, StreamPartitioning):
     """Offsets are dense, from 0, but for what was compacted. Whoever comes to a stream finds its bounds enforced.
 
     A member cannot die apart from its process, which takes the streams with it. But a driver that is closed gives back at once
@@ -179,6 +182,33 @@ class MemoryStream(Living, StreamBasic, StreamConsumerGroups, StreamReplay, Stre
     async def compact(self, stream: str) -> None:
         prism.check_name(stream, "compact", _ME)
         self._log("compact", stream).compact()
+
+    async def create_partitioned(self, stream: str, n: int) -> None:
+        prism.check_name(stream, "create_partitioned", _ME)
+        check_partitions(n, _ME)
+        log = self._log("create_partitioned", stream)
+        if log.partitions != n and (log.partitions > 1 or log.is_used):
+            raise AlreadyExists(f"{_ME}: create_partitioned: {stream[:40]!a} is in use, with {log.partitions} partitions")
+        log.partitions = n
+
+    async def partitions(self, stream: str) -> int:
+        prism.check_name(stream, "partitions", _ME)
+        return self._log("partitions", stream).partitions
+
+    async def append_to_partition(
+        self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        prism.check_name(stream, "append_to_partition", _ME)
+        check_partition(partition, self._log("append_to_partition", stream).partitions, "append_to_partition", _ME)
+        return self._append("append_to_partition", stream, payload, key, headers, partition)
+
+    async def read_partition(self, stream: str, partition: int, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
+        prism.check_name(stream, "read_partition", _ME)
+        check_offset(start, "read_partition", _ME)
+        left = check_records(limit, "read_partition", _ME)
+        check_partition(partition, self._log("read_partition", stream).partitions, "read_partition", _ME)
+        for record in self._records("read_partition", stream, start, left, None, partition):
+            yield record
 
     def _check_names(self, operation: str, *names: str) -> None:
         for name in names:

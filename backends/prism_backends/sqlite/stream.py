@@ -20,6 +20,7 @@ from prism_backends.stream_arguments import (
     check_key,
     check_offset,
     check_partition,
+    check_partitions,
     check_records,
     check_start,
     check_whole,
@@ -29,6 +30,7 @@ from prism_backends.streamcompany import bell_of
 from prism_testkit.interfaces.errors import AlreadyExists, Closed, Conflict, GroupNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.stream import GroupInfo, GroupStart, Member, Record, StreamBasic, StreamConsumerGroups
+from prism_testkit.interfaces.stream_partitioning import StreamPartitioning
 from prism_testkit.interfaces.stream_replay import StreamReplay
 from prism_testkit.interfaces.stream_retention import Retention, StreamRetention
 
@@ -40,10 +42,12 @@ _ME = "sqlite"
 _HERE = "namespace = :namespace AND stream = :stream"
 _MAKE = "INSERT INTO stream (namespace, stream, first, next, last_ms) VALUES (:namespace, :stream, 1, 1, 0) ON CONFLICT DO NOTHING"
 _BOUND = f"UPDATE stream SET max_age_s = :max_age_s, max_records = :max_records WHERE {_HERE}"
+_PART = f"UPDATE stream SET partitions = :partitions WHERE {_HERE}"
+_HAS_GROUPS = f"SELECT EXISTS (SELECT 1 FROM stream_group WHERE {_HERE})"
 _CREATE_GROUP = "INSERT INTO stream_group (namespace, stream, grp, position) VALUES (:namespace, :stream, :grp, :position)"
 
 
-class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention):
+class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention, StreamPartitioning):
     """Offsets are dense, from 1, but for what was compacted. Bounds are enforced by each append and receive, and a read passes
     over what is too old.
 
@@ -257,6 +261,41 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay
     async def compact(self, stream: str) -> None:
         row = self._row("compact", stream)
         await self._write("compact", stream, lambda connection, now_s: streamlog.compact(connection, row))
+
+    async def create_partitioned(self, stream: str, n: int) -> None:
+        row = self._row("create_partitioned", stream)
+        row["partitions"] = check_partitions(n, _ME)
+
+        def work(connection: sqlite3.Connection, now_s: float) -> None:
+            state = streamlog.state_of(connection, row)
+            has = 1 if state is None else state.partitions
+            if n == has:
+                return
+            if state is not None or connection.execute(_HAS_GROUPS, row).fetchone()[0]:
+                raise AlreadyExists(f"{_ME}: create_partitioned: {stream[:40]!a} is in use, with {has} partitions")
+            connection.execute(_MAKE, row)
+            connection.execute(_PART, row)
+
+        await self._write("create_partitioned", stream, work)
+
+    async def partitions(self, stream: str) -> int:
+        row = self._row("partitions", stream)
+        state = await self._read("partitions", stream, lambda connection, now_s: streamlog.state_of(connection, row))
+        return 1 if state is None else state.partitions
+
+    async def append_to_partition(
+        self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        check_partition(partition, None, "append_to_partition", _ME)
+        return await self._append_to("append_to_partition", stream, payload, key, headers, partition)
+
+    async def read_partition(self, stream: str, partition: int, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
+        row = self._row("read_partition", stream, start=check_offset(start, "read_partition", _ME))
+        left = check_records(limit, "read_partition", _ME)
+        check_partition(partition, None, "read_partition", _ME)
+        async with aclosing(self._records("read_partition", row, left, partition)) as records:
+            async for record in records:
+                yield record
 
     def _row(self, operation: str, stream: str, **values: int) -> dict[str, Any]:
         if self._closed:
