@@ -43,6 +43,8 @@ class Taking:
             row = await mine.given
         except asyncio.CancelledError:
             mine.answer(False)
+            if mine.given.done() and not mine.given.cancelled():
+                mine.given.exception()  # it was looked at, so nobody complains
             if mine in self._waiting:
                 self._waiting.remove(mine)
             else:
