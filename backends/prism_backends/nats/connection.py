@@ -45,7 +45,8 @@ class Connection:
     """Requests over one inbox, and subscriptions.
 
     Not nats-py's ``request`` and ``flush``: both go through ``asyncio.wait_for``, which before Python 3.12 can swallow a
-    cancellation; and the PING of a flush overtakes what was published just before it. Nor its reconnecting, which sends again what was pending, long after the caller was told that it failed.
+    cancellation; and the PING of a flush overtakes what was published just before it. Nor its reconnecting, which sends again
+    what was pending, long after the caller was told that it failed.
     """
 
     def __init__(self) -> None:
