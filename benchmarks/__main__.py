@@ -3,7 +3,10 @@
 import importlib
 import sys
 
-NAMES = ("per_example", "tap", "step", "slopes", "checkers", "claim_check", "nats", "collection", "startup", "acceptance")
+NAMES = (
+    *("per_example", "tap", "step", "slopes", "checkers", "claim_check"),
+    *("nats", "postgres", "collection", "startup", "acceptance"),
+)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

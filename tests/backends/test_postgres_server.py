@@ -13,8 +13,8 @@ import pytest
 from postgres_store import connected, missing, name, private
 
 from prism_backends.postgres import PostgresKeyValue, postgres
-from prism_testkit.interfaces.errors import ConfigError
 from prism_testkit.accounts import unprivileged
+from prism_testkit.interfaces.errors import ConfigError
 from prism_testkit.servers.families import family
 from prism_testkit.servers.processes import identify, is_running
 
@@ -146,3 +146,17 @@ def test_a_cluster_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with pytest.raises(ConfigError, match="initdb failed: no room"):
         asyncio.run(prepare(str(broken), tmp_path / "made"))
+
+
+@root
+def test_binaries_that_nobody_may_reach_are_told_of(tmp_path: Path) -> None:
+    assert postgres.server is not None
+    prepare = postgres.server.prepare
+    assert prepare is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "initdb").write_text("#!/bin/sh\n")
+    (closed / "initdb").chmod(0o755)
+    (tmp_path / "made").mkdir()
+    with pytest.raises(ConfigError, match="initdb cannot be run by nobody, as whom root runs it: a folder above it is closed"):
+        asyncio.run(prepare(str(closed / "postgres"), tmp_path / "made"))

@@ -121,17 +121,24 @@ def _make_cluster(binary: Path, folder: Path, account: Account | None) -> None:
 
 def _run(argv: Sequence[str | Path], folder: Path, account: Account | None, text: str = "") -> None:
     """Run a command to its end; raise ``OSError`` or `ConfigError` with what it said if it fails."""
-    done = subprocess.run(
-        argv,
-        cwd=folder,
-        input=text,
-        capture_output=True,
-        text=True,
-        timeout=_PREPARE_S,
-        check=False,
-        user=None if account is None else account.uid,
-        group=None if account is None else account.gid,
-        extra_groups=None if account is None else [],
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=folder,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=_PREPARE_S,
+            check=False,
+            user=None if account is None else account.uid,
+            group=None if account is None else account.gid,
+            extra_groups=None if account is None else [],
+        )
+    except PermissionError as error:
+        whom = " by nobody, as whom root runs it" if account is not None else ""
+        raise errors.ConfigError(
+            f"{argv[0]} cannot be run{whom}: a folder above it is closed to others. "
+            "Install PostgreSQL, or put the environment where others may go"
+        ) from error
     if done.returncode or "ERROR" in done.stderr:
         raise errors.ConfigError(f"{Path(argv[0]).name} failed: {(done.stderr or done.stdout).strip()[-400:]}")
