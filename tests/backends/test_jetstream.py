@@ -53,6 +53,19 @@ async def test_nothing_is_left_of_what_is_gone(world: World) -> None:
 
 
 @over_jetstream
+async def test_what_expired_is_removed_by_the_server_itself(world: World) -> None:
+    keys = await world.driver(JetStreamKeyValue)
+    await keys.set_with_ttl("k", b"x", 0.1)
+    await keys.close()
+    assert sum((await world.kept("kv")).values()) == 1
+    await changed(lambda: _nothing_in(world, "kv"))
+
+
+async def _nothing_in(world: World, model: str) -> bool:
+    return not await world.kept(model)
+
+
+@over_jetstream
 async def test_a_put_that_fails_or_is_cancelled_leaves_no_chunk(world: World) -> None:
     objects = await world.driver(JetStreamObjectStorage)
     await objects.create_bucket("b")
