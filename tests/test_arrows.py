@@ -15,7 +15,19 @@ PACKAGES = {
     "prism_backends": ROOT / "backends" / "prism_backends",
     "prism_suites": ROOT / "suites" / "prism_suites",
 }
-AUTHORS = {"accounts", "backend", "clock", "hookspecs", "interfaces", "naming", "pattern", "recipe", "signatures", "traits", "waivers"}
+AUTHORS = {
+    "accounts",
+    "backend",
+    "clock",
+    "hookspecs",
+    "interfaces",
+    "naming",
+    "pattern",
+    "recipe",
+    "signatures",
+    "traits",
+    "waivers",
+}
 """The modules of prism_testkit that backend and pattern authors type against."""
 
 PATTERN_AUTHORS = {"clock", "interfaces", "naming", "pattern", "traits"}

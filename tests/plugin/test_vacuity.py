@@ -118,9 +118,7 @@ def test_a_check_that_is_gone_fails_a_whole_run_and_a_choice_does_not(folder: An
 
 def test_a_known_cell_that_is_not_reached_is_told_and_many_fail_the_run(folder: Any) -> None:
     package = recorded(folder)
-    (package / "keyvalue_mine.py").write_text(
-        SUITE + NOTHING
-    )
+    (package / "keyvalue_mine.py").write_text(SUITE + NOTHING)
     assert run(folder).ret == 1
     (fall,) = falls(folder)
     assert "kinds of calls, under the floor of" in fall
