@@ -203,6 +203,8 @@ def _proxy_class(protocols: tuple[type, ...]) -> type[Any]:
     for name, kind in _kinds(protocols).items():
         owner = next(p for p in protocols if hasattr(p, name))
         body[name] = _MAKERS[kind](name, owner)
+    if "__anext__" in body:
+        body["__aiter__"] = _begin
     return type("Tapped" + "".join(p.__name__ for p in bases), bases, body)
 
 
@@ -228,6 +230,24 @@ def _context(name: str, owner: type) -> Callable[..., Any]:
         return self._tap.enter(self._prefix + name, inner, getattr(self._target, name), args, kwargs)
 
     return method
+
+
+def _begin(self: Any) -> AsyncIterator[Any]:
+    """Begin an iteration as the driver does: what is not the thing itself is another iterator, each step of which is a call."""
+    begun = aiter(self._target)
+    return self if begun is self._target else _Steps(begun, self._tap, f"{self._prefix}__anext__")
+
+
+@dataclass(slots=True)
+class _Steps(AsyncIterator[Any]):
+    """An iteration that a driver began."""
+
+    begun: AsyncIterator[Any]
+    tap: Tap
+    operation: str
+
+    async def __anext__(self) -> Any:
+        return await self.tap.call(self.operation, self.begun.__anext__, (), {})
 
 
 def _property(name: str, owner: type) -> property:

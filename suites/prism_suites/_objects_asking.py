@@ -24,6 +24,7 @@ __all__ = [
     "infos",
     "listed",
     "made",
+    "one_buffer",
     "signed",
     "source",
     "streamed",
@@ -80,6 +81,17 @@ async def source(chunks: Iterable[Any]) -> AsyncIterator[Any]:
     """Iterate over chunks, as an application's own generator would."""
     for chunk in chunks:
         yield chunk
+
+
+async def one_buffer(chunks: Iterable[bytes]) -> AsyncIterator[Any]:
+    """Iterate over chunks that lie, each in its turn, in one buffer, as they do for who reads a file by ``readinto``."""
+    buffer = bytearray()
+    for chunk in chunks:
+        if len(chunk) != len(buffer):
+            buffer = bytearray(len(chunk))
+        buffer[:] = chunk
+        yield memoryview(buffer)
+    buffer[:] = bytes(len(buffer))
 
 
 async def drained(iterator: AsyncIterator[Any]) -> list[Any]:

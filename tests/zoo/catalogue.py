@@ -26,6 +26,7 @@ from . import (
     mutants_scan_limits,
     mutants_serializable,
     mutants_strangers,
+    mutants_strangers_again,
     mutants_transaction_ends,
     mutants_transactional,
     mutants_ttl,
@@ -61,6 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_cas.MUTANTS,
     *mutants_cas_values.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_strangers_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -1,12 +1,14 @@
 """keyvalue_basic: nothing written in one namespace is seen or removed through another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import truth, value
 from prism_suites._keyvalue_bulk import holds, set_all
+from prism_suites._siblings import used_by_turns
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic
@@ -73,6 +75,19 @@ async def opening_a_namespace_changes_no_other(kv: KeyValueBasic, case: Case) ->
         await sibling.set("a", b"3")
     second = await case.client()
     await holds(second, {"a": b"1", "b": b"2"}, "keyvalue_basic.9", "a second client sees the keys of another namespace")
+
+
+@check("keyvalue_basic.9")
+async def many_namespaces_are_apart(kv: KeyValueBasic, case: Case) -> None:
+    """However many namespaces are in use, each keeps its own keys (KV-60)."""
+
+    async def use(slot: Any, number: int) -> None:
+        await slot.set("a", b"%d" % number)
+
+    async def look(slot: Any, number: int) -> None:
+        value("keyvalue_basic.9", await slot.get("a"), b"%d" % number, "of many namespaces one does not hold its own value")
+
+    await used_by_turns(case, kv, use, look)
 
 
 _STEPS = tuple(f"{where} {what} {name}" for what in ("get", "exists", "set", "delete") for where in range(3) for name in range(3))

@@ -7,7 +7,19 @@ from hypothesis import given
 
 from prism_suites._buffers import ANY_BUFFERS
 from prism_suites._judging import same, value
-from prism_suites._objects_asking import BUCKET, LONGEST_CHUNK, MOST, PUTS, expect_object, listed, made, source, streamed, told
+from prism_suites._objects_asking import (
+    BUCKET,
+    LONGEST_CHUNK,
+    MOST,
+    PUTS,
+    expect_object,
+    listed,
+    made,
+    one_buffer,
+    source,
+    streamed,
+    told,
+)
 from prism_suites._objects_asking import NOTHING as NO
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -219,3 +231,15 @@ async def a_put_replaces_all_that_was_there(store: ObjectStorage, case: Case, fi
     await expect_object("object_storage.1", store, "k", new, "an object that replaced another", known=after)
     if old != new and before.etag == after.etag:
         same("object_storage.5", after.etag, "another etag", "two versions of one key with different content have one etag")
+
+
+@check("object_storage.6", "object_storage.13")
+@gauntlet(lambda limits: [{"sizes": sizes} for sizes in ([5, 5, 5], [1] * 40, [300, 300, 0, 300], [70_000] * 4, [5, 3, 3, 5, 5])])
+async def a_source_may_use_one_buffer(store: ObjectStorage, case: Case, sizes: list[int]) -> None:
+    """A chunk is stored as it was when it was given, though the source overwrites it for the next one (OS-60)."""
+    await store.create_bucket(BUCKET)
+    chunks = [made(size, number) for number, size in enumerate(sizes)]
+    if sum(sizes) > case.limits.max_payload:
+        return
+    await store.put_stream(BUCKET, "k", one_buffer(chunks))
+    await expect_object("object_storage.6", store, "k", b"".join(chunks), "a source that uses one buffer")

@@ -11,6 +11,8 @@ from hypothesis import given
 from prism_suites._judging import broken, same, truth, value
 from prism_suites._keyvalue_confusables import confusable_names
 from prism_suites._objects_asking import BUCKET, expect_missing, expect_object, listed, made, source, streamed
+from prism_suites._siblings import used_by_turns
+from prism_suites._texts import SAMPLES, TEXTS
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
@@ -251,19 +253,31 @@ async def an_object_takes_no_other_names(store: ObjectStorage, case: Case, names
     await _holds(store, items, "after a long object was deleted", "object_storage.4")
 
 
-class _Name(str):
-    """A name of a type of its own, as applications have."""
-
-    __slots__ = ()
-
-
 @check("object_storage.3")
-@gauntlet(lambda limits: [{"name": name} for name in ("a", "é/%", "a\x00b", "🍣" * 12)])
-async def a_name_may_be_any_kind_of_str(store: ObjectStorage, name: str) -> None:
-    """An instance of a subclass of ``str`` stands for its text, as bucket, key and prefix."""
+@gauntlet(lambda limits: [{"how": how, "name": name} for how in TEXTS for name in SAMPLES])
+async def a_name_may_be_any_kind_of_str(store: ObjectStorage, how: str, name: str) -> None:
+    """An instance of a subclass of ``str`` stands for its text, as bucket, key and prefix, and in metadata."""
+    text = TEXTS[how](name)
     with law("object_storage.3"):
-        await store.create_bucket(_Name(name))
-        await store.put(_Name(name), _Name(name), b"x")
-        value("object_storage.3", await store.get(name, name), b"x", "a name that is an instance of a subclass of str")
-        same("object_storage.3", list(await listed(store, _Name(name), _Name(name))), [name], "the same, as a prefix")
-        truth("object_storage.3", await store.delete(_Name(name), _Name(name)), True, "the same, in delete")
+        await store.create_bucket(text)
+        known = await store.put(text, text, b"x", content_type=text, user_metadata={text: text})
+        said = (known.content_type, dict(known.user_metadata))
+        same("object_storage.5", said, (name, {name: name}), f"texts given as {how} are not told")
+        value("object_storage.1", await store.get(name, name), b"x", f"a name given as {how}")
+        same("object_storage.3", list(await listed(store, text, text)), [name], f"a prefix given as {how}")
+        truth("object_storage.3", await store.delete(text, text), True, f"a name given as {how}, in delete")
+
+
+@check("object_storage.15")
+async def many_namespaces_are_apart(store: ObjectStorage, case: Case) -> None:
+    """However many namespaces are in use, each keeps its own buckets and objects (OS-28)."""
+
+    async def use(slot: Any, number: int) -> None:
+        await slot.create_bucket(BUCKET)
+        await slot.put(BUCKET, "k", b"%d" % number)
+
+    async def look(slot: Any, number: int) -> None:
+        value("object_storage.15", await slot.get(BUCKET, "k"), b"%d" % number, "of many namespaces one lost an object")
+
+    with law("object_storage.15"):
+        await used_by_turns(case, store, use, look)

@@ -143,10 +143,16 @@ async def what_is_no_priority_is_refused(queue: Prioritised, priority: Any, erro
 
 
 @check("queue_priority.3", "queue_priority.1")
-@gauntlet(lambda limits: [{"ending": ending, "times_": count} for ending in ("release", "deadline") for count in (1, 3)])
+@gauntlet(
+    lambda limits: [
+        {"ending": ending, "times_": count}
+        for ending in ("release", "deadline", "extended, release", "extended, deadline")
+        for count in (1, 3)
+    ]
+)
 async def what_comes_again_keeps_its_priority(queue: PriorityAndVisibility, case: Case, ending: str, times_: int) -> None:
     """After a release or a deadline a message goes before all of lower priority, and behind the higher (Q-19)."""
-    if ending == "deadline" and not case.clock.virtual:
+    if ending.endswith("deadline") and not case.clock.virtual:
         return
     times, other = Times(case), await case.client()
     puts = {priority: await _put(queue, b"%d" % priority, priority) for priority in (5, 9, 0, 7)}
@@ -155,8 +161,11 @@ async def what_comes_again_keeps_its_priority(queue: PriorityAndVisibility, case
             await lease(times, queue, "q", puts[priority], 2000.0, attempt=attempt, promise="queue_priority.3")
             for priority in (9, 7)
         ]
+        for item in held if ending.startswith("extended") else ():
+            _, now = await times.during(queue.extend(item.lease, 3000.0))
+            item.deadline = now.after(3000.0)
         for item in held:
-            if ending == "release":
+            if ending.endswith("release"):
                 await other.release(item.lease)
             else:
                 await times.past(item.deadline)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from prism_suites._judging import broken
+from prism_suites._judging import broken, same
 from prism_suites._noticing import TURNS, is_noticed
+from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_leases import one_leased
 from prism_suites._queue_taking import drained, take
 from prism_suites._queue_times import Times
@@ -14,6 +15,7 @@ from prism_suites.interfaces.queue_priority import Prioritised
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic, QueueVisibility
+from prism_testkit.tap import offers
 
 _PATIENCE_S = 20_000.0
 """So long every take would wait, in virtual time; every lease here is shorter, or far longer."""
@@ -126,6 +128,39 @@ async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Cas
             await queue.extend(held.lease, 100.0)
 
     await _promptly(queue, case, "queue_visibility.9", event, happen, beside)
+
+
+@check("queue_dead_letter.5", "queue_dead_letter.2")
+@gauntlet(
+    lambda limits: [
+        {"event": event, "beside": beside} for event in ("redrive", "release", "peek", "dead_letters") for beside in (0, 9)
+    ]
+)
+async def what_moves_ends_the_wait(queue: VisibilityAndDeadLetter, case: Case, event: str, beside: int) -> None:
+    """So are a redrive, at the queue, and a death that a look at the queue has noticed, at the target (Q-11, Q-15)."""
+    if not case.clock.virtual:
+        return
+    whole, times = await case.whole(), Times(case)
+    here, target = ("dead", "q") if event != "redrive" else ("q", "dead")
+    await queue.configure_dead_letter(here, target, 1)
+    held = await one_leased(times, queue, here, 43_200.0 if event in ("release", "redrive") else 10.0)
+    if event == "redrive":
+        await queue.release(held.lease)
+        await queue.dead_letters(here)
+
+    async def happen() -> None:
+        if event == "release":
+            await queue.release(held.lease)
+        elif event == "redrive":
+            same("queue_dead_letter.5", await queue.redrive(here), 1, "redrive does not move what died")
+        elif event in ("peek", "dead_letters"):
+            await times.past(held.deadline)
+        if event == "peek" and offers(whole, QueueBasic):
+            await whole.peek(here)
+        await queue.dead_letters(here)
+
+    promise = "queue_dead_letter.5" if event == "redrive" else "queue_dead_letter.2"
+    await _promptly(queue, case, promise, event, happen, beside)
 
 
 @check("queue_basic.4")

@@ -26,6 +26,7 @@ from . import (
     mutants_reading,
     mutants_refusals,
     mutants_strangers,
+    mutants_strangers_again,
     mutants_streams,
     mutants_ttl,
     unusual,
@@ -52,6 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_creation.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_strangers_again.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

@@ -22,6 +22,7 @@ from . import (
     mutants_names,
     mutants_refusals,
     mutants_strangers,
+    mutants_strangers_again,
     mutants_waiting,
     unusual,
     unusual_timing,
@@ -45,6 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable_waiting.MUTANTS,
     *mutants_killed.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_strangers_again.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

@@ -21,6 +21,7 @@ from . import (
     mutants_priority,
     mutants_redrive,
     mutants_strangers,
+    mutants_strangers_again,
     mutants_visibility,
     unusual,
     unusual_timing,
@@ -43,6 +44,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_delayed.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_strangers_again.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

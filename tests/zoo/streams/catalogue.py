@@ -18,6 +18,7 @@ from . import (
     mutants_reading,
     mutants_receives,
     mutants_strangers,
+    mutants_strangers_again,
     unusual,
 )
 
@@ -34,6 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_receives.MUTANTS,
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_strangers_again.MUTANTS,
     *mutants_many.MUTANTS,
 )
 
