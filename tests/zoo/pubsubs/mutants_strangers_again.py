@@ -1,6 +1,5 @@
-"""More mutants that nobody who knew the checks would write: iteration beside receives, retention, and answers that are shared."""
+"""More mutants that nobody who knew the checks would write: iterations, delays, and answers that are shared."""
 
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import Listener, Member, PubSub
-from .stores import Changes, Mark, Row
+from .stores import Row
 
 __all__ = ["MUTANTS"]
 
@@ -20,26 +19,6 @@ mutant = declaring(MUTANTS)
 
 def _member(wrong: type[Member]) -> type[PubSub]:
     return type(wrong.__name__, (PubSub,), {"member_type": wrong, "__module__": wrong.__module__})
-
-
-class _ReadsAhead(Listener):
-    """An iteration takes two at a time."""
-
-    def __init__(self, driver: PubSub, topic: str) -> None:
-        super().__init__(driver, topic)
-        self.ahead: deque[Message] = deque()
-
-    async def __anext__(self) -> Message:
-        if not self.ahead:
-            self.ahead.append(await super().__anext__())
-            while self.buffer and len(self.ahead) < 2:
-                self.ahead.append(self.buffer.popleft())
-        return self.ahead.popleft()
-
-
-@mutant("basic.9", "prefetch", trap="an iteration that is left, then a receive", also="basic.1 basic.3")
-class IterationReadsAhead(PubSub):
-    listener_type = _ReadsAhead
 
 
 class _BeginsAnew(Listener):
@@ -59,19 +38,6 @@ class LastIdIsTheLargestAsText(PubSub):
         return max(self.space().topics.get(topic, {}), default=None)
 
 
-@mutant("persistent.1", "cleaning", trap="an earliest subscription after others acked", also="persistent.6 persistent.13")
-class AckedByAllIsRemoved(PubSub):
-    def apply(self, changes: Changes) -> None:
-        super().apply(changes)
-        space = self.space()
-        for topic, rows in space.topics.items():
-            names = [name for t, name in space.starts if t == topic]
-            for row in list(rows.values()):
-                marks = [space.marks.get((topic, name), {}).get(row.message.id, Mark()) for name in names]
-                if names and all(mark.acked for mark in marks):
-                    del rows[row.message.id]
-
-
 class _MaxOfEach(Member):
     def next_ones(self, amount: int) -> list[Row]:
         again = [row for row in self.driver.rows(self.topic) if self.mark(row.message.id).count]
@@ -84,13 +50,6 @@ class _MaxOfEach(Member):
 )
 class MaxIsOfEachSort(PubSub):
     member_type = _MaxOfEach
-
-
-@mutant("basic.4", "removal", trap="two subscriptions of one topic, of which the first is left", also="basic.1 basic.10")
-class LeavingRemovesTheLast(PubSub):
-    def forget(self, listener: Listener) -> None:
-        if listener in self.listeners(listener.topic):
-            self.listeners(listener.topic).pop()
 
 
 class _Answers(Member):
