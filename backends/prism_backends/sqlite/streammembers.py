@@ -89,7 +89,7 @@ class SqliteMember(Member):
 
     async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
         most = check_most(max_records, "receive", _ME)
-        patience = Patience(self.bell, prism.check_timeout(timeout_s, "receive", _ME))
+        patience = Patience(self.bell, prism.check_timeout(timeout_s, "receive", _ME), self._client.clock.virtual)
         while True:
             self._check_open("receive")
             ahead_s = await self._client.read(self._what("receive"), self._on_rows(self._ahead_s))
