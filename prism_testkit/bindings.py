@@ -39,6 +39,8 @@ class Binding:
     name: str
     slots: dict[str, Candidate]
     pattern: Pattern | None = None
+    siblings: int = 1
+    """In how many ways the slots are filled in this run, this one included."""
 
     @property
     def backends(self) -> list[str]:
@@ -140,11 +142,12 @@ def _bindings(
         ways.append([None, *found] if slot.optional else [*found])
         refused.update(why)
     fitting = {candidate.backend.name for found in ways for candidate in found if candidate is not None}
-    bindings = []
-    for chosen in combine(ways, how):
-        filled = {slot.name: candidate for slot, candidate in zip(slots, chosen, strict=True) if candidate is not None}
-        if filled:
-            bindings.append(Binding(_name(label, filled), filled, pattern))
+    chosen = [
+        {slot.name: candidate for slot, candidate in zip(slots, choice, strict=True) if candidate is not None}
+        for choice in combine(ways, how)
+    ]
+    ways_filled = [filled for filled in chosen if filled]
+    bindings = [Binding(_name(label, filled), filled, pattern, len(ways_filled)) for filled in ways_filled]
     return bindings, {name: why for name, why in refused.items() if name not in fitting}
 
 

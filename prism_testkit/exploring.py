@@ -57,8 +57,20 @@ CAPS: dict[Level, dict[str, Caps]] = {
 """By level, and by what a case costs: nothing outlives the process, something does, or there is a server."""
 
 
+_MANY = 5
+"""Bindings of one pattern, from which on each draws half as many cases: the pattern is the same code on all of them."""
+
+
 def caps_of(level: Level, binding: Binding) -> Caps:
     """Return the caps of a binding."""
+    caps = _caps_of(level, binding)
+    if level != "standard" or binding.siblings < _MANY:
+        return caps
+    halves = {name: (getattr(caps, name) + 1) // 2 for name in ("recoveries", "pairs", "schedules", "examples")}
+    return replace(caps, **halves)
+
+
+def _caps_of(level: Level, binding: Binding) -> Caps:
     durable = any(candidate.offer.traits.durability != "none" for candidate in binding.slots.values())
     return CAPS[level]["server" if binding.kind == "real" else "disk" if durable else "memory"]
 

@@ -1,20 +1,23 @@
 """What the tap does to calls, what a crash leaves, and how an explored check finds the call that matters."""
 
 import asyncio
+import types
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import pytest
 from hypothesis import given
 
 from prism_backends.memory import memory
+from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import Check, CheckError, check, explored
 from prism_testkit.clock import Clock, VirtualClock
-from prism_testkit.exploring import CAPS, explore
+from prism_testkit.exploring import CAPS, Caps, caps_of, explore
 from prism_testkit.faults import Faults, Incarnation, Plan
 from prism_testkit.interfaces import KeyValueBasic, KeyValueTransactional, QueueBasic
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
@@ -24,6 +27,7 @@ from prism_testkit.plan import Plan as Schedule
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.strategies.schedules import plans as schedule_plans
 from prism_testkit.tap import Tap, tapped
+from prism_testkit.traits import Traits
 from tests.zoo.kill import Runner
 
 
@@ -302,3 +306,14 @@ def test_passes_come_in_order_and_are_capped() -> None:
     }
     assert sum(len(plan) == 2 for plan in plans) == 8
     assert all(plan[1][:3] == (1, "get", 0) for plan in plans if len(plan) == 2)
+
+
+def test_of_many_bindings_each_draws_half_as_many() -> None:
+    def caps(siblings: int) -> Caps:
+        slot = types.SimpleNamespace(
+            offer=types.SimpleNamespace(traits=Traits()), backend=types.SimpleNamespace(clock_kind="virtual")
+        )
+        return caps_of("standard", Binding("b", {"queue": cast(Candidate, slot)}, None, siblings))
+
+    assert caps(4) == CAPS["standard"]["memory"]
+    assert caps(5) == replace(caps(4), recoveries=6, pairs=13, schedules=8, examples=13)
