@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.pattern import KINDS
@@ -12,7 +13,8 @@ __all__ = ["all_promises", "promise_text", "promises_of"]
 _LINE = re.compile(r"^(\d+)\. +(.*)$")
 
 
-def promises_of(owner: type) -> dict[int, str]:
+@cache
+def promises_of(owner: type) -> Mapping[int, str]:
     """Return {number: sentence} from the numbered lines of ``owner``'s own docstring, continuation lines joined."""
     found: dict[int, list[str]] = {}
     current: list[str] | None = None
