@@ -215,9 +215,29 @@ def _coroutine(name: str, owner: type) -> Callable[..., Any]:
     return method
 
 
+def _asked(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[..., Any]:
+    """Ask a driver for an iterator or a context now, as a caller does; return a function that gives it, and then further ones.
+
+    What is refused here is raised there, at the first step or the entry, where every driver may refuse it.
+    """
+    made: list[Any] = []
+    refusals: list[Exception] = []
+    try:
+        made.append(function(*args, **kwargs))
+    except Exception as error:
+        refusals.append(error)
+
+    def give(*args: Any, **kwargs: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return made.pop() if made else function(*args, **kwargs)
+
+    return give
+
+
 def _iterator(name: str, owner: type) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._tap.iterate(self._prefix + name, getattr(self._target, name), args, kwargs)
+        return self._tap.iterate(self._prefix + name, _asked(getattr(self._target, name), args, kwargs), args, kwargs)
 
     return method
 
@@ -227,7 +247,7 @@ def _context(name: str, owner: type) -> Callable[..., Any]:
     inner = returned[0] if returned and isinstance(returned[0], type) else None
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._tap.enter(self._prefix + name, inner, getattr(self._target, name), args, kwargs)
+        return self._tap.enter(self._prefix + name, inner, _asked(getattr(self._target, name), args, kwargs), args, kwargs)
 
     return method
 

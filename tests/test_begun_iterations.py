@@ -59,3 +59,26 @@ def test_an_iteration_is_the_drivers(kind: type[Subscription], expected: str, su
         return "none"
 
     assert asyncio.run(first()) == expected
+
+
+def test_a_driver_is_asked_at_the_call_and_what_it_refuses_is_raised_at_the_entry() -> None:
+    asked: list[str] = []
+
+    class Asked(_Driver):
+        def subscribe(self, topic: str) -> AbstractAsyncContextManager[Subscription]:
+            asked.append(topic)
+            if not topic:
+                raise ValueError("no topic")
+            return super().subscribe(topic)
+
+    async def use() -> None:
+        proxy = tapped(Asked(_Own), ("pubsub_basic",), Tap(suspend=True))
+        manager = proxy.subscribe("t")
+        assert asked == ["t"]
+        async with manager:
+            assert asked == ["t"]
+        refused = proxy.subscribe("")
+        with pytest.raises(ValueError, match="no topic"):
+            await refused.__aenter__()
+
+    asyncio.run(use())

@@ -167,6 +167,14 @@ async def _batch_set(kv: Any, key: str, old: bytes, new: bytes) -> None:
     await kv.batch_set({"beside": b"x", key: new, "behind": b"y"})
 
 
+async def _batch_set_first(kv: Any, key: str, old: bytes, new: bytes) -> None:
+    await kv.batch_set({key: new, "behind": b"y"})
+
+
+async def _batch_set_last(kv: Any, key: str, old: bytes, new: bytes) -> None:
+    await kv.batch_set({"beside": b"x", key: new})
+
+
 async def _batch_set_one(kv: Any, key: str, old: bytes, new: bytes) -> None:
     await kv.batch_set({key: new})
 
@@ -203,6 +211,8 @@ CLEARS: dict[str, Way] = {
     "delete, set": Way("keyvalue_ttl", _delete_set, "keyvalue_ttl.10"),
     "batch_set": Way("keyvalue_batch", _batch_set, "keyvalue_ttl.3"),
     "batch_set of one": Way("keyvalue_batch", _batch_set_one, "keyvalue_ttl.3"),
+    "batch_set, first": Way("keyvalue_batch", _batch_set_first, "keyvalue_ttl.3"),
+    "batch_set, last": Way("keyvalue_batch", _batch_set_last, "keyvalue_ttl.3"),
     "transaction": Way("keyvalue_transactional", _transaction_set, "keyvalue_ttl.3"),
     "transaction that read it": Way("keyvalue_transactional", _transaction_read_set, "keyvalue_ttl.3"),
     "compare_and_swap": Way("keyvalue_cas", _swap, "keyvalue_ttl.4"),

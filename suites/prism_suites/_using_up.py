@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_testkit.outcomes import law
 
-__all__ = ["TIMES", "left_early", "uses_nothing_up"]
+__all__ = ["TIMES", "left_early", "never_begun", "never_entered", "uses_nothing_up"]
 
 TIMES = 70
 """More than there are connections, cursors, slots and permits, as a rule."""
@@ -31,6 +31,15 @@ async def uses_nothing_up(
             broken(promise, told, expected=wanted, got=f"{type(error).__name__}: {error}")
     with law(promise):
         await goes_on()
+
+
+async def never_begun(iterator: AsyncIterator[Any]) -> None:
+    """Close what was made, and never asked for anything."""
+    await iterator.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def never_entered(manager: object) -> None:
+    """Forget a context that was made, and never entered."""
 
 
 async def left_early(iterator: AsyncIterator[Any]) -> None:

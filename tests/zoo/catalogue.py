@@ -27,6 +27,7 @@ from . import (
     mutants_serializable,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_more,
     mutants_transaction_ends,
     mutants_transactional,
     mutants_ttl,
@@ -63,6 +64,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_cas_values.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
+    *mutants_strangers_more.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from itertools import product
 from typing import Any
 
+from prism_suites._buffers import ANY_BUFFERS
 from prism_suites._judging import truth, value
 from prism_testkit import strategies
 from prism_testkit.case import Case
@@ -95,3 +96,15 @@ async def none_of_very_many_other_values_is_taken_for_the_value(kv: KeyValueCas,
         call = kv.compare_and_delete("k", other) if number % 4 == 3 else kv.compare_and_swap("k", other, b"new")
         truth("keyvalue_cas.5", await call, False, "a call from a value that is not there succeeds")
     value("keyvalue_cas.3", await kv.get("k"), held, "calls that failed changed the value")
+
+
+@check("keyvalue_cas.5", "keyvalue_cas.1", "keyvalue_cas.4")
+@gauntlet(lambda limits: [{"kind": kind, "data": data} for kind in ANY_BUFFERS for data in (b"", b"ab", b"\x00\xff\x80\x7f")])
+async def what_is_expected_may_be_any_buffer(kv: KeyValueCas, kind: str, data: bytes) -> None:
+    """A value that is expected is its bytes, whatever buffer it is given as (KV-21)."""
+    form, sentence = ANY_BUFFERS[kind], f"an expected value given as {kind} is not its bytes"
+    await kv.set("k", data)
+    truth("keyvalue_cas.5", await kv.compare_and_swap("k", form(b"\x01\x02"), form(b"no")), False, sentence)
+    truth("keyvalue_cas.5", await kv.compare_and_swap("k", form(data), form(b"new!")), True, sentence)
+    truth("keyvalue_cas.5", await kv.compare_and_delete("k", form(data)), False, sentence)
+    truth("keyvalue_cas.5", await kv.compare_and_delete("k", form(b"new!")), True, sentence)

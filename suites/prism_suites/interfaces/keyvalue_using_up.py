@@ -4,7 +4,7 @@ from typing import Any
 
 from prism_suites._judging import value
 from prism_suites._keyvalue_retrying import transacted
-from prism_suites._using_up import left_early, uses_nothing_up
+from prism_suites._using_up import left_early, never_begun, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
@@ -96,13 +96,15 @@ async def failed_deadlines_use_nothing_up(kv: KeyValueTtl, case: Case, kind: str
 
 
 @check("keyvalue_scan.7", "keyvalue_scan.6", "keyvalue_scan.4")
-@gauntlet(lambda limits: [{"kind": kind} for kind in ("left", "prefix", "limit", "empty")])
+@gauntlet(lambda limits: [{"kind": kind} for kind in ("left", "not begun", "keys not begun", "prefix", "limit", "empty")])
 async def unfinished_scans_use_nothing_up(kv: KeyValueScan, case: Case, kind: str) -> None:
     """So do scans go on, after many that were left early, refused, or found nothing."""
     for number in range(3):
         await kv.set(f"k{number}", b"%d" % number)
     calls: dict[str, Any] = {
         "left": lambda: left_early(kv.scan("k")),
+        "not begun": lambda: never_begun(kv.scan("k")),
+        "keys not begun": lambda: never_begun(kv.scan_keys("k")),
         "prefix": lambda: left_early(kv.scan("\ud800")),
         "limit": lambda: left_early(kv.scan_keys("k", -1)),
         "empty": lambda: left_early(kv.scan("nothing")),
@@ -111,6 +113,8 @@ async def unfinished_scans_use_nothing_up(kv: KeyValueScan, case: Case, kind: st
 
     async def goes_on() -> None:
         names = sorted([key async for key in kv.scan_keys("k")])
+        pairs = [pair async for pair in kv.scan("k")]
+        value(promise, b"".join(data for _, data in sorted(pairs)), b"012", "after many unfinished scans one gives something else")
         value(promise, ",".join(names).encode(), b"k0,k1,k2", "after many unfinished scans one gives something else")
 
     await uses_nothing_up(promise, f"a scan ({kind})", calls[kind], _REFUSED, goes_on)

@@ -45,6 +45,40 @@ async def what_is_no_number_of_seconds_drains_nothing(slot: Living, case: Case, 
         await in_vain("lifecycle.3", world.write(world.living, 0), "after a drain that was refused it takes no work")
 
 
+@check("lifecycle.3")
+@gauntlet(lambda limits: [{"calls": calls, "refused_": number} for calls in (0, 1, 3) for number in (1, 5)])
+async def what_is_refused_was_never_in_hand(slot: Waiting, case: Case, calls: int, refused_: int) -> None:
+    """Calls that a drain refuses while others are in hand are no part of its counts."""
+    async with world_of(case, slot, calls=calls) as world:
+        waiting = await waiting_in(world, calls)
+        draining = asyncio.ensure_future(world.living.drain(_LONG_S if case.clock.virtual else _SHORT_S))
+        await turns(3)
+        for number in range(refused_):
+            sentence = "a draining driver takes new work"
+            await refused("lifecycle.3", world.write(world.living, number), Closed, sentence)
+        await _judge(waiting, await draining, "by a drain that refused others")
+
+
+@check("lifecycle.2", "lifecycle.3")
+@gauntlet(lambda limits: [{"calls": calls, "turns_": number} for calls in (1, 3) for number in (1, 5)])
+async def a_close_ends_a_drain(slot: Waiting, case: Case, calls: int, turns_: int) -> None:
+    """A close waits neither for the calls in hand nor for a drain that waits for them: both end."""
+    if not case.clock.virtual:
+        case.note("that nothing waits for an hour is judged where time is virtual")
+        return
+    async with world_of(case, slot, calls=calls) as world:
+        waiting = await waiting_in(world, calls)
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        draining = asyncio.ensure_future(world.living.drain(HOUR_S / 2))
+        await turns(turns_)
+        await world.living.close()
+        waited_s = loop.time() - began_s
+        await asyncio.gather(draining, *waiting, return_exceptions=True)
+        if waiting and waited_s > HOUR_S / 4:
+            broken("lifecycle.2", "a close waits for a drain", expected="bounded time", got=f"{waited_s:g} s")
+
+
 @check("lifecycle.3", "lifecycle.2")
 @gauntlet(
     lambda limits: [

@@ -5,7 +5,7 @@ from typing import Any
 
 from prism_suites._judging import value
 from prism_suites._objects_asking import BUCKET, made, source, streamed
-from prism_suites._using_up import left_early, uses_nothing_up
+from prism_suites._using_up import left_early, never_begun, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import BucketNotFound, InvalidName, ObjectNotFound, ObjectStorage
@@ -13,6 +13,8 @@ from prism_testkit.interfaces import BucketNotFound, InvalidName, ObjectNotFound
 _FAILURES = (BucketNotFound, InvalidName, ObjectNotFound, ValueError, ZeroDivisionError)
 _KINDS = {
     "stream left": "17",
+    "stream not begun": "17",
+    "listing not begun": "8",
     "stream of nothing": "2",
     "stream without bucket": "11",
     "listing left": "8",
@@ -38,6 +40,8 @@ async def what_fails_uses_nothing_up(store: ObjectStorage, case: Case, kind: str
     for key in ("k", "another"):
         await store.put(BUCKET, key, data)
     calls: dict[str, Any] = {
+        "stream not begun": lambda: never_begun(store.get_stream(BUCKET, "k")),
+        "listing not begun": lambda: never_begun(store.list_objects(BUCKET)),
         "stream left": lambda: left_early(store.get_stream(BUCKET, "k")),
         "stream of nothing": lambda: left_early(store.get_stream(BUCKET, "missing")),
         "stream without bucket": lambda: left_early(store.get_stream("missing", "k")),

@@ -3,13 +3,13 @@
 from typing import Any
 
 from prism_suites._pubsub_taking import BASIC, PERSISTENT, Laws, hears, listening, numbered, send
-from prism_suites._using_up import uses_nothing_up
+from prism_suites._using_up import never_entered, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import InvalidName, PubSubBasic, PubSubPersistent
 
 _FAILURES = (InvalidName, ValueError, TypeError, ZeroDivisionError)
-_KINDS = ("body raises", "no number", "empty", "name", "come and go")
+_KINDS = ("body raises", "no number", "empty", "name", "come and go", "not entered")
 
 
 async def _judge(slot: Any, case: Case, kind: str, laws: Laws, promise: str) -> None:
@@ -17,6 +17,9 @@ async def _judge(slot: Any, case: Case, kind: str, laws: Laws, promise: str) -> 
         return slot.subscribe(topic) if laws is BASIC else slot.subscribe_durable(topic, "s")
 
     async def listen() -> None:
+        if kind == "not entered":
+            await never_entered(entered("t"))
+            return
         async with entered("" if kind == "name" else "t") as inner:
             if kind == "body raises":
                 raise ZeroDivisionError

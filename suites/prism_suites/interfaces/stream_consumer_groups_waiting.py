@@ -4,13 +4,13 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from prism_suites._judging import broken
+from prism_suites._judging import broken, same
 from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._stream_shared import GROUPS, fill, numbered
 from prism_suites._stream_taking import gets, nothing_comes, shared_out, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Closed, StreamConsumerGroups
+from prism_testkit.interfaces import Closed, Member, StreamConsumerGroups
 
 
 @check("stream_consumer_groups.10")
@@ -22,6 +22,38 @@ async def what_is_appended_at_any_turn_is_noticed(stream: StreamConsumerGroups, 
     async with stream.join("s", "g", "c") as member:
         wait = lambda s: member.receive(1, s)  # noqa: E731
         await is_noticed(case, "stream_consumer_groups.10", turns, wait, lambda: by.append("s", b"x"), "an append")
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.9")
+@gauntlet(lambda limits: [{"groups": groups, "beside": beside} for groups in (2, 5) for beside in (0, 3)])
+async def everyone_who_waits_is_woken(stream: StreamConsumerGroups, case: Case, groups: int, beside: int) -> None:
+    """A record that comes while members of several groups wait comes to each at once, whoever waits for other streams (ST-06)."""
+    if not case.clock.virtual:
+        case.note("that waits end at once is judged where time is virtual")
+        return
+    other, wait_s = await case.client(), 20_000.0
+    async with AsyncExitStack() as stack:
+        members: list[Member] = []
+        for number in range(beside + groups):
+            name = f"g{number}"
+            slot, of = (other, stream)[number % 2], "other" if number < beside else "s"
+            await slot.create_group(of, name)
+            members.append(await stack.enter_async_context(slot.join(of, name, "c")))
+        waiting = [asyncio.ensure_future(member.receive(1, wait_s)) for member in members]
+        await case.clock.sleep(5.0)
+        began_s = case.clock.now_s()
+        puts = await fill(other, "s", numbered(1), laws=GROUPS)
+        await asyncio.wait(waiting[beside:])
+        passed_s = case.clock.now_s() - began_s
+        for task in waiting[:beside]:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for task in waiting[beside:]:
+            found = [delivery.record.offset for delivery in task.result()]
+            same("stream_consumer_groups.10", found, [puts[0].offset], "a receive that waits is not given what is appended")
+        if passed_s > wait_s / 2:
+            sentence = "of several groups one is given what was appended only when its time is nearly over"
+            broken("stream_consumer_groups.10", sentence, expected="as soon as it comes", got=f"after {passed_s:g} s")
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.5")

@@ -5,7 +5,7 @@ from typing import Any
 from prism_suites._judging import same
 from prism_suites._stream_shared import GROUPS, fill, numbered, read
 from prism_suites._stream_taking import take
-from prism_suites._using_up import left_early, uses_nothing_up
+from prism_suites._using_up import left_early, never_begun, never_entered, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import AlreadyExists, GroupNotFound, InvalidName, StreamBasic, StreamConsumerGroups
@@ -14,12 +14,13 @@ _FAILURES = (InvalidName, ValueError, TypeError, GroupNotFound, AlreadyExists, Z
 
 
 @check("stream_basic.14", "stream_basic.9", "stream_basic.5")
-@gauntlet(lambda limits: [{"kind": kind} for kind in ("left", "start", "limit", "name", "key", "trim", "empty")])
+@gauntlet(lambda limits: [{"kind": kind} for kind in ("left", "not begun", "start", "limit", "name", "key", "trim", "empty")])
 async def what_fails_uses_nothing_up(stream: StreamBasic, case: Case, kind: str) -> None:
     """After many reads that were left early, and calls that were refused, the driver goes on (ST-36)."""
     puts = await fill(stream, "s", numbered(3))
     calls: dict[str, Any] = {
         "left": lambda: left_early(stream.read("s")),
+        "not begun": lambda: never_begun(stream.read("s")),
         "start": lambda: left_early(stream.read("s", -1)),
         "limit": lambda: left_early(stream.read("s", 0, -1)),
         "name": lambda: stream.append("", b"x"),
@@ -27,7 +28,7 @@ async def what_fails_uses_nothing_up(stream: StreamBasic, case: Case, kind: str)
         "trim": lambda: stream.trim("s", -1),
         "empty": lambda: left_early(stream.read("nothing")),
     }
-    promise = {"left": "stream_basic.14", "empty": "stream_basic.14"}.get(
+    promise = {"left": "stream_basic.14", "not begun": "stream_basic.14", "empty": "stream_basic.14"}.get(
         kind, "stream_basic.5" if kind in ("start", "limit") else "stream_basic.9"
     )
 
@@ -41,13 +42,18 @@ async def what_fails_uses_nothing_up(stream: StreamBasic, case: Case, kind: str)
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.2", "stream_consumer_groups.10")
 @gauntlet(
-    lambda limits: [{"kind": kind} for kind in ("body raises", "no group", "made twice", "no number", "empty", "come and go")]
+    lambda limits: [
+        {"kind": kind} for kind in ("body raises", "no group", "made twice", "no number", "empty", "come and go", "not entered")
+    ]
 )
 async def members_that_fail_use_nothing_up(stream: StreamConsumerGroups, case: Case, kind: str) -> None:
     """So do groups go on, after many members that were left by an error, and receives that were refused or empty (ST-36)."""
     await stream.create_group("s", "g")
 
     async def serve() -> None:
+        if kind == "not entered":
+            await never_entered(stream.join("s", "g", "c"))
+            return
         async with stream.join("s", "missing" if kind == "no group" else "g", "c") as member:
             if kind == "body raises":
                 raise ZeroDivisionError

@@ -188,6 +188,23 @@ async def the_ack_of_somebody_else_does_not_count(claims: Bound[ClaimCheck], cas
 
 
 @check("CC4")
+async def the_ack_of_somebody_else_holds_nothing_up(claims: Bound[ClaimCheck], case: Case) -> None:
+    """The retention is that of the named consumers: the later ack of another one does not begin it anew."""
+    if beside(case, claims, acks=True, names=True) or not case.clock.virtual:
+        return
+    config: dict[str, Any] = {"threshold": T, **mode(claims, "named"), "retention_after_ack_s": 100.0}
+    async with claims.opened(**config) as check_in:
+        async with check_in.consume(TOPIC, "named") as named, check_in.consume(TOPIC, "other") as other:
+            await check_in.publish(TOPIC, BIG)
+            await _ack_one(named)
+            await case.advance(95.0)
+            await _ack_one(other)
+        await case.advance(50.0)
+        await check_in.sweep()
+    same("CC4", len(await claims_there(claims)), 0, "the ack of a consumer that is not named held up a removal")
+
+
+@check("CC4")
 async def without_names_anybody_will_do(claims: Bound[ClaimCheck], case: Case) -> None:
     """Where no consumer is named, one ack is enough, and without any the claim stays."""
     if claims.interfaces["queue"] == "pubsub_persistent" or beside(case, claims, acks=True, time=True):

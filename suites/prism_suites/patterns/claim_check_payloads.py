@@ -40,6 +40,19 @@ async def a_payload_may_look_like_anything(claims: Bound[ClaimCheck], case: Case
     await all_there_and_back(claims, case, [(payload, {}, payload) for payload in payloads], compression="gzip")
 
 
+@check("CC1")
+@gauntlet(lambda limits: [{"threshold": threshold} for threshold in (0, 1, 2, 100)])
+async def a_threshold_may_be_any_number(claims: Bound[ClaimCheck], case: Case, threshold: int) -> None:
+    """What is longer than the threshold is claimed, and nothing else, also where it is 0 (CC-1)."""
+    async with claims.opened(threshold=threshold) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        for size in sorted({0, max(0, threshold - 1), threshold, threshold + 1}):
+            receipt = await check_in.publish(TOPIC, b"x" * size)
+            same("CC1", receipt.claim is not None, size > threshold, f"{size} bytes over a threshold of {threshold}: claimed?")
+            delivery = await take(consumer)
+            same("CC1", await consumer.read(delivery), b"x" * size, "a payload does not come back")
+            await consumer.ack(delivery)
+
+
 def _chunkings(limits: Limits) -> list[dict[str, Any]]:
     whole = payload_of(3 * T)
     return [

@@ -12,6 +12,7 @@ from . import (
     mutants_payloads,
     mutants_races,
     mutants_removal,
+    mutants_strangers,
     mutants_sweeps,
     mutants_trust,
     unusual,
@@ -28,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_config.MUTANTS,
     *mutants_races.MUTANTS,
     *mutants_edges.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

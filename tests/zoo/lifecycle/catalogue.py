@@ -6,7 +6,7 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_close, mutants_drain, mutants_holding, mutants_open, unusual
+from . import mutants_close, mutants_drain, mutants_holding, mutants_open, mutants_strangers, unusual
 from .holding import Durable, Transactions
 from .models import KeyValue, PubSub, Queue
 from .reference import backend
@@ -18,6 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_close.MUTANTS,
     *mutants_drain.MUTANTS,
     *mutants_holding.MUTANTS,
+    *mutants_strangers.MUTANTS,
 )
 
 RIGHT = tuple(

@@ -23,6 +23,7 @@ from . import (
     mutants_refusals,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_more,
     mutants_waiting,
     unusual,
     unusual_timing,
@@ -47,6 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_killed.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
+    *mutants_strangers_more.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

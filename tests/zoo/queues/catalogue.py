@@ -22,6 +22,7 @@ from . import (
     mutants_redrive,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_more,
     mutants_visibility,
     unusual,
     unusual_timing,
@@ -45,6 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
+    *mutants_strangers_more.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

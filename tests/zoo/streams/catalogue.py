@@ -19,6 +19,7 @@ from . import (
     mutants_receives,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_more,
     unusual,
 )
 
@@ -36,6 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_durable.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
+    *mutants_strangers_more.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

@@ -1,0 +1,91 @@
+"""queue_dead_letter: queues that are targets of each other, of several, and in turn; and messages of every kind that die."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prism_suites._judging import broken, same
+from prism_suites._queue_dying import VisibilityAndDeadLetter, die, listed
+from prism_suites._queue_leases import lease
+from prism_suites._queue_taking import HELD_S, Put, drained, fill, numbered
+from prism_suites._queue_times import Times
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import QueueDelayed, QueuePriority
+from prism_testkit.tap import offers
+
+_SHAPES = {
+    "cycle of two": ("ab", "ba"),
+    "cycle of three": ("ab", "bc", "ca"),
+    "chain": ("ab", "bc", "cd"),
+    "star": ("ad", "bd", "cd"),
+    "lasso": ("ab", "bc", "cb"),
+}
+
+
+@check("queue_dead_letter.6", "queue_dead_letter.2", "queue_dead_letter.1")
+@gauntlet(lambda limits: [{"shape": shape, "most": most} for shape in _SHAPES for most in (1, 2)])
+async def a_target_may_have_a_target(queue: VisibilityAndDeadLetter, case: Case, shape: str, most: int) -> None:
+    """Only a queue is no target of itself: a message goes from each to its target, with attempts from 0, as often as it dies."""
+    times = Times(case)
+    targets: dict[str, str] = {arrow[0]: arrow[1] for arrow in _SHAPES[shape]}
+    for source, target in targets.items():
+        await queue.configure_dead_letter(source, target, most)
+    puts = await fill(queue, "a", numbered(2), {"h": "v"})
+    at, steps = "a", 0
+    while at in targets and steps < 4:
+        await die(times, queue, at, puts, most)
+        await listed(queue, at, puts)
+        at, steps = targets[at], steps + 1
+    for put in puts:
+        held = await lease(times, queue, at, put, promise="queue_dead_letter.3")
+        same("queue_dead_letter.2", held.lease.attempt, 1, "the attempts of a dead message do not begin at 0")
+        await queue.ack(held.lease)
+    for name in sorted({*targets, *targets.values()}):
+        same("queue_dead_letter.3", await queue.receive(name, HELD_S), None, f"a message is in {name} too ({shape})")
+
+
+@check("queue_dead_letter.2", "queue_dead_letter.1", "queue_dead_letter.5")
+@gauntlet(
+    lambda limits: [{"kind": kind, "back": back} for kind in ("priority 9", "priority 1", "delayed") for back in (False, True)]
+)
+async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, kind: str, back: bool) -> None:
+    """A message that was delayed, or has a priority, dies as any, and is in the target at once; so it is redriven (Q-14, Q-19)."""
+    whole, times = await case.whole(), Times(case)
+    calls: dict[str, tuple[type, Callable[[], Awaitable[str]]]] = {
+        "priority 9": (QueuePriority, lambda: whole.enqueue_with_priority("q", b"x", priority=9)),
+        "priority 1": (QueuePriority, lambda: whole.enqueue_with_priority("q", b"x", priority=1)),
+        "delayed": (QueueDelayed, lambda: whole.enqueue_delayed("q", b"x", delay_s=50.0)),
+    }
+    interface, call = calls[kind]
+    if not offers(whole, interface) or (kind == "delayed" and not case.clock.virtual):
+        case.note(f"{kind}: not offered, or not without waiting")
+        return
+    await queue.configure_dead_letter("q", "dead", 1)
+    put = Put(await call(), b"x", {})
+    if kind == "delayed":
+        await case.advance(50.0 + case.limits.clock_resolution_s + case.traits.ttl_late_s + 1.0)
+    await die(times, queue, "q", [put], 1)
+    await listed(queue, "q", [put])
+    if back:
+        same("queue_dead_letter.5", await queue.redrive("q"), 1, "redrive does not move what died")
+    if offers(whole, QueueDelayed):
+        counts = [await whole.scheduled_count(name) for name in ("q", "dead")]
+        same("queue_dead_letter.2", counts, [0, 0], "a message whose delay is over waits again")
+    await lease(times, queue, "q" if back else "dead", put, promise="queue_dead_letter.2")
+
+
+@check("queue_dead_letter.4", "queue_dead_letter.3", "queue_dead_letter.6")
+async def the_dead_are_where_they_died_to(queue: VisibilityAndDeadLetter, case: Case) -> None:
+    """When a queue is given another target its dead are in one of both, and listed if they are in the new one (Q-15)."""
+    times = Times(case)
+    await queue.configure_dead_letter("q", "old", 1)
+    puts = await fill(queue, "q", numbered(2))
+    await die(times, queue, "q", puts, 1)
+    await listed(queue, "q", puts)
+    await queue.configure_dead_letter("q", "new", 1)
+    told = [message.id for message in await queue.dead_letters("q")]
+    there: dict[str, Any] = {name: [message.id for message in await drained(queue, name)] for name in ("old", "new")}
+    found = sorted(there["old"] + there["new"])
+    same("queue_dead_letter.3", found, sorted(put.id for put in puts), "a new target doubled or lost dead messages")
+    if told != there["new"]:
+        broken("queue_dead_letter.4", "dead_letters is not what died and is in the target", expected=there["new"], got=told)
