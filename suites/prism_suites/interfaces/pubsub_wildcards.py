@@ -134,11 +134,27 @@ async def text_that_looks_like_a_command_is_only_text(pubsub: PubSubWildcards, c
 
 
 @check("pubsub_wildcards.4", "pubsub_wildcards.1")
-@gauntlet(lambda limits: [{"names": names} for names in _look_alikes(limits.max_name - 2)])
-async def tokens_are_equal_in_every_code_point_only(pubsub: PubSubWildcards, case: Case, names: tuple[str, ...]) -> None:
-    """Names that differ in any code point are tokens of their own (PS-05)."""
-    patterns = [f"{name}.*" for name in names if ">" not in name.split(".")]
-    await all_get_theirs(case, pubsub, BY_PATTERN, patterns, [(f"{name}.x", None) for name in names])
+@gauntlet(lambda limits: [{"names": names, "last": last} for names in _look_alikes(limits.max_name - 2) for last in (False, True)])
+async def tokens_are_equal_in_every_code_point_only(
+    pubsub: PubSubWildcards, case: Case, names: tuple[str, ...], last: bool
+) -> None:
+    """Names that differ in any code point are tokens of their own, before others and at the end (PS-05)."""
+    if last:
+        patterns = [f"*.{name}" for name in names if ">" not in name.split(".")[:-1]]
+    else:
+        patterns = [f"{name}.*" for name in names if ">" not in name.split(".")]
+    topics = [f"x.{name}" if last else f"{name}.x" for name in names]
+    await all_get_theirs(case, pubsub, BY_PATTERN, patterns, [(topic, None) for topic in topics])
+
+
+@check("pubsub_wildcards.4", "pubsub_wildcards.2")
+@gauntlet(lambda limits: [{"pattern": pattern} for pattern in ("a", "a.*", "a.>", "*.a", "*", "a.b", "b.*.a")])
+async def a_topic_matches_as_a_whole(pubsub: PubSubWildcards, case: Case, pattern: str) -> None:
+    """Nothing may stand before or behind what matches, not the end of a line either (PS-05)."""
+    plain = pattern.replace("*", "b").replace(">", "b")
+    ends = ("", "\n", "\r\n", "\n\n", "\x00", " ", "\u2028", "\n.a", ".", "\n" + plain)
+    topics = [(text, None) for text in dict.fromkeys([*(plain + end for end in ends), *(end + plain for end in ends)])]
+    await all_get_theirs(case, pubsub, BY_PATTERN, [pattern], topics)
 
 
 def _look_alikes(longest: int) -> list[tuple[str, ...]]:

@@ -106,7 +106,8 @@ async def a_group_is_moved_to_an_instant(stream: Replayed, case: Case, gaps: tup
         if case.clock.virtual:
             await case.advance(gap)
     instants = [record.appended_ms async for record in stream.read("s")]
-    for at_ms in sorted({0, 10**30, 2**63, *(ms + more for ms in instants for more in (-1, 0, 1))}):
+    units = {instants[0] // 1000, instants[-1] // 1000 + 1, instants[-1] * 1000, 1, 10**9, 2**31}  # other units than milliseconds
+    for at_ms in sorted({0, 10**30, 2**63, *units, *(ms + more for ms in instants for more in (-1, 0, 1))}):
         await stream.seek_to_time("s", "g", at_ms)
         left = [put for put, ms in zip(puts, instants, strict=True) if ms >= at_ms]
         await quiet_group(stream, left, f"a seek to {at_ms} ms")

@@ -185,6 +185,29 @@ async def the_last_of_each_key_is_kept(stream: _Retained, case: Case, keys: str,
     await _keeps_at_least(other, [*puts, later], [*kept, later], "after compaction")
 
 
+@check("stream_retention.6", "stream_retention.1", "stream_retention.2")
+@gauntlet(
+    lambda limits: [
+        {"keys": keys, "less": less}
+        for keys in ("-aaaaaa", "cbaaaaaab", "-b-aaaa-aa", "abab", "aaaaaaaaab")
+        for less in (-1, 0, 1, 10)
+    ]
+)
+async def bounds_count_what_compaction_kept(stream: _Retained, case: Case, keys: str, less: int) -> None:
+    """Of a stream that was compacted so many of the records that are kept stay, however far apart their offsets are."""
+    puts = [await append(stream, "s", b"%d" % number, None if key == "-" else key) for number, key in enumerate(keys)]
+    await stream.compact("s")
+    if case.traits.compaction != "immediate":
+        case.note("when compaction is done is not promised")
+        return
+    kept = [put for number, put in enumerate(puts) if put.key is None or keys[number] not in keys[number + 1 :]]
+    most = max(1, len(kept) - less)
+    await stream.set_retention("s", max_records=most)
+    await _keeps_at_least(stream, puts, kept[-most:], f"compacted, and bounded to {most},")
+    await stream.enforce_retention("s")
+    await _keeps(stream, kept[-most:], "stream_retention.1", f"compacted, and bounded to {most},")
+
+
 async def _compacted(case: Case, slot: Any, puts: Sequence[Put], kept: Sequence[Put]) -> None:
     compaction = case.traits.compaction
     if isinstance(compaction, float | int) and case.clock.virtual:
