@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from prism_testkit.backend import Backend
 from prism_testkit.interfaces import Bytes
+from prism_testkit.naming import check_limit
 
 from .reference import KeyValue, Transaction, backend, step
-from .stores import Changes, Entry, Store
+from .stores import Changes, Entry, Rows, Store
 
 __all__ = ["UNUSUAL"]
 
@@ -165,10 +166,54 @@ class Eager(KeyValue):
             self.store.apply(self.namespace, {key: None for key, entry in self.rows().items() if not self.alive(entry)})
 
 
+class WriteBehind(KeyValue):
+    """Writes wait in a line that every client of the place shares; whoever looks at rows writes it out first."""
+
+    def line(self) -> list[tuple[str, Changes]]:
+        line: list[tuple[str, Changes]] = self.store.notes.setdefault("line", [])
+        return line
+
+    def rows(self) -> Rows:
+        line = self.line()
+        while line:
+            self.store.apply(*line.pop(0))
+        return super().rows()
+
+    def apply(self, changes: Changes) -> None:
+        self.line().append((self.namespace, dict(changes)))
+        if len(self.line()) > 3:
+            self.rows()
+
+
+class WholeMilliseconds(KeyValue):
+    """Instants are whole milliseconds, of a clock that rounds down."""
+
+    def now(self) -> float:
+        return self.store.clock.now_ms() / 1000
+
+
+class ListsAsOfTheCall(KeyValue):
+    """Which keys a scan gives is settled when it is called, not at its first step."""
+
+    def scan(self, prefix: str = "", limit: int | None = None) -> AsyncIterator[tuple[str, bytes]]:
+        return self._listed(self.matching(self.prefix(prefix, "scan")), check_limit(limit, "scan", "zoo"))
+
+    async def _listed(self, keys: list[str], limit: int | None) -> AsyncIterator[tuple[str, bytes]]:
+        given = 0
+        for key in keys:
+            entry = self.find(key)
+            if given != limit and entry is not None:
+                given += 1
+                yield key, self.value(entry)
+
+
 UNUSUAL: tuple[Backend[Store], ...] = (
     backend("slow", Slow),
     backend("suspending", Suspending),
     backend("global-lock", GlobalLock),
     backend("threaded", Threaded),
     backend("eager-expiry", Eager),
+    backend("write-behind", WriteBehind),
+    backend("whole-milliseconds", WholeMilliseconds),
+    backend("lists-as-of-the-call", ListsAsOfTheCall),
 )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from prism_testkit.backend import Backend
-from prism_testkit.interfaces import Bytes, ObjectMetadata
+from prism_testkit.interfaces import Bytes, ObjectInfo, ObjectMetadata
 
 from .reference import Objects, backend, step
 from .stores import Facts, Slot, Version
@@ -103,8 +103,22 @@ class Threaded(_Around):
         yield
 
 
+class ListsAsOfTheCall(Objects):
+    """Which keys a listing gives is settled when it is called, not at its first step."""
+
+    def list_objects(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
+        known = set(self.buckets().get(bucket, ()))
+        return self._known(bucket, prefix, known)
+
+    async def _known(self, bucket: str, prefix: str, known: set[str]) -> AsyncIterator[ObjectInfo]:
+        async for info in super().list_objects(bucket, prefix):
+            if info.key in known:
+                yield info
+
+
 UNUSUAL: tuple[Backend[Any], ...] = (
     backend("slow", Slow),
     backend("suspending", Suspending),
     backend("threaded", Threaded),
+    backend("lists-as-of-the-call", ListsAsOfTheCall),
 )

@@ -147,6 +147,24 @@ class UndoesCancelledTakes(PubSub):
     member_type = _UndoingMember
 
 
+class DeliversInBatches(PubSub):
+    """A publish only hands its message to a pump, which delivers a few turns later all that has come till then."""
+
+    def fan_out(self, topic: str, message: Message) -> None:
+        waiting: list[tuple[list[Any], Message]] = self.store.notes.setdefault("pump", [])
+        waiting.append((list(self.listeners(topic)), message))
+        if len(waiting) == 1:
+            self.store.notes["pumping"] = asyncio.ensure_future(self.pump(waiting))
+
+    async def pump(self, waiting: list[tuple[list[Any], Message]]) -> None:
+        await step(3)
+        batch, waiting[:] = list(waiting), []
+        for listeners, message in batch:
+            for listener in listeners:
+                listener.offer(message)
+        self.wake()
+
+
 UNUSUAL: tuple[Backend[Any], ...] = (
     backend("slow", Slow),
     backend("suspending", Suspending),
@@ -154,5 +172,6 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("one-at-a-time", OneAtATime),
     backend("polling", Polling),
     backend("undoes-cancelled-takes", UndoesCancelledTakes),
+    backend("delivers-in-batches", DeliversInBatches),
     backend("real-clock", PubSub, clock="real"),
 )

@@ -1,6 +1,7 @@
 """Queues that keep every promise and take their time: they wait, take turns, poll, or work in the background."""
 
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
@@ -172,6 +173,16 @@ class Reaping(Queue):
             self.waiting().discard(waiter)
 
 
+class WholeMilliseconds(Queue):
+    """Instants are whole milliseconds, of a clock that rounds down; ids are UUIDs."""
+
+    def now(self) -> float:
+        return self.store.clock.now_ms() / 1000
+
+    def new_id(self, queue: str) -> str:
+        return str(uuid.uuid4())
+
+
 UNUSUAL: tuple[Backend[Any], ...] = (
     backend("slow", Slow),
     backend("suspending", Suspending),
@@ -180,5 +191,6 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("polling", Polling),
     backend("undoes-cancelled-takes", UndoesCancelledTakes),
     backend("reaping", Reaping),
+    backend("whole-milliseconds", WholeMilliseconds),
     backend("real-clock", Queue, clock="real"),
 )
