@@ -39,9 +39,9 @@ class StreamRetention(Protocol):
        comes back is the bound. Setting replaces both bounds, None taking one away, and brings nothing back.
     5. A ``max_age_s`` of 0 or less, NaN or infinite and a ``max_records`` below 1 raise ``ValueError``, a ``max_records`` that
        is no int ``TypeError``, before any effect. Up to 1e9 of each must be accepted.
-    6. `compact` keeps, of each key, the record with the highest offset, and every record without a key; what is kept keeps its
-       offset, order, bytes, headers and ``appended_ms``. An empty payload is a value. At no instant is a key without its last
-       record. Bounds and compaction do not change each other.
+    6. `compact` keeps, of each key (of each partition, where there are several), the record with the highest offset, and every
+       record without a key; what is kept keeps its offset, order, bytes, headers and ``appended_ms``. An empty payload is a
+       value. At no instant is a key without its last record. Bounds and compaction do not change each other.
     7. With ``compaction="immediate"`` every record whose key came again before the call is gone when `compact` returns; with a
        number of seconds so long afterwards at the latest; None: some time. What is appended meanwhile is superseded or not.
     8. Records that are appended while the stream is enforced, compacted or read are neither lost nor doubled. A read that began
