@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -137,15 +138,14 @@ def test_a_cluster_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     assert postgres.server is not None
     prepare = postgres.server.prepare
     assert prepare is not None
-    broken = tmp_path / "bin" / "postgres"
-    broken.parent.mkdir()
-    broken.with_name("initdb").write_text("#!/bin/sh\necho no room >&2; exit 1\n")
-    broken.with_name("initdb").chmod(0o755)
-    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
-        folder.chmod(0o755)
-    (tmp_path / "made").mkdir()
-    with pytest.raises(ConfigError, match="initdb failed: no room"):
-        asyncio.run(prepare(str(broken), tmp_path / "made"))
+    with tempfile.TemporaryDirectory() as folder:  # not below pytest's own, which is closed to others
+        Path(folder).chmod(0o755)
+        broken = Path(folder) / "postgres"
+        broken.with_name("initdb").write_text("#!/bin/sh\necho no room >&2; exit 1\n")
+        broken.with_name("initdb").chmod(0o755)
+        (tmp_path / "made").mkdir()
+        with pytest.raises(ConfigError, match="initdb failed: no room"):
+            asyncio.run(prepare(str(broken), tmp_path / "made"))
 
 
 @root
