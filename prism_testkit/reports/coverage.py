@@ -6,8 +6,6 @@ from prism_testkit.results import Covered
 
 __all__ = ["coverage_lines"]
 
-_FEW = 5
-
 
 def coverage_lines(coverage: Sequence[Covered], verbose: bool) -> Iterator[str]:
     """Yield the lines; none if nothing was called. The report has every cell."""
@@ -16,12 +14,10 @@ def coverage_lines(coverage: Sequence[Covered], verbose: bool) -> Iterator[str]:
     if not cells:
         return
     known = f"; {len(missing):,} that the suites are known to reach were not (inconclusive)" if missing else ""
-    yield f"coverage: {cells:,} kinds of calls (operation x argument class x fault x state){known}"
-    shown = missing if verbose else missing[:_FEW]
-    for each, cell in shown:
-        yield f"  {_where(each)}: {cell}"
-    if len(shown) < len(missing):
-        yield f"  and {len(missing) - len(shown):,} more; -v or the report shows them"
+    more = "" if verbose or not missing else "; -v or the report names them"
+    yield f"coverage: {cells:,} kinds of calls (operation x argument class x fault x state){known}{more}"
+    if verbose:
+        yield from (f"  {_where(each)}: not {cell}" for each, cell in missing)
     if verbose:
         for each in coverage:
             yield f"  {_where(each)}: {len(each.cells):,} kinds of calls, {sum(each.cells.values()):,} in all"
