@@ -16,9 +16,9 @@ from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES, interface_model
 from prism_testkit.traits import NO_LIMIT, Limits
 
-__all__ = ["OUTCOME", "Cell", "Reached", "Table", "class_of"]
+__all__ = ["Cell", "Reached", "class_of"]
 
-OUTCOME = "->"
+_OUTCOME = "->"
 """The argument under which what a call came to is counted."""
 _ORDINARY = ""
 _RECOVERIES = frozenset({"kill", "crash", "restart"})
@@ -44,7 +44,7 @@ class Cell(NamedTuple):
     state: str
 
     def __str__(self) -> str:
-        what = f"{self.operation} -> {self.value}" if self.argument == OUTCOME else f"{self.operation}({self._given})"
+        what = f"{self.operation} -> {self.value}" if self.argument == _OUTCOME else f"{self.operation}({self._given})"
         return ", ".join(part for part in (what, self.fault, self.state) if part)
 
     @property
@@ -52,13 +52,15 @@ class Cell(NamedTuple):
         return f"{self.argument}: {self.value}" if self.argument else ""
 
 
-Table = Counter[Cell]
 _Names = tuple[tuple[str, ...], str]
 """The parameters that may be given by position, and the one that takes the rest."""
 
 
 class Reached:
-    """The cells that the cases of one check reach on one binding. ``interfaces``: by slot, or all under the empty name."""
+    """The cells that the cases of one check reach on one binding.
+
+    ``interfaces``: by slot. ``kind``: the full name of the pattern that it judges, or empty.
+    """
 
     def __init__(self, interfaces: Mapping[str, Sequence[str]], limits: Limits, kind: str = "") -> None:
         self.overlapped = False
@@ -125,9 +127,9 @@ class Reached:
             kept = " ".join(words[:1] if words[0] in ("delay", "cut") else words)
             self._faults[operation, kept, "recovered" if actor > 0 else "alone"] += 1
 
-    def table(self) -> Table:
+    def table(self) -> Counter[Cell]:
         """Return how often each cell was reached so far."""
-        table: Table = Counter()
+        table: Counter[Cell] = Counter()
         for (operation, positional, named, fault, state), count in self._seen.items():
             interface, (names, rest) = self._known(operation)
             given = [*zip(names, positional, strict=False), *named]
@@ -138,7 +140,7 @@ class Reached:
             for name, value in given or [("", "")]:
                 table[Cell(interface, operation, name, value, fault, state)] += count
         for (operation, value, state), count in self._told.items():
-            table[Cell(self._known(operation)[0], operation, OUTCOME, value, _ORDINARY, state)] += count
+            table[Cell(self._known(operation)[0], operation, _OUTCOME, value, _ORDINARY, state)] += count
         for (operation, fault, state), count in self._faults.items():
             table[Cell(self._known(operation)[0], operation, "", "", fault, state)] += count
         return table

@@ -125,7 +125,8 @@ def judge(
         least = levels.get(reference)
         if least is None or not (recorded or who in ordinary) or (_is_pattern(who) and _ALONE not in kinds):
             continue
-        complete = set(_suites(who, least, counts, judged, recorded and whole))
+        falls: list[str] = []
+        complete = set(_suites(who, least, counts, falls, recorded and whole))
         for interface, floor in least.cells.items():
             if not all(suite in complete for suite in least.suites if _belongs(suite, interface)):
                 continue
@@ -135,25 +136,28 @@ def judge(
             if missing:
                 judged.missing[who, interface] = missing
             if _plain(cells) < floor:
-                judged.falls.append(f"{interface} on {who}: {_plain(cells)} kinds of calls, under the floor of {floor}")
-        if not recorded:
-            judged.falls = [fall for fall in judged.falls if f" on {who}: " not in fall]
+                falls.append(f"{interface} on {who}: {_plain(cells)} kinds of calls, under the floor of {floor}")
+        if recorded:
+            judged.falls += falls
     return judged
 
 
-def _suites(who: str, least: Least, counts: "Mapping[tuple[str, str], _Suite]", judged: Judged, strict: bool) -> Iterator[str]:
-    """Hold each suite against its floor; yield those that ran whole. ``strict``: a check that did not run is a fall."""
+def _suites(who: str, least: Least, counts: "Mapping[tuple[str, str], _Suite]", falls: list[str], strict: bool) -> Iterator[str]:
+    """Hold each suite against its floor, adding to ``falls``; yield those that ran whole.
+
+    ``strict``: a check that did not run is a fall.
+    """
     for suite, (checks, cases) in least.suites.items():
         ran = counts.get((who, suite), _Suite())
         if ran.other:
             continue
         if ran.checks < checks:
             if strict:
-                judged.falls.append(f"{suite} on {who}: {ran.checks} checks ran, under the floor of {checks}")
+                falls.append(f"{suite} on {who}: {ran.checks} checks ran, under the floor of {checks}")
             continue
         yield suite
         if ran.cases < cases:
-            judged.falls.append(f"{suite} on {who}: {ran.cases} cases, under the floor of {cases}")
+            falls.append(f"{suite} on {who}: {ran.cases} cases, under the floor of {cases}")
 
 
 @dataclass
@@ -187,9 +191,14 @@ def _is_pattern(who: str) -> bool:
     return ":" in who
 
 
+def _asked(cell: str) -> bool:
+    """Say whether a cell is of what was asked; what was answered differs between correct backends."""
+    return " -> " not in cell
+
+
 def _plain(cells: Iterable[str]) -> int:
-    """Count cells of what was asked; what was answered differs between correct backends."""
-    return sum(1 for cell in cells if " -> " not in cell)
+    """Count the cells of what was asked."""
+    return sum(map(_asked, cells))
 
 
 def record(reports: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> Floors:
@@ -216,7 +225,7 @@ def record(reports: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> Fl
             cells = of_level[each.who].cells
             cells[each.interface] = min(cells.get(each.interface, count), count)
             if report.level != "smoke":
-                hits.update((each.who, each.interface, cell) for cell in each.cells if " -> " not in cell)
+                hits.update((each.who, each.interface, cell) for cell in each.cells if _asked(cell))
     for (who, interface, cell), count in sorted(hits.items()):
         if count == runs[_is_pattern(who)]:
             floors.known.setdefault(who, {}).setdefault(interface, []).append(cell)

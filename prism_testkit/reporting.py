@@ -192,7 +192,8 @@ class Reporting:
             try:
                 floors = load(registry.suites)
             except ValueError as error:
-                return Judged(falls=[str(error)])
+                self._judged = Judged(falls=[str(error)])
+                return self._judged
             incomplete = self._interrupted or self._crashed or bool(self._expected.keys() - self._finished)
             origins = {name: where for name, (_, where) in registry.origins.items()}
             self._judged = judge(

@@ -18,7 +18,6 @@ def coverage_lines(coverage: Sequence[Covered], verbose: bool) -> Iterator[str]:
     yield f"coverage: {cells:,} kinds of calls (operation x argument class x fault x state){known}{more}"
     if verbose:
         yield from (f"  {_where(each)}: not {cell}" for each, cell in missing)
-    if verbose:
         for each in coverage:
             yield f"  {_where(each)}: {len(each.cells):,} kinds of calls, {sum(each.cells.values()):,} in all"
 
