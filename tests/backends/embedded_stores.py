@@ -27,7 +27,6 @@ __all__ = [
     "World",
     "every_store",
     "everything",
-    "expect",
     "listed",
     "place_of",
     "play",
@@ -138,9 +137,3 @@ async def everything(kv: KeyValue) -> dict[str, bytes]:
     found = await listed(kv.scan())
     assert len(dict(found)) == len(found)
     return dict(found)
-
-
-async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
-    with pytest.raises(error) as caught:
-        await call
-    return caught.value

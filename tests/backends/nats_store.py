@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import prism_testkit as prism
 from prism_backends.jetstream import jetstream
 from prism_backends.jetstream.api import JetStream
@@ -17,7 +15,7 @@ from prism_backends.nats import NatsClient, nats
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.servers import start
 
-__all__ = ["World", "changed", "connected", "expect", "name", "over_jetstream", "serving"]
+__all__ = ["World", "connected", "name", "over_jetstream", "serving"]
 
 _namespaces = Namespaces("0nattest", 0)
 
@@ -83,15 +81,3 @@ def serving(backend: "prism.Backend[Any]", state: Path) -> Iterator[str]:
         yield server.url
     finally:
         asyncio.run(server.stop())
-
-
-async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
-    with pytest.raises(error) as caught:
-        await call
-    return caught.value
-
-
-async def changed(look: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so; the test's own deadline is the bound."""
-    while not await look():  # noqa: ASYNC110  what is waited for has no event
-        await asyncio.sleep(0.001)

@@ -5,16 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 import prism_testkit as prism
 from prism_backends.postgres import PostgresClient, postgres
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.servers import RunningServer, ServerUnavailable, locate, start
 
-__all__ = ["World", "expect", "missing", "name", "over_postgres", "private", "serving"]
+__all__ = ["World", "missing", "name", "over_postgres", "private", "serving"]
 
 RUN = "0pgtests"
 _namespaces = Namespaces(RUN, 0)
@@ -94,9 +91,3 @@ async def private(state: Path) -> AsyncIterator[RunningServer]:
 async def _start(state: Path) -> RunningServer:
     assert postgres.server is not None
     return await start("postgres", postgres.server, state=state, run_id=RUN, prefer="native")
-
-
-async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
-    with pytest.raises(error) as caught:
-        await call
-    return caught.value

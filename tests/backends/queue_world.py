@@ -24,7 +24,6 @@ __all__ = [
     "connected",
     "driver_of",
     "every_queue",
-    "expect",
     "play",
     "resting",
     "settled",
@@ -123,12 +122,6 @@ async def cancelled_after(steps: int, call: Awaitable[Any]) -> Any:
 async def settled(*tasks: "asyncio.Task[Any]") -> list[Any]:
     """Return what tasks gave; an error or a cancellation as such."""
     return await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
-    with pytest.raises(error) as caught:
-        await call
-    return caught.value
 
 
 async def resting(driver: Queue, queue: str) -> None:

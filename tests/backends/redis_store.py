@@ -6,9 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-import pytest
+from typing import TypeVar
 
 import prism_testkit as prism
 from prism_backends.redis import RedisClient, RedisKeyValue
@@ -16,7 +14,7 @@ from prism_backends.valkey import valkey
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.servers import RunningServer, start
 
-__all__ = ["World", "changed", "expect", "listed", "name", "over_valkey", "private", "serving"]
+__all__ = ["World", "listed", "name", "over_valkey", "private", "serving"]
 
 T = TypeVar("T")
 
@@ -108,15 +106,3 @@ async def _start(state: Path, *options: str) -> RunningServer:
 
 async def listed(steps: AsyncIterator[T]) -> list[T]:
     return [item async for item in steps]
-
-
-async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
-    with pytest.raises(error) as caught:
-        await call
-    return caught.value
-
-
-async def changed(look: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something is so; the test's own deadline is the bound."""
-    while not await look():  # noqa: ASYNC110  what is waited for has no event
-        await asyncio.sleep(0.001)

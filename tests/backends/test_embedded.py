@@ -8,20 +8,8 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from embedded_stores import (
-    BAD_NAMES,
-    HERE,
-    LARGEST,
-    LONGEST,
-    THERE,
-    TOO_LARGE,
-    KeyValue,
-    World,
-    every_store,
-    everything,
-    expect,
-    listed,
-)
+from awaiting import expect
+from embedded_stores import BAD_NAMES, HERE, LARGEST, LONGEST, THERE, TOO_LARGE, KeyValue, World, every_store, everything, listed
 
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge

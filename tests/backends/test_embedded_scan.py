@@ -5,7 +5,8 @@ The numbers at the end of a test's name are those of the promises.
 
 import asyncio
 
-from embedded_stores import World, every_store, everything, expect, listed
+from awaiting import expect
+from embedded_stores import World, every_store, everything, listed
 
 LITERALS = ["%", "_", "*", "?", "[", "\\", "a", "%a", "_a", "*a", "?a", "[a", "\\a", "A", "É", "\u00e9", "e\u0301"]
 

@@ -7,7 +7,8 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 
-from embedded_stores import BAD_NAMES, TOO_LARGE, KeyValue, World, every_store, everything, expect
+from awaiting import expect
+from embedded_stores import BAD_NAMES, TOO_LARGE, KeyValue, World, every_store, everything
 
 from prism_testkit.interfaces.errors import Closed, Conflict, InvalidName, PayloadTooLarge
 from prism_testkit.interfaces.keyvalue import KeyValueTransaction

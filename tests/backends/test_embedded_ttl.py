@@ -6,7 +6,8 @@ The numbers at the end of a test's name are those of the promises.
 import itertools
 import math
 
-from embedded_stores import KeyValue, World, every_store, everything, expect, listed
+from awaiting import expect
+from embedded_stores import KeyValue, World, every_store, everything, listed
 
 from prism_testkit.interfaces.errors import NotFound
 

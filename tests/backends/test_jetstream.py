@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from nats_store import World, changed, connected, expect, name, over_jetstream, serving
+from awaiting import changed, expect
+from nats_store import World, connected, name, over_jetstream, serving
 
 from prism_backends.jetstream import JetStreamKeyValue, JetStreamObjectStorage, JetStreamQueue, JetStreamStream, jetstream
 from prism_backends.jetstream.api import Stored, nanoseconds, stream_config

@@ -132,7 +132,7 @@ def test_a_call_that_ends_all_the_same_counts_as_completed() -> None:
 
         async def stubborn() -> AsyncIterator[bytes]:
             with suppress(asyncio.CancelledError):
-                await asyncio.sleep(1000)
+                await asyncio.Event().wait()
             yield b"all the same"
 
         async def caller() -> int:

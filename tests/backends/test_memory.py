@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from embedded_stores import HERE, THERE, World, expect, listed, play
+from awaiting import expect
+from embedded_stores import HERE, THERE, World, listed, play
 
 import prism_testkit as prism
 from prism_backends.memory import MemoryClient, MemoryKeyValue, memory

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from awaiting import expect
 from hypothesis import given
 from hypothesis import strategies as st
-from nats_store import World, expect, over_jetstream, serving
+from nats_store import World, over_jetstream, serving
 from redis_store import serving as serving_valkey
 
 from prism_backends.jetstream import jetstream

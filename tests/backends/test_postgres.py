@@ -7,7 +7,8 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from postgres_store import World, connected, expect, missing, name, over_postgres, serving
+from awaiting import changed, expect
+from postgres_store import World, connected, missing, name, over_postgres, serving
 
 from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, client
 from prism_backends.postgres.connections import translated
@@ -40,8 +41,11 @@ async def waits(world: World, what: str, at_least: int = 1) -> None:
     """Return when so many statements on the server wait for a lock."""
     look = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
     other = await world.another()
-    while await other.value("look", look, f"%{what}%") < at_least:  # noqa: ASYNC110  a lock that is waited for has no event
-        await asyncio.sleep(0.002)
+
+    async def so_many_wait() -> bool:
+        return bool(await other.value("look", look, f"%{what}%") >= at_least)
+
+    await changed(so_many_wait)
 
 
 # The pool
@@ -98,8 +102,11 @@ async def test_connections_that_the_server_ended_cost_no_call(world: World) -> N
     other = await world.another()
     mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'prism' AND pid <> pg_backend_pid()"
     await other.rows("end", mine)
-    while not all(connection.is_closed() for connection in idle):  # noqa: ASYNC110  the end of a connection has no event here
-        await asyncio.sleep(0.002)
+
+    async def ended() -> bool:
+        return all(connection.is_closed() for connection in idle)
+
+    await changed(ended)
     assert await kv.get("k") == b"x"
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded_stores import HERE, STORES, THERE, World, expect, play
+from awaiting import expect
+from embedded_stores import HERE, STORES, THERE, World, play
 
 from prism_backends.bell import Bell
 from prism_backends.memory import MemoryPubSub

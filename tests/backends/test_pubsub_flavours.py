@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from embedded_stores import HERE, STORES, THERE, World, expect, play, raw_sqlite
+from awaiting import expect
+from embedded_stores import HERE, STORES, THERE, World, play, raw_sqlite
 
 from prism_backends.memory import MemoryPubSub
 from prism_backends.sqlite import SqlitePubSub

@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from awaiting import changed, expect
 from redis.asyncio.connection import AbstractConnection
-from redis_store import World, changed, connected, expect, name, over_valkey, private, serving
+from redis_store import World, connected, name, over_valkey, private, serving
 
 from prism_backends.living import within
 from prism_backends.redis import RedisPubSub, feed, listening, members

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from queue_world import World, cancelled_after, driver_of, every_queue, expect, settled
+from awaiting import expect
+from queue_world import World, cancelled_after, driver_of, every_queue, settled
 
 from prism_testkit.interfaces.errors import Conflict
 from prism_testkit.registry import Registry

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queue_world import World, cancelled_after, connected, expect, resting, settled
-from redis_store import changed, name, private, serving
+from awaiting import changed, expect
+from queue_world import World, cancelled_after, connected, resting, settled
+from redis_store import name, private, serving
 
 import prism_testkit as prism
 from prism_backends import takers

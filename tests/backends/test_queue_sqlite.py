@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from queue_world import World, cancelled_after, connected, driver_of, expect, resting
+from awaiting import expect
+from queue_world import World, cancelled_after, connected, driver_of, resting
 
 import prism_testkit as prism
 from prism_backends.sqlite import SqliteClient, SqliteQueue, sqlite

@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from redis_store import World, changed, connected, expect, listed, name, over_valkey, serving
+from awaiting import changed, expect
+from redis_store import World, connected, listed, name, over_valkey, serving
 
 from prism_backends.redis import RedisKeyValue, redis
 from prism_backends.redis.client import clean

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis_store import World, expect, listed, over_valkey, private, serving
+from awaiting import expect
+from redis_store import World, listed, over_valkey, private, serving
 
 from prism_backends.redis import RedisKeyValue, client, transactions
 from prism_backends.valkey import valkey

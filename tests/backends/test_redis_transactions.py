@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from awaiting import changed, expect
 from redis import exceptions as native
-from redis_store import World, changed, expect, listed, name, over_valkey, serving
+from redis_store import World, listed, name, over_valkey, serving
 
 from prism_backends.redis import RedisKeyValue
 from prism_backends.redis.client import translated

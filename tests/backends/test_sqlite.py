@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from embedded_stores import HERE, THERE, World, everything, expect, listed, place_of, play, raw_sqlite
+from awaiting import expect
+from embedded_stores import HERE, THERE, World, everything, listed, place_of, play, raw_sqlite
 
 from prism_backends.sqlite import SqliteKeyValue, client, keyvalue, sqlite
 from prism_backends.sqlite.schema import above

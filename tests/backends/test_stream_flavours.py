@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from embedded_stores import HERE, STORES, THERE, World, expect, listed, play
+from awaiting import expect
+from embedded_stores import HERE, STORES, THERE, World, listed, play
 
 from prism_backends.memory import MemoryStream
 from prism_backends.sqlite import SqliteStream

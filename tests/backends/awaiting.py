@@ -1,0 +1,19 @@
+"""Waiting in tests of backends: for an error that a call raises, for something to become so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+
+async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
+    with pytest.raises(error) as caught:
+        await call
+    return caught.value
+
+
+async def changed(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so; the test's own deadline is the bound."""
+    while not await look():  # noqa: ASYNC110  what is waited for has no event
+        await asyncio.sleep(0.001)
