@@ -8,6 +8,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import Declare, declaring_family
 
 from .reference import FilePubSub, Listener, Member, PubSub, backend
+from .reference_newer import FilteredListener, NewerPubSub, OrderedMember, PatternListener
 from .stores import FileStore, Store, connector
 
 __all__ = ["HOME", "declaring", "driver_of"]
@@ -15,15 +16,25 @@ __all__ = ["HOME", "declaring", "driver_of"]
 HOME = f"{__package__}.catalogue"
 
 
+_SLOTS = {
+    PatternListener: "pattern_type",
+    FilteredListener: "filtered_type",
+    Listener: "listener_type",
+    Member: "member_type",
+}
+"""Where a driver keeps the class of each part; what is derived comes before what it is derived from."""
+_NEWER = PatternListener | FilteredListener | OrderedMember
+
+
 def driver_of(part: type, base: type[PubSub] = PubSub) -> type[PubSub]:
-    """Return a driver with this class of listeners or members."""
+    """Return a driver with this class of listeners or members; one of all interfaces, for those of the newer ones."""
 
     def fill(body: dict[str, Any]) -> None:
-        body["listener_type" if issubclass(part, Listener) else "member_type"] = part
+        body[next(slot for kind, slot in _SLOTS.items() if issubclass(part, kind))] = part
         body["__module__"] = part.__module__
         body["__doc__"] = part.__doc__
 
-    return new_class(part.__name__, (base,), {}, fill)
+    return new_class(part.__name__, (NewerPubSub if issubclass(part, _NEWER) else base,), {}, fill)
 
 
 def _make(name: str, wrong: type, /, **settings: Any) -> Backend[Any]:

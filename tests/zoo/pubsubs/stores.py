@@ -15,11 +15,15 @@ __all__ = ["Changes", "Connect", "FileStore", "Mark", "Row", "Slot", "Space", "S
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A persistent message under the stored name of its topic; ``place`` is its order in the namespace, from 1."""
+    """A persistent message under the stored name of its topic; ``place`` is its order in the namespace, from 1.
+
+    ``key`` is the stored name of its ordering key, None of a message without one.
+    """
 
     topic: str
     place: int
     message: Message
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
