@@ -20,6 +20,7 @@ from redis_store import World, connected, name, over_valkey, private, serving
 from prism_backends.living import within
 from prism_backends.redis import RedisPubSub, feed, listening, members
 from prism_backends.redis.envelope import opened, sealed
+from prism_backends.redis.globs import glob_of
 from prism_backends.valkey import ValkeyPubSub
 from prism_testkit.interfaces.errors import BackendUnavailable, Closed, InvalidName, PayloadTooLarge, PrismError
 from prism_testkit.interfaces.pubsub import Deliveries, Delivery
@@ -168,6 +169,38 @@ async def test_a_full_buffer_drops_and_counts(world: World) -> None:
             assert message is not None
             assert message.id == last
             assert subscription.gaps == 2
+
+
+@over_valkey
+async def test_what_is_not_wanted_takes_no_room_in_the_buffer(world: World) -> None:
+    driver = pubsub(world)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listening, "_BUFFER_BYTES", 3000)
+        async with driver.subscribe_filtered("t", {"a": "1"}) as filtered, driver.subscribe_pattern("*.b") as matching:
+            for _ in range(5):
+                await driver.publish("t", bytes(900))
+                await driver.publish("a.b.c", bytes(900))
+            sent = [await driver.publish("t", bytes(900), {"a": "1"}), await driver.publish("a.b", bytes(900))]
+            got = [await each.receive(LONG_S) for each in (filtered, matching)]
+            assert [message and message.id for message in got] == sent
+            assert (filtered.gaps, matching.gaps) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "glob"),
+    [
+        ("a.b", rb"p:a.b"),
+        ("*", rb"p:*"),
+        (">", rb"p:*"),
+        ("a.*", rb"p:a.*"),
+        ("a.*.c.*.>", rb"p:a.*"),
+        (".>", rb"p:.*"),
+        ("a*", rb"p:a\*"),
+        (r"[x]?\.*", rb"p:\[x\]\?\\.*"),
+    ],
+)
+def test_a_pattern_costs_the_server_one_star_at_most(pattern: str, glob: bytes) -> None:
+    assert glob_of(b"p:", pattern.split(".")) == glob
 
 
 @over_valkey

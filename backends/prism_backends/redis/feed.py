@@ -1,9 +1,10 @@
-"""One channel of the server's, over a connection of its own, which is made again when it is lost."""
+"""One channel of the server's, or those of a pattern, over a connection of its own, which is made again when it is lost."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 from redis import exceptions as native
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -19,15 +20,23 @@ _FAILURES = (native.RedisError, OSError)  # a TimeoutError is an OSError
 
 
 class Feed:
-    """Hands each message to ``put``, from `open` to `close`. ``lost`` counts the connections that were lost.
+    """Hands each message, and its channel, to ``put``, from `open` to `close`. ``lost`` counts the connections that were lost.
 
-    ``put`` must not raise. ``changed`` is called when a connection was lost, and when there is one again.
+    ``channel`` is one by its name, or with ``command="PSUBSCRIBE"`` a glob. ``put`` must not raise. ``changed`` is called when a
+    connection was lost, and when there is one again.
     """
 
     def __init__(
-        self, client: RedisClient, channel: bytes, what: str, put: Callable[[bytes], None], changed: Callable[[], None]
+        self,
+        client: RedisClient,
+        channel: bytes,
+        what: str,
+        put: Callable[[bytes, bytes], None],
+        changed: Callable[[], None],
+        command: Literal["SUBSCRIBE", "PSUBSCRIBE"] = "SUBSCRIBE",
     ) -> None:
         self._pool: ConnectionPool = client.connection_pool
+        self._command: Literal["SUBSCRIBE", "PSUBSCRIBE"] = command
         self._channel, self._what, self._put, self._changed = channel, what, put, changed
         self._connection: AbstractConnection | None = None
         self._pongs: deque[asyncio.Future[None]] = deque()
@@ -76,7 +85,7 @@ class Feed:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
-                await connection.send_command("SUBSCRIBE", self._channel)
+                await connection.send_command(self._command, self._channel)
                 await connection.read_response()
         except BaseException:
             await connection.disconnect(nowait=True)
@@ -96,9 +105,9 @@ class Feed:
 
     async def _listen(self) -> None:
         while self._connection is not None:
-            kind, *_, data = await self._connection.read_response()
-            if kind == b"message":
-                self._put(data)
+            kind, *where, data = await self._connection.read_response()
+            if kind in (b"message", b"pmessage"):
+                self._put(where[-1], data)
             elif kind == b"pong" and self._pongs:
                 _settle(self._pongs.popleft())
 

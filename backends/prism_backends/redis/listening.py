@@ -1,7 +1,9 @@
-"""A plain subscription: a feed, and a buffer of what it brought."""
+"""A plain subscription: a feed, and a buffer of what it brought and somebody wants."""
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Literal
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
@@ -20,13 +22,24 @@ _BUFFER_BYTES = 64_000_000
 class Listener(Subscription):
     """One subscription. ``gaps`` counts lost connections, and messages for which the buffer had no room."""
 
-    def __init__(self, client: RedisClient, backend: str, channel: bytes, topic: str) -> None:
-        self._backend, self._topic = backend, topic
+    def __init__(
+        self,
+        client: RedisClient,
+        backend: str,
+        channels: bytes,
+        channel: tuple[Literal["SUBSCRIBE", "PSUBSCRIBE"], bytes],
+        what: str,
+        wants: Callable[[Message], bool],
+    ) -> None:
+        """``channels`` is how those of all topics begin, ``channel`` the command that listens, and to which of them."""
+        self._backend, self._what, self._wants = backend, what, wants
+        self._channels = channels
         self._bell = Bell()
         self._buffer: deque[tuple[Message, int]] = deque()
         self._size, self._dropped = 0, 0
         self._left = False
-        self._feed = Feed(client, channel, f"{backend}: subscribe {topic[:40]!a}", self._put, self._bell.ring)
+        command, where = channel
+        self._feed = Feed(client, where, f"{backend}: subscribe {what[:40]!a}", self._put, self._bell.ring, command)
 
     async def enter(self) -> None:
         """Receive from now on."""
@@ -58,12 +71,15 @@ class Listener(Subscription):
     def gaps(self) -> int:
         return self._feed.lost + self._dropped
 
-    def _put(self, envelope: bytes) -> None:
+    def _put(self, channel: bytes, envelope: bytes) -> None:
         try:
             about, payload = opened(envelope)
-            message = Message(about["id"], self._topic, payload, about["headers"])
+            message = Message(about["id"], channel.removeprefix(self._channels).decode(), payload, about["headers"])
+            wanted = self._wants(message)
         except (ValueError, KeyError):  # a stranger's, on our channel; it may stand for one of ours
             self._dropped += 1
+            return
+        if not wanted:
             return
         if self._size + len(envelope) > _BUFFER_BYTES:
             self._dropped += 1
@@ -74,7 +90,7 @@ class Listener(Subscription):
 
     def _take(self) -> Message | None:
         if self._left:
-            raise Closed(f"{self._backend}: receive {self._topic[:40]!a}: the subscription was left")
+            raise Closed(f"{self._backend}: receive {self._what[:40]!a}: the subscription was left")
         if not self._buffer:
             return None
         message, size = self._buffer.popleft()

@@ -111,7 +111,7 @@ class Member(Deliveries):
         if self._left:
             raise Closed(f"{self._backend}: {operation} {self._topic[:40]!a}: the subscription was left")
 
-    def _woken(self, message: bytes) -> None:
+    def _woken(self, channel: bytes, message: bytes) -> None:
         self._bell.ring()
 
     async def _run(self, operation: str, script: str, *arguments: Any) -> Any:

@@ -1,34 +1,40 @@
 """The publish and subscribe driver: what it takes to publish and to enter; `listening` and `members` have what is entered."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from redis import exceptions as native
 
 import prism_testkit as prism
 from prism_backends.pubsub_arguments import check_start
+from prism_backends.pubsub_matching import carries, matches
 from prism_backends.redis.client import RedisClient, model_prefix, translated
 from prism_backends.redis.envelope import sealed
+from prism_backends.redis.globs import glob_of
 from prism_backends.redis.listening import Listener
 from prism_backends.redis.living import LivingRedis
 from prism_backends.redis.members import MEMBER_TIMEOUT_S, Member
 from prism_backends.redis.pubsub_scripts import PUBLISH
 from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.keyvalue import Bytes
-from prism_testkit.interfaces.pubsub import Deliveries, PubSubBasic, PubSubPersistent, Start, Subscription
+from prism_testkit.interfaces.pubsub import Deliveries, Message, PubSubBasic, PubSubPersistent, Start, Subscription
+from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
+from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
 __all__ = ["RedisPubSub"]
 
 _KINDS = (b"state", b"ready", b"later", b"held", b"counts", b"members")
 
 
-class RedisPubSub(LivingRedis, PubSubBasic, PubSubPersistent):
-    """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
+class RedisPubSub(LivingRedis, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+    """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
-    Each subscription, and each member, has a connection of its own, on which the server tells what there is. Persistent messages
-    stay for ever: a subscription made at any later time may begin with the first.
+    What a pattern or a filter does not want is dropped here: the server sends a subscription every message of its topic, or all
+    whose topic begins as its pattern does before the first wildcard. Each subscription, and each member, has a connection of its
+    own, on which the server tells what there is. Persistent messages stay for ever: a subscription made at any later time may
+    begin with the first.
     """
 
     backend_name: ClassVar[str] = "redis"
@@ -39,6 +45,7 @@ class RedisPubSub(LivingRedis, PubSubBasic, PubSubPersistent):
     def __init__(self, client: RedisClient, namespace: str) -> None:
         self.client = client
         self._prefix = model_prefix(namespace, "pubsub")
+        self._channels = self._prefix + b"plain:"
         self._entered: dict[Listener | Member, None] = {}
         self._closed = False
 
@@ -51,13 +58,35 @@ class RedisPubSub(LivingRedis, PubSubBasic, PubSubPersistent):
     async def publish(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         channel, data, about = self._message("publish", topic, payload, headers)
         about["id"] = secrets.token_hex(12)
-        await self._call("publish", topic, "PUBLISH", self._prefix + b"plain:" + channel, sealed(about, data))
+        await self._call("publish", topic, "PUBLISH", self._channels + channel, sealed(about, data))
         return str(about["id"])
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Subscription]:
-        channel = self._prefix + b"plain:" + self._name("subscribe", topic)
-        listener = Listener(self.client, self.backend_name, channel, topic)
+        channel = self._channels + self._name("subscribe", topic)
+        async with self._listening(("SUBSCRIBE", channel), topic, lambda message: True) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def subscribe_pattern(self, pattern: str) -> AsyncIterator[Subscription]:
+        self._check_open("subscribe_pattern")
+        tokens = prism.check_pattern(pattern, "subscribe_pattern", self.backend_name)
+        glob = glob_of(self._channels, tokens)
+        async with self._listening(("PSUBSCRIBE", glob), pattern, lambda message: matches(tokens, message.topic)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        channel = self._channels + self._name("subscribe_filtered", topic)
+        asked = prism.check_attributes(attributes, "subscribe_filtered", self.backend_name)
+        async with self._listening(("SUBSCRIBE", channel), topic, lambda message: carries(message.headers, asked)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def _listening(
+        self, channel: tuple[Literal["SUBSCRIBE", "PSUBSCRIBE"], bytes], what: str, wants: Callable[[Message], bool]
+    ) -> AsyncIterator[Listener]:
+        listener = Listener(self.client, self.backend_name, self._channels, channel, what, wants)
         async with self._inside(listener, listener.enter()):
             yield listener
 
@@ -88,9 +117,12 @@ class RedisPubSub(LivingRedis, PubSubBasic, PubSubPersistent):
     def _wake(self, topic: bytes) -> bytes:
         return self._prefix + b"wake:" + topic
 
-    def _name(self, operation: str, name: str) -> bytes:
+    def _check_open(self, operation: str) -> None:
         if self._closed:
             raise Closed(f"{self.backend_name}: {operation}: the driver is closed")
+
+    def _name(self, operation: str, name: str) -> bytes:
+        self._check_open(operation)
         return prism.check_name(name, operation, self.backend_name)
 
     def _message(

@@ -174,7 +174,7 @@ class RedisQueue(LivingRedis, QueueBasic, QueueVisibility, QueueDeadLetter, Queu
             self._feed = feed
             return True
 
-    def _hear(self, told: bytes) -> None:
+    def _hear(self, channel: bytes, told: bytes) -> None:
         process, _, what = told.removeprefix(self._prefix).partition(b":")
         if self._prefix + process == self._me:
             return
