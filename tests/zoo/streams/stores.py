@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 
 from prism_testkit.backend import Place
-from prism_testkit.interfaces import Record
+from prism_testkit.interfaces import Record, Retention
 from tests.zoo.family import Log
 
 __all__ = ["Acked", "Change", "Connect", "FileStore", "Group", "Held", "Space", "Store", "Stream", "clean", "connector"]
@@ -46,6 +46,10 @@ class Stream:
     floor: int = 0
     """Everything below was trimmed."""
     groups: dict[str, Group] = field(default_factory=dict)
+    bounds: Retention | None = None
+    """None: nobody has set any."""
+    parts: int = 0
+    """How many partitions it was given; 0 and 1: an ordinary stream."""
 
     def at(self, offset: int) -> int:
         """Return the place of the first record with this offset or a higher one."""
@@ -81,6 +85,12 @@ class Change:
     leave: int | None = None
     offset: int = 0
     held: Held | Acked | None = None
+    forget: bool = False
+    """Nothing is pending any more."""
+    drop: frozenset[int] = frozenset()
+    """Offsets of records that go, wherever they are."""
+    bounds: Retention | None = None
+    parts: int | None = None
 
 
 class Space:
@@ -102,12 +112,18 @@ class Space:
             if change.trim is not None:
                 stream.floor = max(stream.floor, change.trim)
                 del stream.records[: stream.at(change.trim)]
+            if change.drop:
+                stream.records = [record for record in stream.records if record.offset not in change.drop]
+            stream.bounds = change.bounds or stream.bounds
+            stream.parts = stream.parts if change.parts is None else change.parts
             if change.create is not None:
                 stream.groups[change.group] = Group(change.create)
             if change.group in stream.groups:
                 self._apply_to_group(stream.groups[change.group], change)
 
     def _apply_to_group(self, group: Group, change: Change) -> None:
+        if change.forget:
+            group.pending.clear()
         if change.position is not None:
             group.position = change.position
         if change.join is not None:
