@@ -699,3 +699,32 @@ async def test_what_a_killed_process_held_comes_to_who_waits(world: World) -> No
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+@over_valkey
+async def test_a_long_line_is_passed_in_several_takes_of_one_receive(world: World) -> None:
+    driver = pubsub(world)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "_MOST_STEPS", 3)
+        async with driver.subscribe_durable("t", "s") as member:
+            for number in range(20):
+                await driver.publish_ordered("t", "k", b"%d" % number)
+            held = await member.receive(5)
+            assert texts(held) == [("0", 1)]
+            await driver.publish_persistent("t", b"free")
+            assert texts(await member.receive(5)) == [("free", 1)]
+            await member.ack(*held)
+            assert texts(await member.receive(5)) == [("1", 1)]
+
+
+@over_valkey
+async def test_of_a_line_that_was_confirmed_nothing_is_kept_for_the_subscription(world: World) -> None:
+    driver = pubsub(world)
+    async with driver.subscribe_durable("t", "s") as member:
+        for number in range(10):
+            await driver.publish_ordered("t", "ab"[number % 2], b"%d" % number)
+        while got := await member.receive(5):
+            await member.ack(*got)
+        keys = await world.raw.execute_command("KEYS", f"{world.namespace}.pubsub:*")
+        kinds = {key.split(b":")[1] for key in keys}
+        assert kinds == {b"log", b"chain", b"state", b"members"}

@@ -29,6 +29,8 @@ _LOOK_S = 1.0
 """How long one who waits trusts that it is woken."""
 _MOST_BYTES = 4_000_000
 """One receive takes no more after so many: what comes is held in memory."""
+_MOST_STEPS = 10_000
+"""One take of the server's looks at no more messages, for all that time nobody else is served."""
 _LONGEST_S = 1e11
 _NANOSECOND_S = 1e-9
 
@@ -132,6 +134,8 @@ class Member(Deliveries):
                 self._check_left("receive")
                 number = next(self._takes)
                 reply = await self._ask(number, most)
+                if reply == [b"0"]:  # there was much that must wait; what may come is further on
+                    continue
                 if reply is not None:
                     break
                 # For want of a sign of life what was held is somebody else's now; or there was a `clean`.
@@ -142,10 +146,10 @@ class Member(Deliveries):
         return [self._delivery(number, *rest[at : at + 3]) for at in range(0, len(rest), 3)], ahead_s
 
     async def _ask(self, number: int, most: int) -> list[Any] | None:
-        unknown = list(self._unknown)
+        unknown, bounds = list(self._unknown), (most, _MOST_BYTES, _MOST_STEPS)
         try:
             reply: list[Any] | None
-            reply = await self._run("receive", pubsub_scripts.TAKE, _ALIVE_US, number, most, _MOST_BYTES, *unknown)
+            reply = await self._run("receive", pubsub_scripts.TAKE, _ALIVE_US, number, *bounds, *unknown)
         except PrismError:
             self._unknown.append(number)
             raise

@@ -21,14 +21,15 @@ from prism_testkit.interfaces.errors import Closed
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import Deliveries, Message, PubSubBasic, PubSubPersistent, Start, Subscription
 from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
+from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 from prism_testkit.interfaces.pubsub_wildcards import PubSubWildcards
 
 __all__ = ["RedisPubSub"]
 
-_KINDS = (b"state", b"ready", b"later", b"held", b"counts", b"members")
+_KINDS = (b"state", b"ready", b"later", b"held", b"counts", b"behind", b"members")
 
 
-class RedisPubSub(LivingRedis, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering):
+class RedisPubSub(LivingRedis, PubSubBasic, PubSubWildcards, PubSubPersistent, PubSubFiltering, PubSubOrdering):
     """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     What a pattern or a filter does not want is dropped here: the server sends a subscription every message of its topic, or all
@@ -91,10 +92,17 @@ class RedisPubSub(LivingRedis, PubSubBasic, PubSubWildcards, PubSubPersistent, P
             yield listener
 
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
-        name, data, about = self._message("publish_persistent", topic, payload, headers)
-        envelope = sealed(about, data)
-        command = ("EVALSHA", PUBLISH, 1, self._log(name), self._wake(name), envelope)
-        return str(await self._call("publish_persistent", topic, *command))
+        return await self._store("publish_persistent", topic, payload, headers)
+
+    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self._check_open("publish_ordered")
+        key = prism.check_name(ordering_key, "publish_ordered: ordering key", self.backend_name)
+        return await self._store("publish_ordered", topic, payload, headers, key)
+
+    async def _store(self, operation: str, topic: str, payload: Bytes, headers: Mapping[str, str] | None, *key: bytes) -> str:
+        name, data, about = self._message(operation, topic, payload, headers)
+        command = ("EVALSHA", PUBLISH, 2, *self._log(name), self._wake(name), sealed(about, data), *key)
+        return str(await self._call(operation, topic, *command))
 
     @asynccontextmanager
     async def subscribe_durable(self, topic: str, name: str, start: Start = "new") -> AsyncIterator[Deliveries]:
@@ -102,17 +110,17 @@ class RedisPubSub(LivingRedis, PubSubBasic, PubSubWildcards, PubSubPersistent, P
         who = self._name("subscribe_durable: subscription", name)
         check_start(start, self.backend_name)
         # The length tells where the topic ends.
-        keys = [self._log(of), *(self._prefix + b"%s:%d:" % (kind, len(of)) + of + who for kind in _KINDS)]
+        keys = [*self._log(of), *(self._prefix + b"%s:%d:" % (kind, len(of)) + of + who for kind in _KINDS)]
         member = Member(self.client, self.backend_name, topic, self._call, keys, self._wake(of))
         async with self._inside(member, member.enter(start)):
             yield member
 
     async def last_message_id(self, topic: str) -> str | None:
-        last = await self._call("last_message_id", topic, "HLEN", self._log(self._name("last_message_id", topic)))
+        last = await self._call("last_message_id", topic, "HLEN", self._log(self._name("last_message_id", topic))[0])
         return str(last) if last else None
 
-    def _log(self, topic: bytes) -> bytes:
-        return self._prefix + b"log:" + topic
+    def _log(self, topic: bytes) -> tuple[bytes, bytes]:
+        return self._prefix + b"log:" + topic, self._prefix + b"chain:" + topic
 
     def _wake(self, topic: bytes) -> bytes:
         return self._prefix + b"wake:" + topic

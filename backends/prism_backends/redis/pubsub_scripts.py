@@ -3,12 +3,16 @@
 A message is named by its number in the topic's log, from 1. The keys of a subscription, in the order in which a script gets them:
 
 * ``log``: the topic's messages by number; none is ever removed, so their count is the last number.
+* ``chain``: the lines of the topic's ordering keys: ``<number`` and ``>number`` give the number before and behind it, ``key:<key>``
+  the last one.
 * ``state``: ``position``, the last number that was ever delivered; ``nacks``, how many there were; ``take:<member>``, the number
   of a member's last take.
 * ``ready``: what was given back, scored by turn: its own number for what came back by leaving, the next number of the log for
   what was nacked; among those of one turn the earlier nack goes first. So what is nacked for ever lets all others pass.
 * ``later``: what was nacked and waits, scored by the instant in microseconds.
-* ``held``: ``<member>.<take>`` by number. ``counts``: deliveries by number.
+* ``held``: ``<member>.<take>`` by number. ``counts``: deliveries by number, of what is not confirmed.
+* ``behind``: the numbers up to ``position`` that were not delivered, for the one before them in their line is in ``counts``, or
+  in here itself.
 * ``members``: scored by the instant in microseconds until which a member counts as alive.
 
 What is in none of these, and not above ``position``, is confirmed. A script that finds no ``state`` writes nothing: whoever lives
@@ -20,14 +24,21 @@ from prism_backends.redis.client import script
 __all__ = ["ACK", "BEAT", "JOIN", "LEAVE", "NACK", "PUBLISH", "TAKE", "UNDO"]
 
 PUBLISH = script("""
-local number = redis.call('HLEN', KEYS[1]) + 1
-redis.call('HSET', KEYS[1], number, ARGV[2])
+local log, chain, key = KEYS[1], KEYS[2], ARGV[3]
+local number = redis.call('HLEN', log) + 1
+redis.call('HSET', log, number, ARGV[2])
+if key then
+  local before = redis.call('HGET', chain, 'key:' .. key)
+  if before then redis.call('HSET', chain, '<' .. number, before, '>' .. before, number) end
+  redis.call('HSET', chain, 'key:' .. key, number)
+end
 redis.call('PUBLISH', ARGV[1], '')
 return number
 """)
+"""Gets a wake and an envelope, and a key if it has one; returns the number."""
 
 _BEGIN = """
-local log, state, ready, later, held, counts, members = unpack(KEYS)
+local log, chain, state, ready, later, held, counts, behind, members = unpack(KEYS)
 local wake, member = ARGV[1], ARGV[2]
 local function now()
   local time = redis.call('TIME')
@@ -69,16 +80,17 @@ return 1
 
 BEAT = script(_BEGIN + "if redis.call('ZSCORE', members, member) then live(now() + ARGV[3]) end")
 
-# A take that comes late, because its caller gave up and its connection was slow, finds a higher number, and takes nothing.
+# A take looks at so many messages at most; if it stopped for that, the wait that it returns is 0. One that comes late, because its
+# caller gave up and its connection was slow, finds a higher number, and takes nothing.
 TAKE = script(
     _BEGIN
     + """
 if not redis.call('ZSCORE', members, member) then return false end
-local now_us, take, most, room = now(), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local now_us, take, most, room, steps = now(), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if take <= tonumber(redis.call('HGET', state, 'take:' .. member) or 0) then return {'-1'} end
 redis.call('HSET', state, 'take:' .. member, take)
 live(now_us + ARGV[3])
-undo(7)
+undo(8)
 local now_text = string.format('%.0f', now_us)
 local dead, is_dead = redis.call('ZRANGEBYSCORE', members, '-inf', now_text), {}
 for _, one in ipairs(dead) do
@@ -93,23 +105,30 @@ for _, value in ipairs(redis.call('ZRANGEBYSCORE', later, '-inf', now_text)) do
   redis.call('ZADD', ready, last + 1, value)
 end
 local position, reply = tonumber(redis.call('HGET', state, 'position')), {}
-while #reply < most * 3 and room > 0 do
-  local first, number = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES'), nil
-  if first[1] and tonumber(first[2]) <= position + 1 then
-    redis.call('ZREM', ready, first[1])
-    number = tonumber(string.sub(first[1], 16))
-  elseif position < last then
-    position = position + 1
-    number = position
-  else
-    break
-  end
+local function must_wait(number)
+  local before = redis.call('HGET', chain, '<' .. number)
+  return before and (redis.call('HEXISTS', counts, before) == 1 or redis.call('SISMEMBER', behind, before) == 1)
+end
+local function deliver(number)
   redis.call('HSET', held, number, member .. '.' .. take)
   local envelope = redis.call('HGET', log, number)
   room = room - #envelope
   reply[#reply + 1] = number
   reply[#reply + 1] = redis.call('HINCRBY', counts, number, 1)
   reply[#reply + 1] = envelope
+end
+while #reply < most * 3 and room > 0 and steps > 0 do
+  steps = steps - 1
+  local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+  if first[1] and tonumber(first[2]) <= position + 1 then
+    redis.call('ZREM', ready, first[1])
+    deliver(tonumber(string.sub(first[1], 16)))
+  elseif position < last then
+    position = position + 1
+    if must_wait(position) then redis.call('SADD', behind, position) else deliver(position) end
+  else
+    break
+  end
 end
 redis.call('HSET', state, 'position', position)
 local wait_us = -1
@@ -118,7 +137,7 @@ local function at_most(first)
 end
 at_most(redis.call('ZRANGE', later, 0, 0, 'WITHSCORES'))
 if redis.call('HLEN', held) > 0 then at_most(redis.call('ZRANGE', members, 0, 0, 'WITHSCORES')) end
-table.insert(reply, 1, string.format('%.0f', wait_us))
+table.insert(reply, 1, steps > 0 and string.format('%.0f', wait_us) or '0')
 return reply
 """
 )
@@ -145,7 +164,22 @@ local function each_mine(first, act)
 end
 """
 
-ACK = script(_BEGIN + _MINE + "each_mine(3, function(number) redis.call('HDEL', counts, number) end)")
+ACK = script(
+    _BEGIN
+    + _MINE
+    + """
+local freed = false
+each_mine(3, function(number)
+  redis.call('HDEL', counts, number)
+  local following = redis.call('HGET', chain, '>' .. number)
+  if following and redis.call('SREM', behind, following) == 1 then
+    freed = true
+    line(following, 0, following)
+  end
+end)
+if freed then redis.call('PUBLISH', wake, '') end
+"""
+)
 
 NACK = script(
     _BEGIN
