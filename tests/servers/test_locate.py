@@ -23,8 +23,9 @@ def program(path: Path, executable: bool = True) -> Path:
     return path
 
 
-def server(binary: str = "acmed", wheel: str = "", **more: object) -> Server:
-    return Server(url="acme://127.0.0.1:{port}", ready=always, command=lambda *_: [], binary=binary, wheel=wheel)
+def server(binary: str = "acmed", wheel: str = "", release: str = "") -> Server:
+    url = "acme://127.0.0.1:{port}"
+    return Server(url=url, ready=always, command=lambda *_: [], binary=binary, wheel=wheel, release=release)
 
 
 def test_the_variable_comes_first_and_its_password_is_not_shown() -> None:
@@ -47,8 +48,32 @@ def test_a_distribution_s_place_is_looked_in_and_the_highest_version_taken(tmp_p
     for version in ("9", "15", "14"):
         program(tmp_path / "usr/lib/acme" / version / "bin/acmed")
     program(tmp_path / "usr/lib/acme/16/bin/acmed", executable=False)
-    assert _usual("acmed", str(tmp_path)) == str(tmp_path / "usr/lib/acme/15/bin/acmed")
-    assert _usual("other", str(tmp_path)) is None
+    assert list(_usual("acmed", str(tmp_path))) == [str(tmp_path / f"usr/lib/acme/{version}/bin/acmed") for version in (15, 14, 9)]
+    assert not list(_usual("other", str(tmp_path)))
+
+
+def speaking(path: Path, version: str) -> str:
+    program(path).write_text(f"#!/bin/sh\necho 'acme server: v{version} (of somebody)'\n")
+    return str(path)
+
+
+def test_of_a_release_that_is_wanted_the_first_binary_that_tells_to_be_of_it(tmp_path: Path) -> None:
+    newest, older, near = (tmp_path / name for name in ("newest", "older", "near"))
+    path = {"PATH": os.pathsep.join(map(str, (tmp_path / "none", near, newest, older)))}
+    speaking(near / "acmed", "150.1")
+    wanted = speaking(newest / "acmed", "15.18")
+    speaking(older / "acmed", "15.2")
+    assert locate("acme@15", server(release="15"), None, path).binary == wanted
+    assert locate("acme@15.2", server(release="15.2"), None, path).binary == str(older / "acmed")
+    assert locate("acme", server(), None, path).binary == str(near / "acmed")
+    with pytest.raises(ServerUnavailable, match=r"no acmed of release 7 on PATH .*; install acmed of release 7, or: export"):
+        locate("acme@7", server(release="7"), None, path)
+
+
+def test_a_binary_that_cannot_be_asked_is_of_no_release(tmp_path: Path) -> None:
+    program(tmp_path / "acmed").write_text("#!/nowhere/at-all\n")
+    with pytest.raises(ServerUnavailable, match="of release 1"):
+        locate("acme@1", server(release="1"), None, {"PATH": str(tmp_path)})
 
 
 def test_the_wheel_comes_last_and_is_not_imported() -> None:

