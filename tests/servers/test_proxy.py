@@ -78,10 +78,13 @@ async def says(talk: Talk, text: bytes) -> bytes:
 
 
 async def is_reset(talk: Talk) -> bool:
+    """Say whether a connection ends by a reset, whatever comes before that."""
     try:
-        return await talk[0].read(1) == b"?"
+        while await talk[0].read(1 << 16):
+            pass
     except ConnectionResetError:
         return True
+    return False
 
 
 @over_a_server
@@ -232,7 +235,7 @@ def test_a_cut_comes_behind_its_byte_once(pieces: list[bytes]) -> None:
         for number, piece in enumerate(pieces):
             talk[1].write(piece)
             await until(lambda number=number: len(world.told) > number or world.proxy.counts.cut == 1)  # type: ignore[misc]
-        assert await is_reset(talk) or b"".join(world.told) == b"abcd"
+        assert await is_reset(talk)
         await until(lambda: bool(world.ended))
         assert b"abcd".startswith(b"".join(world.told))
         assert world.proxy.counts.cut == 1
