@@ -41,7 +41,7 @@ import prism_testkit as prism
 from prism_testkit.interfaces import *
 
 @prism.check("keyvalue_basic.1")
-@prism.gauntlet(lambda limits: [{"value": bytes(n)} for n in (0, 1, 100, 1000)])
+@prism.gauntlet(lambda limits: [{"value": bytes(n)} for n in (0, 1, 2, 9, 100, 1000)])
 @given(value=prism.payloads())
 async def what_is_set_is_read(kv: KeyValueBasic, value: bytes) -> None:
     \"\"\"What is set is read.\"\"\"
@@ -54,6 +54,8 @@ async def what_is_deleted_is_gone(kv: KeyValueBasic) -> None:
     \"\"\"What is deleted is gone.\"\"\"
     await kv.set("a", b"x")
     assert await kv.delete("a") and not await kv.exists("a")
+    for key in ("\\u00e9", "a" * 200):
+        assert not await kv.delete(key) and not await kv.exists(key)
 """
 NOTHING = SECOND.replace("    assert await kv.delete", "    return\n    assert await kv.delete")
 BACKENDS = """
@@ -100,7 +102,7 @@ def test_a_run_that_comes_to_what_was_recorded_passes(folder: Any) -> None:
 
 def test_fewer_cases_than_recorded_fail_the_run(folder: Any) -> None:
     package = recorded(folder)
-    (package / "keyvalue_mine.py").write_text(SUITE.replace("(0, 1, 100, 1000)", "(1,)") + SECOND)
+    (package / "keyvalue_mine.py").write_text(SUITE.replace("(0, 1, 2, 9, 100, 1000)", "(1,)") + SECOND)
     assert run(folder).ret == 1
     assert falls(folder) == ["coverage fell: keyvalue_mine on mine: 27 cases, under the floor of 28"]
     assert run(folder, "-n2").ret == 1
