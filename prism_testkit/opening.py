@@ -279,11 +279,13 @@ class _Opened:
     async def _private(self) -> AsyncIterator[PrivateServer]:
         candidate, namespace = self._first, self.worker.namespaces.new()
         server = await private_server(self.worker, candidate)
-        place = self.worker.new_place(server.url, "real", f"{candidate.backend.name}-private")
         drivers: list[Any] = []
 
-        async def opener(connection: Any, number: int, opened: bool) -> Any:
-            slot, driver = await self._reopen(candidate, connection, number, namespace, opened)
+        def locate(url: str) -> Site:
+            return Site(candidate.backend, self.worker.new_place(url, "real", f"{candidate.backend.name}-private"), "real")
+
+        async def opener(site: Site, connection: int, number: int, opened: bool) -> Any:
+            slot, driver = await self._reopen(candidate, await site.client(connection), number, namespace, opened)
             drivers.append(driver)
             return slot
 
@@ -291,7 +293,7 @@ class _Opened:
             while drivers:
                 await _close_driver(drivers.pop())
 
-        async with private(server, Site(candidate.backend, place, "real"), self.history, opener, closer) as held:
+        async with private(server, locate, self.history, opener, closer) as held:
             yield held
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from prism_testkit.accounts import Account, hand_over, unprivileged
 from prism_testkit.backend import Server
 from prism_testkit.servers.directories import remove_directory
 from prism_testkit.servers.masking import describe, mask
+from prism_testkit.servers.pausing import are_stopped, members, signal_all
 from prism_testkit.servers.ports import is_free, listens
 from prism_testkit.servers.processes import Identity, identify, is_running, kill_group, spawn, wait_for
 from prism_testkit.servers.records import Record, locked
@@ -27,6 +29,8 @@ _STEP_S = 0.005
 _LONGEST_STEP_S = 0.1
 _GRACE_S = 10.0
 """How long a server may take to end by itself before it is killed."""
+_STOPPED_S = 10.0
+"""How long a process may take to stop: one that waits for a disk does that first."""
 _TAIL_BYTES = 64 * 1024
 
 
@@ -107,10 +111,30 @@ class OwnServer:
         """Kill it, with all that it started, and wait until they are gone."""
         others = self._kill()
         await _until(lambda: not self.alive() and not any(map(is_running, others)))
+        self.resume()  # only the record is left to be told
         self._remove_segments()
+
+    async def pause(self) -> None:
+        """Stop it, with all that belongs to it, and wait until the system shows them as stopped; again, or gone: nothing."""
+        while self.record.process is not None and (new := set(members(self.record.process)) - set(self.record.paused)):
+            # On record first: if we are killed now, somebody else has to know of them.
+            self._change(paused=(*self.record.paused, *new))
+            signal_all([self.record.process, *new], signal.SIGSTOP)
+            await _until(self.is_paused, _STOPPED_S)
+
+    def is_paused(self) -> bool:
+        """Say whether it was paused, and the system shows it so."""
+        return bool(self.record.paused) and are_stopped(self.record.paused)
+
+    def resume(self) -> None:
+        """Let it go on; nothing if it was not paused."""
+        if self.record.paused:
+            signal_all(self.record.paused, signal.SIGCONT)
+            self._change(paused=())
 
     async def end(self) -> None:
         """Ask it to end, and kill it if it has not within the grace; nothing if it has ended."""
+        self.resume()  # what is stopped does not hear
         if self.alive():
             self._ask_to_end()
         await _until(lambda: not self.alive(), _GRACE_S)

@@ -26,9 +26,9 @@ class Record:
 
     ``directory`` is what is to be removed with it. ``process`` is None until it runs. ``owners`` are the runs (the processes that
     started or adopted it); ``kept`` says that it may outlive them. ``fingerprint`` tells servers apart that were started in
-    another way. A container has no process and no directory of its own, but an ``engine`` to ask, and the ``address`` that clients
-    reach it at, known once it is created. ``host``: a project folder may be seen from several machines, and each only judges its
-    own processes.
+    another way. ``paused`` are its processes while they are stopped: those do not notice when their parent dies. A container has
+    no process and no directory of its own, but an ``engine`` to ask, and the ``address`` that clients reach it at, known once it
+    is created. ``host``: a project folder may be seen from several machines, and each only judges its own processes.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Record:
     owners: tuple[Identity, ...]
     kept: bool
     process: Identity | None = None
+    paused: tuple[Identity, ...] = ()
     container: str = ""
     engine: str = ""
     address: str = ""
@@ -125,6 +126,7 @@ def _read(path: Path) -> Record | None:
             owners=tuple(Identity(**owner) for owner in data["owners"]),
             kept=data["kept"],
             process=Identity(**data["process"]) if data["process"] else None,
+            paused=tuple(Identity(**process) for process in data.get("paused", ())),
             container=data.get("container", ""),
             engine=data.get("engine", ""),
             address=data.get("address", ""),

@@ -64,6 +64,22 @@ class RunningServer:
         await own.end()
         await own.relaunch(_RESTART_S)
 
+    @property
+    def paused(self) -> bool:
+        """It was paused, and the system shows its processes as stopped."""
+        return isinstance(self._own, OwnServer) and self._own.is_paused()
+
+    async def pause(self) -> None:
+        """Send SIGSTOP to all its processes and wait until they have stopped. Again: nothing. `stop`, `restart` and `kill` end it.
+
+        Raise `ServerUnavailable` for one in a container.
+        """
+        await self._process("paused").pause()
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT). Again: nothing."""
+        self._process("resumed").resume()
+
     async def stop(self) -> None:
         """End it, by SIGTERM and then SIGKILL, and remove its directory and its record. Again: nothing.
 
@@ -79,6 +95,14 @@ class RunningServer:
             await self._own.end()
         finally:
             self._own.discard()
+
+    def _process(self, what: str) -> OwnServer:
+        own = self._need(what)
+        if not isinstance(own, OwnServer):
+            raise ServerUnavailable(
+                self.name, f"it is in a container, so it cannot be {what}", "run it without --prism-server=container"
+            )
+        return own
 
     def _need(self, what: str) -> OwnServer | ContainerServer:
         if self._own is None:

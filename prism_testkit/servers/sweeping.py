@@ -1,9 +1,11 @@
 """Cleaning up after runs that were killed before they could."""
 
+import signal
 from pathlib import Path
 
 from prism_testkit.servers.directories import remove_directory
 from prism_testkit.servers.engines import EngineAway, remove_container
+from prism_testkit.servers.pausing import signal_all
 from prism_testkit.servers.processes import Identity, is_running, kill_group, wait_for
 from prism_testkit.servers.records import Record, locked, records
 from prism_testkit.servers.segments import remove_segments
@@ -38,6 +40,9 @@ def _sweep(record: Record, state: Path, kept: bool) -> str:
     if record.container:
         return _sweep_container(record, state)
     stopped = record.process is not None and _end(record.process)
+    # Children in sessions of their own do not die with their parent, and those that are stopped do not notice that it died.
+    signal_all(record.paused, signal.SIGKILL)
+    wait_for(record.paused)
     if record.process is not None:
         remove_segments(record.process)
     what = f"{record.name} of run {record.run_id}"
