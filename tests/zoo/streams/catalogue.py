@@ -15,12 +15,26 @@ from . import (
     mutants_many,
     mutants_members,
     mutants_offsets,
+    mutants_partitioning,
+    mutants_partitioning_calls,
+    mutants_partitioning_groups,
+    mutants_partitioning_records,
     mutants_reading,
     mutants_receives,
+    mutants_replay,
+    mutants_replay_calls,
+    mutants_replay_groups,
+    mutants_replay_reading,
+    mutants_retention,
+    mutants_retention_beside,
+    mutants_retention_bounds,
+    mutants_retention_calls,
+    mutants_retention_compact,
     mutants_strangers,
     mutants_strangers_again,
     mutants_strangers_more,
     unusual,
+    unusual_newer,
 )
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
@@ -39,13 +53,35 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
     *mutants_many.MUTANTS,
+    *mutants_replay.MUTANTS,
+    *mutants_replay_groups.MUTANTS,
+    *mutants_replay_reading.MUTANTS,
+    *mutants_replay_calls.MUTANTS,
+    *mutants_retention.MUTANTS,
+    *mutants_retention_bounds.MUTANTS,
+    *mutants_retention_beside.MUTANTS,
+    *mutants_retention_calls.MUTANTS,
+    *mutants_retention_compact.MUTANTS,
+    *mutants_partitioning.MUTANTS,
+    *mutants_partitioning_calls.MUTANTS,
+    *mutants_partitioning_groups.MUTANTS,
+    *mutants_partitioning_records.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = unusual.UNUSUAL
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
-WITHOUT_MUTANTS = {"stream_basic.16": _SERVER, "stream_consumer_groups.17": _SERVER}
+WITHOUT_MUTANTS = dict.fromkeys(
+    (
+        "stream_basic.16",
+        "stream_consumer_groups.17",
+        "stream_replay.12",
+        "stream_retention.15",
+        "stream_partitioning.14",
+    ),
+    _SERVER,
+)
 """Promises that no mutant here breaks, with the reason."""
 
 prism_register_backends = registering(MUTANTS, UNUSUAL)

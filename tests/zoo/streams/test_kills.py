@@ -14,6 +14,8 @@ from .declare import HOME
 
 CHECKS = [(name, check) for name, check in all_checks() if any(promise.startswith("stream_") for promise in check.promises)]
 
+INTERFACES = ("stream_basic", "stream_consumer_groups", "stream_replay", "stream_retention", "stream_partitioning")
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_check_names_the_promise_that_a_wrong_stream_breaks(mutant: Mutant) -> None:
@@ -37,7 +39,7 @@ def test_no_check_fails_on_a_correct_but_unusual_stream(name: str) -> None:
 
 
 def test_every_promise_is_broken_in_three_ways_and_exists() -> None:
-    every = {promise for promise in all_promises() if promise.rpartition(".")[0] in ("stream_basic", "stream_consumer_groups")}
+    every = {promise for promise in all_promises() if promise.rpartition(".")[0] in INTERFACES}
     kinds = defaultdict(set)
     for mutant in MUTANTS:
         kinds[mutant.promise].add(mutant.kind)
