@@ -15,7 +15,7 @@ from prism_backends.bell import Bell
 from prism_backends.cancellation import begun, ended
 from prism_backends.redis import streamscripts as scripts
 from prism_backends.redis.client import RedisClient, translated
-from prism_backends.redis.streamids import id_of, record_of
+from prism_backends.redis.streamids import name_of, record_of
 from prism_backends.stream_arguments import check_deliveries, check_most
 from prism_backends.streamcompany import Company
 from prism_testkit.interfaces.errors import Closed, Conflict, GroupNotFound, PrismError
@@ -138,7 +138,7 @@ class RedisMember(Member):
         check_deliveries(deliveries, operation, self._backend)
         self._check_open(operation)
         mine = [delivery for delivery in deliveries if _name_of(delivery) == self.name]
-        parts = [part for each in mine for part in (id_of(each.record.offset), each.token.partition(".")[2])]
+        parts = [part for each in mine for part in (name_of(each.record), each.token.partition(".")[2])]
         refused = [delivery for delivery in deliveries if _name_of(delivery) != self.name]
         if mine and not await self._run(script, operation, *arguments, *parts):
             refused = list(deliveries)
@@ -161,7 +161,8 @@ class RedisMember(Member):
                 await ended(begun(self._give_back()))
             raise
         self._check_open("receive")  # else the leaving gives all of it back
-        return [RecordDelivery(record_of(identity, fields), count, f"{self.name}.{batch}") for identity, count, fields in found]
+        token = f"{self.name}.{batch}"
+        return [RecordDelivery(record_of(identity, fields, part), count, token) for identity, count, fields, part in found]
 
     async def _ask(self, batch: int, most: int) -> list[Any]:
         """Ask for deliveries in this batch, which is to be a new one, and give up those that were lost."""

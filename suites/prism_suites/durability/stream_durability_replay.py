@@ -16,6 +16,8 @@ _AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
 _LIFE = 8
 """Steps of one stream."""
+_BEYOND = 10**30
+"""An offset beyond the end, also where offsets are not dense, and hold an instant."""
 
 
 class _Moved(StreamReplay, StreamConsumerGroups, Protocol):
@@ -32,7 +34,7 @@ def _steps(seed: int, length: int) -> list[Step]:
         name = f"{seed}-{len(steps)}"
         steps += [("append", (name, b"%d" % number)) for number in range(3)]
         steps += [("create_group", (name, "back", "latest")), ("create_group", (name, "over", "earliest"))]
-        steps += [("seek", (name, "back", 0)), ("seek", (name, "over", 10**9)), ("append", (name, b"3"))]
+        steps += [("seek", (name, "back", 0)), ("seek", (name, "over", _BEYOND)), ("append", (name, b"3"))]
     return steps
 
 
