@@ -32,7 +32,10 @@ from . import (
     mutants_retention_compact,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_bounds,
     mutants_strangers_more,
+    mutants_strangers_moves,
+    mutants_strangers_partitions,
     unusual,
     unusual_newer,
 )
@@ -66,6 +69,9 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_partitioning_calls.MUTANTS,
     *mutants_partitioning_groups.MUTANTS,
     *mutants_partitioning_records.MUTANTS,
+    *mutants_strangers_moves.MUTANTS,
+    *mutants_strangers_bounds.MUTANTS,
+    *mutants_strangers_partitions.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL)
