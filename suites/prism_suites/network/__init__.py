@@ -1,0 +1,1 @@
+"""What must hold over a network that fails between a driver and its server."""
