@@ -1,1 +1,1 @@
-"""MinIO: so far how a server of it comes to be. Nothing here needs a client library."""
+"""MinIO. How a server of it comes to be needs no client library; what is registered (`backend`) does."""
