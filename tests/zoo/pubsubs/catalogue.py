@@ -16,15 +16,25 @@ from . import (
     mutants_durable_stale,
     mutants_durable_waiting,
     mutants_fan_out,
+    mutants_filtering,
+    mutants_filtering_values,
+    mutants_filtering_waiting,
     mutants_killed,
     mutants_listeners,
     mutants_many,
     mutants_names,
+    mutants_ordering,
+    mutants_ordering_acks,
+    mutants_ordering_keys,
+    mutants_ordering_killed,
     mutants_refusals,
     mutants_strangers,
     mutants_strangers_again,
     mutants_strangers_more,
     mutants_waiting,
+    mutants_wildcards,
+    mutants_wildcards_calls,
+    mutants_wildcards_matching,
     unusual,
     unusual_timing,
 )
@@ -50,13 +60,25 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
     *mutants_many.MUTANTS,
+    *mutants_filtering.MUTANTS,
+    *mutants_filtering_values.MUTANTS,
+    *mutants_filtering_waiting.MUTANTS,
+    *mutants_ordering.MUTANTS,
+    *mutants_ordering_acks.MUTANTS,
+    *mutants_ordering_keys.MUTANTS,
+    *mutants_ordering_killed.MUTANTS,
+    *mutants_wildcards.MUTANTS,
+    *mutants_wildcards_calls.MUTANTS,
+    *mutants_wildcards_matching.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
-WITHOUT_MUTANTS = {"pubsub_basic.13": _SERVER, "pubsub_persistent.17": _SERVER}
+WITHOUT_MUTANTS = dict.fromkeys(
+    ("pubsub_basic.13", "pubsub_persistent.17", "pubsub_wildcards.10", "pubsub_filtering.11", "pubsub_ordering.12"), _SERVER
+)
 """Promises that no mutant here breaks, with the reason."""
 
 prism_register_backends = registering(MUTANTS, UNUSUAL)
