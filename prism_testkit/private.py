@@ -136,6 +136,11 @@ class PrivateServer:
             raise HarnessError(f"the server did not come back after it was killed: {error}") from error
         self._history.respond(event, None)
 
+    @property
+    def pausable(self) -> bool:
+        """Whether `pause` is to be had: not of a server in a container."""
+        return self._server.pausable
+
     async def pause(self) -> bool:
         """Stop its processes (SIGSTOP) until `resume`, `kill`, `restart` or the end, whatever comes first.
 

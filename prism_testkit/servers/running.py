@@ -65,6 +65,11 @@ class RunningServer:
         await own.relaunch(_RESTART_S)
 
     @property
+    def pausable(self) -> bool:
+        """It is a process of ours: neither in a container nor given by URL."""
+        return isinstance(self._own, OwnServer)
+
+    @property
     def paused(self) -> bool:
         """It was paused, and the system shows its processes as stopped."""
         return isinstance(self._own, OwnServer) and self._own.is_paused()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prism_suites._judging import broken
-from prism_suites._network import Fate
+from prism_suites._network_losing import Fate
 from prism_testkit.interfaces import Conflict
 
 __all__ = ["LOSSES", "Loss", "judge_loss"]

@@ -38,6 +38,7 @@ def test_a_paused_server_answers_when_it_is_resumed(tmp_path: Path) -> None:
         try:
             async with valkey_client(server.url) as client:
                 await client.execute_command("SET", "a", "1")
+                assert server.pausable
                 assert not server.paused
                 await server.pause()
                 await server.pause()
@@ -147,6 +148,7 @@ def test_one_that_is_given_by_url_is_not_ours_to_pause(tmp_path: Path, monkeypat
                 with pytest.raises(ServerUnavailable, match="not ours to be"):
                     await ask()
             assert not given.paused
+            assert not given.pausable
         finally:
             await server.stop()
 

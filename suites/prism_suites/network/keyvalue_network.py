@@ -6,62 +6,41 @@ from typing import Any
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, value
 from prism_suites._keyvalue_losing import LOSSES, judge_loss
-from prism_suites._network import AnswersLost, Load, alongside, passes, pause_and_restart, strike, until
+from prism_suites._network import Load, at_work, passes, until
+from prism_suites._network_faults import everything
+from prism_suites._network_losing import ANSWERS, AnswersLost, answered
 from prism_suites._outage import Outage
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
 from prism_testkit.checks import check
 from prism_testkit.interfaces import KeyValueBasic, KeyValueCas
 
-_ANSWERS = 6
-"""A call of at most so many requests is met at each of its answers."""
 _KEYS = 2
+_PATIENCE = 100
+"""How often it is looked whether a client that is cut off has an answer nevertheless."""
 
 
 @check("keyvalue_basic.10", "keyvalue_basic.13", needs_server=True)
 async def calls_over_a_failing_network_are_explained(kv: KeyValueBasic, case: Case) -> None:
-    """Around resets, lost answers, cuts, half-closed and held connections, each client recovers by itself, and one order explains
-    what all were told: nothing acknowledged is lost, and a call that was not answered happened once or not at all (KV-54)."""
+    """Around resets, lost answers, cuts, held, half-closed and refused connections, pauses of the server and a restart each client
+    recovers by itself, and one order explains what all were told: nothing acknowledged is lost, and a call that was not answered
+    happened once or not at all (KV-54, KV-55)."""
     load = Load("keyvalue_basic.13")
     async with case.private_server() as private:
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         for slot in slots[:2]:
             await passes(case, private, lambda slot=slot: slot.set("warm", b"v"))  # type: ignore[misc]
-        idle = await _at_work(load, slots, strike(private, load))
+        steps = [_Worker(load, slot).step for slot in slots]
+        idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         await _explained(case, load, slots)
     if idle:
         case.inconclusive(f"took no effect: {', '.join(idle)}")
-
-
-@check("keyvalue_basic.10", "keyvalue_basic.13", needs_server=True)
-async def calls_of_a_pausing_server_are_explained(kv: KeyValueBasic, case: Case) -> None:
-    """The same while the server's processes are stopped for a moment, and while it is asked to end and started again (KV-55)."""
-    load = Load("keyvalue_basic.13")
-    keeps = case.traits.durability != "none"
-    async with case.private_server() as private:
-        slots = [await private.client() for _ in range(3)]
-        idle = await _at_work(load, slots, pause_and_restart(private, load, restarts=keeps))
-        await _explained(case, load, slots)
-    if idle:
-        case.inconclusive(f"took no effect: {', '.join(idle)}")
-
-
-async def _at_work(load: Load, slots: list[Any], faults: Any) -> list[str]:
-    workers = [_Worker(load, slot, number) for number, slot in enumerate(slots)]
-    idle: list[str] = []
-
-    async def meanwhile() -> None:
-        idle.extend(await faults)
-
-    await alongside(meanwhile(), *(load.work(worker.number, worker.step) for worker in workers))
-    return idle
 
 
 class _Worker:
     """Writes, swaps, deletes and reads two keys of the turn; what it writes nobody else does."""
 
-    def __init__(self, load: Load, slot: Any, number: int) -> None:
-        self.number = number
+    def __init__(self, load: Load, slot: Any) -> None:
         self._load, self._slot = load, slot
         self._seen: dict[str, bytes | None] = {}
 
@@ -117,11 +96,11 @@ async def a_write_whose_answer_was_lost_happens_once(kv: KeyValueBasic, case: Ca
         await passes(case, private, lambda: one.set("warm", b"v"))
         losing = AnswersLost(private.proxy, load)
         for loss in [loss for loss in LOSSES if hasattr(one, loss.method)]:
-            for after, acts in [(after, acts) for after in range(_ANSWERS) for acts in (True, False)]:
+            for after, acts in [(after, acts) for after in range(ANSWERS) for acts in (True, False)]:
                 key = f"{loss.method} {after} {acts}"
                 for warm in (f"{key} warm", key):
                     await other.set(warm, loss.before)
-                await _answered(load, loss.method, one, loss.make, f"{key} warm")
+                await answered(load, loss.method, lambda key=key, make=loss.make: make(one, f"{key} warm"))  # type: ignore[misc]
 
                 async def happened(key: str = key, after: bytes | None = loss.after) -> bool:
                     return bool(await other.get(key) == after)
@@ -135,14 +114,6 @@ async def a_write_whose_answer_was_lost_happens_once(kv: KeyValueBasic, case: Ca
                     break
     if not losing.effects:
         case.inconclusive("no call took effect before its answer was lost")
-
-
-async def _answered(load: Load, what: str, slot: Any, make: Any, key: str) -> None:
-    """Make a call until it is answered: the connection was reset a moment ago."""
-    for _ in range(_ANSWERS):
-        if (await load.call(what, make(slot, key)))[0]:
-            return
-    broken(load.promise, f"the network is whole again, and {what} still fails", expected=f"an answer within {_ANSWERS} tries")
 
 
 @check("keyvalue_basic.8", "keyvalue_basic.13", needs_server=True)
@@ -160,14 +131,15 @@ async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
         await other.set("k", after)
         reading, writing = asyncio.ensure_future(one.get("k")), asyncio.ensure_future(one.set("mine", after))
         cut_off = await until(lambda: (reading.done() and writing.done()) or proxy.counts.held > held)
+        await until(reading.done, _PATIENCE)  # one that gives up the server answers by itself
         if writing.done() and writing.exception() is None:
             got = await other.get("mine")
             value("keyvalue_basic.8", got, after, "a write is acknowledged that never reached the server")
         await proxy.reset()  # what is held is gone; what connects again meanwhile is reset below
         await proxy.refuse()
         await proxy.reset()
-        answered, got = await load.call("get", reading)
-        if answered:
+        there, got = await load.call("get", reading)
+        if there:
             value("keyvalue_basic.8", got, after, "a client that was cut off reads an old value")
         await load.call("set", writing)
         refused = proxy.counts.refused
