@@ -3,16 +3,17 @@
 import prism_testkit as prism
 from prism_backends.kafka.cleaning import clean
 from prism_backends.kafka.client import KafkaClient, connect
+from prism_backends.kafka.pubsub import KafkaPubSub
 from prism_backends.kafka.server import server
 from prism_backends.kafka.stream import KafkaStream
 from prism_testkit.registry import Registry
 
-__all__ = ["KafkaClient", "KafkaStream", "kafka", "prism_register_backends"]
+__all__ = ["KafkaClient", "KafkaPubSub", "KafkaStream", "kafka", "prism_register_backends"]
 
 kafka = prism.Backend(
     name="kafka",
     connect=connect,
-    drivers=[KafkaStream],
+    drivers=[KafkaPubSub, KafkaStream],
     clean=clean,
     traits=prism.Traits(durability="process"),
     server=server,

@@ -190,7 +190,7 @@ def _answer(book: Book, step: Mapping[str, Any], at_ms: int) -> bool:
         if step["delay_ms"] is None or not stream.is_kept(place):
             group.done(place)
         else:
-            group.nack(place, at_ms + step["delay_ms"])
+            group.nack(place, at_ms + step["delay_ms"], step["to_the_end"])
     return True
 
 

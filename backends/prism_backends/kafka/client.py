@@ -134,10 +134,17 @@ class KafkaClient:
         for answer in (await self._of_partitions(what, request, 2)).values():
             _check(answer[2], what)
 
-    async def create(self, what: str, topic: str, partitions: int) -> bool:
-        """Make a topic; say whether there was none."""
+    @property
+    def lost(self) -> int:
+        """How often the connection was found lost."""
+        return self._link.lost
+
+    async def create(self, what: str, topic: str, partitions: int, settings: Mapping[str, str] | None = None) -> bool:
+        """Make a topic, with some settings of its own; say whether there was none."""
         await self._introduced(what)
-        request = CreateTopicsRequest([(topic, partitions, 1, [], list(_SETTINGS.items()))], _TIMEOUT_MS, False)
+        request = CreateTopicsRequest(
+            [(topic, partitions, 1, [], list({**_SETTINGS, **(settings or {})}.items()))], _TIMEOUT_MS, False
+        )
         (answer,) = (await self._link.ask(what, request)).topic_errors
         if answer[1] == _TOPIC_EXISTS:
             return False

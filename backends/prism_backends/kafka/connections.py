@@ -82,6 +82,8 @@ class Link:
         self._connection: Any = None
         self._making = asyncio.Lock()
         self._is_closed = False
+        self.lost = 0
+        """How often a connection was found lost."""
 
     async def ask(self, what: str, request: Any) -> Any:
         """Send a request and return its answer."""
@@ -116,6 +118,7 @@ class Link:
                 raise errors.Closed(f"{what}: the client is closed")
             if self._connection is None or not self._connection.connected():
                 if self._connection is not None:
+                    self.lost += 1
                     self._connection.close()
                     self._connection = None
                 self._connection = await create_conn(

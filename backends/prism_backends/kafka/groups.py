@@ -18,8 +18,7 @@ class Group:
     """Of each record below the position of its partition that is not done with, ``counts`` holds how often it was delivered.
 
     It is in ``held``, by a member in a batch, or in ``again``, where it waits for an instant; or, with an ordering key, it was not
-    delivered yet and is ``behind`` another one of its key. What comes again has a turn: what its member left has its old one, and
-    what was nacked is behind all that was there, so that what is nacked for ever lets all others pass.
+    delivered yet and is ``behind`` another one of its key. What comes again has its old turn, unless it was nacked to the end.
     """
 
     positions: dict[int, int] = field(default_factory=dict)
@@ -59,11 +58,12 @@ class Group:
                 del self.held[place]
                 self.again[place] = (place[1], 0, 0)
 
-    def nack(self, place: Place, due_ms: int) -> None:
-        """Let come again what is held, behind all that was there."""
+    def nack(self, place: Place, due_ms: int, to_the_end: bool) -> None:
+        """Let come again what is held: in its old turn, or behind all that was there, so that those are let pass."""
         self.nacks += 1
         del self.held[place]
-        self.again[place] = (max(self.ends.get(place[0], 0), self.position(place[0])), self.nacks, due_ms)
+        turn = max(self.ends.get(place[0], 0), self.position(place[0])) if to_the_end else place[1]
+        self.again[place] = (turn, self.nacks if to_the_end else 0, due_ms)
 
     def done(self, place: Place) -> None:
         """Never deliver a record again, and let the next one of its key come, in its old turn."""

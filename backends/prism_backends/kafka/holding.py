@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from prism_backends.bell import Bell
@@ -44,7 +45,8 @@ class Taken:
 class Holding:
     """One stay in a group. It is renamed if it was taken for dead and joined again.
 
-    ``key_of`` tells the ordering key of a record that has one.
+    ``key_of`` tells the ordering key of a record that has one. What is nacked comes in its old turn, or at the end of all that is
+    there then.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Holding:
         names: tuple[str, str],
         what: Callable[[str], str],
         key_of: Callable[[Stored], str | None] = lambda stored: None,
+        nacks_to_the_end: bool = False,
     ) -> None:
         self.stream, self.group = names
         self._space, self._company, self.bell, self._what, self._key_of = space, company, bell, what, key_of
+        self._nacks_to_the_end = nacks_to_the_end
         self.place: Hashable = (space.topic, *names)
         self.name = secrets.token_hex(8)
         self.is_open = True
@@ -135,7 +139,8 @@ class Holding:
         foreign = [token for token, part in parts.items() if part not in mine]
         if mine:
             places = [[int(partition), int(offset), int(batch)] for _, batch, partition, offset in mine]
-            if not await self._do(operation, {"do": "answer", "places": places, "delay_ms": delay_ms}):
+            step = {"do": "answer", "places": places, "delay_ms": delay_ms, "to_the_end": self._nacks_to_the_end}
+            if not await self._do(operation, step):
                 return list(parts)
             self.bell.ring()
         return foreign
@@ -181,14 +186,14 @@ class Holding:
 
     async def _take_batch(self, most: int, batch: int) -> list[Taken]:
         lost = [number for number in self._lost if number != batch]
-        new = {partition: sorted(found)[: max(most, _NEW)] for partition, found in self._ahead.items() if found}
-        ends = [[partition, offsets[-1] + 1] for partition, offsets in new.items()]
-        keys = [
-            [partition, offset, key]
-            for partition, offsets in new.items()
-            for offset in offsets
-            if (key := self._key_of(self._ahead[partition][offset])) is not None
-        ]
+        ends: list[list[int]] = []
+        keys: list[list[int | str]] = []
+        for partition, offsets in self._new(most).items():
+            ends.append([partition, offsets[-1] + 1])
+            for offset in offsets:
+                key = self._key_of(self._ahead[partition][offset])
+                if key is not None:
+                    keys.append([partition, offset, key])
         step = {"do": "take", "new": secrets.token_hex(8), "alive": list(self._company.alive(self.place)), "void": lost}
         outcome = await self._do("receive", {**step, "ends": ends, "keys": keys, "most": most, "batch": batch})
         if outcome is None:
@@ -205,6 +210,18 @@ class Holding:
             for place, count in places.items()
             if place in found  # else Kafka has let it go meanwhile
         ]
+
+    def _new(self, most: int) -> dict[int, list[int]]:
+        """Return of each partition the offsets, as far as they were read, that are new to the group."""
+        stream, group = self._state()
+        if stream is None or group is None:
+            return {}
+        found: dict[int, list[int]] = {}
+        for partition in stream.partitions:
+            position = max(group.position(partition), stream.oldest(partition))
+            ahead = self._ahead.get(partition, {})
+            found[partition] = list(takewhile(ahead.__contains__, range(position, position + max(most, _NEW))))
+        return {partition: offsets for partition, offsets in found.items() if offsets}
 
     async def _records(self, places: list[Place]) -> dict[Place, Stored]:
         """Return the records at places, those that are not here from the server."""
@@ -237,8 +254,7 @@ class Holding:
         if self._lost or any(due_ms <= now_ms for _, _, due_ms in group.again.values()):
             return True
         for partition in stream.partitions:
-            found = self._ahead.get(partition, {})
-            if found and max(found) >= max(group.position(partition), stream.oldest(partition)):
+            if max(group.position(partition), stream.oldest(partition)) in self._ahead.get(partition, {}):
                 return True
         alive = group.alive(now_ms, {self.name, *self._company.alive(self.place)})
         return len(alive) < len(group.members)
