@@ -24,7 +24,7 @@ from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import serve
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
-from prism_testkit.returned import TELL, filled_in, portable, referred_to
+from prism_testkit.returned import TELL, Returned, filled_in, portable, referred_to
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.witness import decode, encode
 
@@ -53,13 +53,16 @@ def main() -> None:
     registry = Registry(adding=where)
     module.prism_register_backends(registry)
     backend = registry.backends[order["backend"]]
-    clock: Clock = VirtualClock(order["now_ns"]) if backend.clock_kind == "virtual" else RealClock()
+    clock: Clock = VirtualClock(order["now_ns"]) if order["clock"] == "virtual" else RealClock()
     place = Place(url=order["url"], directory=Path(order["directory"]), shared={}, clock=clock)
     driver = registry.offers[backend.name][order["interface"]].driver
     steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, _Fuse(order)))
+        if order.get("together"):
+            runner.run(_take_part(backend.connect(place), driver, order["namespace"], steps))
+        else:
+            runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, _Fuse(order)))
 
 
 def _load(path: Path) -> ModuleType:
@@ -125,6 +128,44 @@ async def _write(
         _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
 
 
+async def _take_part(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
+    what = "connect"
+    try:
+        async with connection as client:
+            what = "open"
+            driver = make(client, namespace)
+            if (opener := getattr(driver, "open", None)) is not None:
+                await opener()
+            results, entered, told = dict[int, Any](), _Entered(), list[list[Any]]()
+            _say("ready")
+            sys.stdin.readline()
+            for number, (method, arguments) in enumerate(steps):
+                given = filled_in(arguments, {step: results.get(step) for step in referred_to([(method, arguments)])})
+                if any(isinstance(plain, Returned) and value is None for plain, value in zip(arguments, given, strict=True)):
+                    continue
+                failed = None
+                began_ns = time.monotonic_ns()
+                try:
+                    results[number] = await (
+                        entered.call(method, *given) if "." in method else _call(driver, method, given, entered)
+                    )
+                except Exception as error:
+                    failed = (type(error).__name__, str(error))
+                ended_ns = time.monotonic_ns()
+                told.append([number, began_ns, ended_ns, given, results.get(number), failed])
+            for number, began_ns, ended_ns, given, result, failed in told:
+                plain = encode(tuple(map(portable, given)))
+                _say(json.dumps([number, began_ns, ended_ns, plain, encode(portable(result)), failed]))
+            _say("told")
+            what = "leaving what was entered"
+            await entered.leave()
+            what = "leaving connect"
+        _say("done")
+    except Exception as error:
+        _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
+
+
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -162,6 +203,8 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _
         function = getattr(driver, method)
         places, keywords = _split(function, arguments)
         made = function(*places, **keywords)
+        if isinstance(made, AsyncIterator):
+            return [item async for item in made]
         return await (entered.enter(made) if isinstance(made, AbstractAsyncContextManager) else made)
     for tried in range(_TRIES):
         try:

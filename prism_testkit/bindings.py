@@ -3,7 +3,7 @@
 import fnmatch
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from prism_testkit.backend import Backend
@@ -79,7 +79,8 @@ def candidates(
             if apart:
                 reasons.append(f"{UNCLAIMED}{', '.join(apart)} for {interface_model(ids[-1])}")
                 continue
-            unmet = list(offer.traits.unmet(slot.needs))
+            served = registry.backends[name].server is not None
+            unmet = list((replace(offer.traits, sharing="processes") if served else offer.traits).unmet(slot.needs))
             if unmet:
                 reasons += unmet
                 continue

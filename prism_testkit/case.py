@@ -19,6 +19,7 @@ from prism_testkit.turns import Turns
 if TYPE_CHECKING:
     from prism_testkit.killing import Step, Survivors, Target
     from prism_testkit.private import PrivateServer
+    from prism_testkit.processes import Told
 
 __all__ = ["CLOCK", "Case"]
 
@@ -46,6 +47,7 @@ class Case:
         opener: Opener,
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
+        processes: "Callable[[Sequence[Sequence[Step]]], list[Told]]",
         cleaner: Callable[[Any], Awaitable[Any]],
         crasher: Callable[[Any, int], Awaitable[Any]],
         new_namespace: Callable[[], str],
@@ -67,6 +69,7 @@ class Case:
         self._open = opener
         self._kill = killer
         self._private = private
+        self._processes = processes
         self._clean = cleaner
         self._crash = crasher
         self._new_namespace = new_namespace
@@ -162,6 +165,16 @@ class Case:
         ``server`` is for checks that need a server. See `killing`.
         """
         return await self._kill(steps, acknowledgements, target, after, down_s)
+
+    def processes(self, plans: "Sequence[Sequence[Step]]") -> "list[Told]":
+        """Let each plan be made by another process, all at once, in this namespace; every call is in the history afterwards.
+
+        Each opens a client of its own, and its real clock is the system's. A step is one of `kill`'s; one that is to be given
+        what an earlier step returned is left out where that was None. A call that raises is told, and the others go on. Of a
+        backend without a server they meet in a directory of their own, the same one again for a later call of this case.
+        Inconclusive if no calls of two of several processes overlapped.
+        """
+        return self._processes(plans)
 
     def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
         """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,

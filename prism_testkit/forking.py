@@ -50,13 +50,14 @@ class Writer:
 
 
 class ForkServer:
-    """Starts writers, one at a time: `start` is not called again before the last one was killed. ``directory`` is any that stays.
+    """Starts writers, one at a time: `start` is not called again before the last one was killed. ``directory`` is any that stays;
+    what ``name`` writes to standard error is there.
 
     Where there is no ``fork`` that can be trusted (it is not safe in macOS's own libraries) each is a new interpreter.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory, self._log = directory, directory / "writers.stderr"
+    def __init__(self, directory: Path, name: str = "writers") -> None:
+        self._directory, self._log = directory, directory / f"{name}.stderr"
         self._process: subprocess.Popen[bytes] | None = None
         self._asking: socket.socket | None = None
 

@@ -23,7 +23,7 @@ from prism_testkit.servers import RunningServer, ServerUnavailable, start_privat
 from prism_testkit.witness import decode, encode
 from prism_testkit.worker import Site, Worker
 
-__all__ = ["Step", "Survivors", "Target", "kill_workload", "private_server"]
+__all__ = ["Step", "Survivors", "Target", "early", "kill_workload", "order", "private_server"]
 
 Step = tuple[str, tuple[Any, ...]]
 """A method of the driver and its arguments; the writer makes the calls one after another.
@@ -149,6 +149,23 @@ async def _restart(server: RunningServer) -> None:
         raise HarnessError(f"the server did not come back after it was killed: {error}") from error
 
 
+def order(worker: Worker, candidate: Candidate, place: Place, namespace: str, steps: Sequence[Step]) -> dict[str, Any]:
+    """Return what a process (`_child`) is asked to do, as JSON data."""
+    return {
+        "path": [entry or str(Path.cwd()) for entry in sys.path],
+        "environment": dict(os.environ),
+        "origin": worker.origins.get(candidate.backend.name, ("", "")),
+        "backend": candidate.backend.name,
+        "interface": candidate.offer.interface,
+        "directory": str(place.directory),
+        "url": place.url,
+        "namespace": namespace,
+        "clock": "virtual" if isinstance(place.clock, VirtualClock) else "real",
+        "now_ns": worker.clock.now_ns(),
+        "steps": [[method, encode(arguments)] for method, arguments in steps],
+    }
+
+
 async def _write_and_kill(
     worker: Worker,
     candidate: Candidate,
@@ -160,19 +177,8 @@ async def _write_and_kill(
 ) -> tuple[list[int], dict[int, list[Any]]]:
     """Return when the writer began and when each acknowledged step returned, and what it told."""
     began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
-    order = {
-        "path": [entry or str(Path.cwd()) for entry in sys.path],
-        "environment": dict(os.environ),
-        "origin": worker.origins.get(candidate.backend.name, ("", "")),
-        "backend": candidate.backend.name,
-        "interface": candidate.offer.interface,
-        "directory": str(place.directory),
-        "url": place.url,
-        "namespace": namespace,
-        "now_ns": worker.clock.now_ns(),
-        "fuse": _fuse(acknowledgements) if server is None else (-2, -2, 0.0),
-        "steps": [[method, encode(arguments)] for method, arguments in steps],
-    }
+    fuse = _fuse(acknowledgements) if server is None else (-2, -2, 0.0)
+    asked = {**order(worker, candidate, place, namespace, steps), "fuse": fuse}
     log = place.directory.parent / f"{place.directory.name}.stderr"
     writer = worker.writers.start(place.directory, log)
     returned: list[int] = []
@@ -190,7 +196,7 @@ async def _write_and_kill(
 
     try:
         with contextlib.suppress(BrokenPipeError):  # it died at once; why is in its log
-            writer.orders.write(json.dumps(order).encode() + b"\n")
+            writer.orders.write(json.dumps(asked).encode() + b"\n")
             writer.orders.close()
         # A writer that can ends itself, two steps later and in the middle of a call; a server is killed from here.
         most = acknowledgements if server is not None else acknowledgements + _LATEST
@@ -204,8 +210,8 @@ async def _write_and_kill(
     finally:
         writer.close()
     if len(returned) < acknowledgements:
-        failed = [line.decode(errors="replace").strip() for line in said if line.startswith(b"!")]
-        raise _early(candidate.backend.name, failed, log.read_text(errors="replace"))
+        failed = [line[1:].decode(errors="replace").strip() for line in said if line.startswith(b"!")]
+        raise early(candidate.backend.name, failed, log.read_text(errors="replace"))
     return [began_ns, *returned], told
 
 
@@ -214,9 +220,10 @@ def _fuse(acknowledgements: int) -> tuple[int, int, float]:
     return max(0, acknowledgements - _LIKE), acknowledgements + 2, _PARTS[acknowledgements // 10 % len(_PARTS)]
 
 
-def _early(backend: str, failed: list[str], log: str) -> BaseException:
+def early(backend: str, failed: list[str], log: str) -> BaseException:
+    """Return why a process ended before it had done what it was asked: what a call raised, or the end of its ``log``."""
     if failed:
-        return Violation(f"in the writing process {failed[0][1:].strip()}")
+        return Violation(f"in the writing process {failed[0]}")
     lines = log.strip().splitlines()
     if lines and lines[-1].startswith("prism: "):
         return Unavailable(lines[-1].removeprefix("prism: "))

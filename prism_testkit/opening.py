@@ -1,11 +1,13 @@
 """One case from beginning to end: a fresh namespace, tapped slots, the check, and everything closed and cleaned again."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from prism_testkit.backend import Place
 from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -13,8 +15,10 @@ from prism_testkit.checks import FAULTS, Check
 from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
+from prism_testkit.outcomes import Violation
 from prism_testkit.plan import Plan
 from prism_testkit.private import SERVER, PrivateServer, private
+from prism_testkit.processes import Told, run_processes, shared_place
 from prism_testkit.reports.text import show
 from prism_testkit.schedules import Deadlock, Livelock
 from prism_testkit.signatures import claimed
@@ -92,6 +96,11 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
         record.freeze()
         worker.discard(kind)
         raise
+    except asyncio.CancelledError as error:
+        # Whoever cancels a call awaits it, so this is a cancellation of the driver's own that came out of it.
+        leaked = Violation("a call raised CancelledError, and nobody had cancelled it", expected="an answer", got="CancelledError")
+        leaked.prism_promise = getattr(error, "prism_promise", "")  # type: ignore[attr-defined]
+        raise leaked from error
 
 
 async def _run(check: Check, opened: "_Opened") -> None:
@@ -132,6 +141,8 @@ class _Opened:
         self._spaces: dict[int, tuple[str, Any, Incarnation]] = {}
         """The namespace, the driver and the life of each slot, by identity."""
         self._bound: Bound[Any] | None = None
+        self._together: Place | None = None
+        """Where other processes of this case meet."""
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
         self.case = Case(
@@ -144,6 +155,7 @@ class _Opened:
             opener=lambda number, namespace, whole, opened: self.open(first, number, namespace, whole, opened),
             killer=self._kill,
             private=self._private,
+            processes=self._processes,
             cleaner=self._clean,
             crasher=self._crash,
             new_namespace=worker.namespaces.new,
@@ -264,6 +276,10 @@ class _Opened:
         survivors.slot, driver = await self._reopen(candidate, await survivors.site.client(0), 0, survivors.namespace)
         self._survivors[-1] = (survivors, driver)
         return survivors
+
+    def _processes(self, plans: Sequence[Sequence[Step]]) -> list[Told]:
+        self._together = self._together or shared_place(self.worker, self._first)
+        return run_processes(self.worker, self._first, self._together, plans, self.record.namespace, self.history)
 
     async def _reopen(
         self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True

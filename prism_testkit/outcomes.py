@@ -3,6 +3,7 @@
 The exceptions that mean "not a verdict" derive from BaseException, so that Hypothesis neither shrinks nor stores them.
 """
 
+import asyncio
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def law(promise: str) -> Iterator[None]:
     """Name the promise that the block judges: an exception out of it is reported as that promise's."""
     try:
         yield
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         if not hasattr(error, "prism_promise"):
             error.prism_promise = getattr(error, "promise", "") or promise  # type: ignore[attr-defined]
         raise

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from prism_testkit.interfaces import Delivery, Lease, Message, QueueMessage, Record, RecordDelivery
+from prism_testkit.interfaces import Delivery, Lease, Message, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
 from prism_testkit.witness import register
 
 __all__ = ["TELL", "Returned", "filled_in", "portable", "referred_to"]
@@ -13,7 +13,8 @@ TELL = "tell"
 """The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
 `killing.Survivors.told`, under the number of the step."""
 
-_KINDS: tuple[type, ...] = tuple(map(register, (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record)))
+_TYPES = (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record, ObjectMetadata, ObjectInfo)
+_KINDS: tuple[type, ...] = tuple(map(register, _TYPES))
 
 
 @register

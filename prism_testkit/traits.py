@@ -21,12 +21,14 @@ class Traits:
 
     ``durability``: what of the acknowledged writes survives: ``none``, ``process`` (SIGKILL of the writer or of the server) or
     ``power`` (loss of power too; only shown where the harness sees the calls, else printed as claimed).
+    ``sharing``: who may use one place at once, clients of one process or ``processes``; with a server that goes without saying.
     ``compaction``: how soon what `compact` supersedes is gone: when it returns, within so many seconds, or some time (None).
     ``retention_lag_s``: seconds until what is outside of a stream's bounds is gone by itself; None: not before it is enforced.
     ``ttl_late_s``: seconds by which an expired entry may still be seen. ``ttl_reclaim_s``: seconds until its storage is free.
     """
 
     durability: Literal["none", "process", "power"] = "none"
+    sharing: Literal["clients", "processes"] = "clients"
     ack_survives_kill: Survival = "no"
     lease_survives_kill: Survival = "no"
     attempts_survive_kill: Survival = "no"
@@ -49,6 +51,7 @@ class Traits:
 
 _LADDERS: dict[str, tuple[object, ...]] = {
     "durability": ("none", "process", "power"),
+    "sharing": ("clients", "processes"),
     "group_parallelism": ("partition", "record"),
     "lease_fencing": ("client", "server"),
     "delivery_count": ("lower_bound", "exact"),

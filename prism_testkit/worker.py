@@ -106,12 +106,19 @@ class Worker:
         self.connect_s = min(CONNECT_S, hang_s)
         self.writers = ForkServer(directory)
         """Starts the processes that are killed."""
+        self._crew = [self.writers]
         self._runners: dict[ClockKind, asyncio.Runner] = {}
         self._sites: dict[tuple[str, ClockKind], Site] = {}
         self._refused: dict[str, str] = {}
         self._seen: weakref.WeakKeyDictionary[asyncio.Task[Any], str] = weakref.WeakKeyDictionary()
         self._places = 0
         self._problems: list[str] = []
+
+    def crew(self, count: int) -> list[ForkServer]:
+        """Return ``count`` of what starts processes that are to run at once; each has one at a time."""
+        while len(self._crew) < count:
+            self._crew.append(ForkServer(self.directory, f"writers-{len(self._crew)}"))
+        return self._crew[:count]
 
     def loop(self, kind: ClockKind) -> asyncio.AbstractEventLoop:
         """Return the loop of a kind, made on first use."""
@@ -238,7 +245,8 @@ class Worker:
             problems += self._leaked(kind)
             self.discard(kind)
         self._sites.clear()
-        self.writers.close()
+        for writers in self._crew:
+            writers.close()
         self.watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         return problems

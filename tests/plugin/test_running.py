@@ -198,3 +198,23 @@ async def drawn(kv: KeyValueBasic, key: str, value: bytes) -> None:
         seen.append(drawn.read_text())
     assert seen[0].count("\n") >= 25
     assert seen[0] == seen[1] == seen[2]
+
+
+LEAKY = """
+class Leaky(Dict):
+    async def get(self, key):
+        done = asyncio.get_running_loop().create_future()
+        done.cancel()
+        await done
+
+BACKENDS = [prism.Backend(name="mine", connect=connect, clean=clean, drivers=[Leaky])]
+"""
+
+
+def test_a_cancellation_of_the_driver_s_own_that_comes_out_of_a_call_is_a_failure(folder: Any) -> None:
+    folder.backends(LEAKY)
+    folder.checks()
+    assert folder.run("--prism-backend=mine", "test_checks.py").ret == 1
+    found = {each["check"]: each for each in folder.report()["results"]}
+    assert found["what_is_set_is_read"]["outcome"] == "failed"
+    assert "raised CancelledError, and nobody had cancelled it" in found["what_is_set_is_read"]["failure"]["message"]

@@ -25,7 +25,7 @@ sqlite = prism.Backend(
     connect=connect,
     drivers=[SqliteKeyValue, SqliteObjectStorage, SqliteQueue, SqlitePubSub, SqliteStream],
     clean=clean,
-    traits=prism.Traits(durability="process"),
+    traits=prism.Traits(durability="process", sharing="processes"),
 )
 
 

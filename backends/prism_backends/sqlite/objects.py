@@ -49,7 +49,7 @@ class SqliteObjectStorage(LivingSqlite, ObjectStorageConditional):
     Who streams a version that is replaced or removed meanwhile gets `Conflict` or `ObjectNotFound`.
     """
 
-    traits = prism.Traits(durability="process")
+    traits = prism.Traits(durability="process", sharing="processes")
     limits = LIMITS
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:

@@ -47,7 +47,7 @@ class SqlitePubSub(LivingSqlite, PubSubBasic, PubSubWildcards, PubSubPersistent,
     """
 
     traits: ClassVar[prism.Traits] = prism.Traits(
-        durability="process", ack_survives_kill="yes", delivery_count="exact", member_timeout_s=1.0
+        durability="process", sharing="processes", ack_survives_kill="yes", delivery_count="exact", member_timeout_s=1.0
     )
 
     def __init__(self, client: SqliteClient, namespace: str) -> None:

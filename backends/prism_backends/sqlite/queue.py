@@ -50,6 +50,7 @@ class SqliteQueue(LivingSqlite, QueueBasic, QueueVisibility, QueueDeadLetter, Qu
 
     traits = prism.Traits(
         durability="process",
+        sharing="processes",
         ack_survives_kill="yes",
         lease_survives_kill="yes",
         attempts_survive_kill="yes",

@@ -57,6 +57,7 @@ class SqliteStream(LivingSqlite, StreamBasic, StreamConsumerGroups, StreamReplay
 
     traits = prism.Traits(
         durability="process",
+        sharing="processes",
         ack_survives_kill="yes",
         attempts_survive_kill="yes",
         member_timeout_s=5.0,

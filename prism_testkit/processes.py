@@ -1,0 +1,143 @@
+"""Several processes at work on one place at once, each a client of its own, and the one history of what all were told.
+
+Whoever keeps in its own memory what others must see, or holds a lock that other processes do not know, is right alone and wrong
+here. The processes wait for each other, then make their calls as fast as they can; each takes the times of its calls from the
+system's monotonic clock, which all share, and tells them at the end, so that telling does not keep them apart.
+"""
+
+import builtins
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from prism_testkit.backend import Place
+from prism_testkit.bindings import Candidate
+from prism_testkit.forking import Writer
+from prism_testkit.histories import History
+from prism_testkit.interfaces import errors
+from prism_testkit.killing import Step, early, order
+from prism_testkit.outcomes import Inconclusive
+from prism_testkit.witness import decode
+from prism_testkit.worker import Worker
+
+__all__ = ["PROCESS", "Told", "run_processes", "shared_place"]
+
+PROCESS = 1000
+"""The first process stands under this client number in a history; the others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One call of one process. ``call`` and ``ret`` count the events of all of them in the order in which they happened."""
+
+    process: int
+    step: int
+    op: str
+    arguments: tuple[Any, ...]
+    began_ns: int
+    ended_ns: int
+    result: Any = None
+    error: Exception | None = None
+    call: int = -1
+    ret: int = -1
+
+
+def shared_place(worker: Worker, candidate: Candidate) -> Place:
+    """Return where the processes of one case meet: on the backend's server, or in a directory of their own."""
+    endpoint = worker.endpoints.get(candidate.backend.name)
+    return worker.new_place(endpoint.url if endpoint is not None else "", "real", f"{candidate.backend.name}-together")
+
+
+def run_processes(
+    worker: Worker, candidate: Candidate, place: Place, plans: Sequence[Sequence[Step]], namespace: str, history: History
+) -> list[Told]:
+    """Let each plan be made by a process of its own, all at once; return every call, and put it into ``history``.
+
+    Raise `Inconclusive` if the calls of no two of several overlapped, and what a kill raises if a process ends early.
+    """
+    backend = candidate.backend
+    log = place.directory.parent / f"{place.directory.name}.stderr"
+    told: list[Told] = []
+    with contextlib.ExitStack() as stack:
+        started = []
+        for number, (writers, plan) in enumerate(zip(worker.crew(len(plans)), plans, strict=True)):
+            writer = writers.start(place.directory, log.with_suffix(f".{number}.stderr"))
+            stack.callback(writer.close)
+            started.append(writer)
+            asked = {**order(worker, candidate, place, namespace, plan), "together": True}
+            writer.orders.write(json.dumps(asked).encode() + b"\n")
+            writer.orders.flush()
+        for number, writer in enumerate(started):
+            _expect(b"ready\n", writer, backend.name, log.with_suffix(f".{number}.stderr"))
+        for writer in started:
+            writer.orders.write(b"go\n")
+            writer.orders.flush()
+        for number, (writer, plan) in enumerate(zip(started, plans, strict=True)):
+            told += _heard(number, writer, plan)
+            _expect(b"done\n", writer, backend.name, log.with_suffix(f".{number}.stderr"))
+    if len(plans) > 1 and not _overlapping(told):
+        raise Inconclusive(f"the calls of no two of {len(plans)} processes overlapped")
+    return _written(told, history)
+
+
+def _expect(line: bytes, writer: Writer, backend: str, log: Path) -> None:
+    said = writer.said.readline()
+    if said != line:
+        failed = [said[1:].decode(errors="replace").strip()] if said.startswith(b"!") else []
+        raise early(backend, failed, log.read_text(errors="replace"))
+
+
+def _heard(process: int, writer: Writer, plan: Sequence[Step]) -> Iterator[Told]:
+    """Yield what a process tells; steps whose arguments were not there, as no message was, are left out."""
+    for line in iter(writer.said.readline, b""):
+        if line == b"told\n":
+            return
+        if line.startswith(b"!"):
+            raise early("", [line[1:].decode(errors="replace").strip()], "")
+        step, began_ns, ended_ns, arguments, result, failed = json.loads(line)
+        error = _raised(*failed) if failed is not None else None
+        yield Told(process, step, plan[step][0], decode(arguments), began_ns, ended_ns, decode(result), error)
+
+
+def _raised(name: str, message: str) -> Exception:
+    """Return an error of the interfaces, or of Python, by its name; any other is told as a ``RuntimeError``."""
+    found = getattr(errors, name, None) or getattr(builtins, name, None)
+    if isinstance(found, type) and issubclass(found, Exception):
+        with contextlib.suppress(TypeError):  # it is not made of a message alone
+            return found(message)
+    return RuntimeError(f"{name}: {message}")
+
+
+def _overlapping(told: Sequence[Told]) -> bool:
+    """Say whether a call of one process began before one of another had ended."""
+    latest: dict[int, int] = {}
+    for call in sorted(told, key=attrgetter("began_ns")):
+        if any(ended_ns > call.began_ns for process, ended_ns in latest.items() if process != call.process):
+            return True
+        latest[call.process] = max(call.ended_ns, latest.get(call.process, 0))
+    return False
+
+
+def _written(told: Sequence[Told], history: History) -> list[Told]:
+    """Put all calls into the history in the order of their times; where two are the same, a call comes before a return."""
+    moments = [(call.began_ns, 0, number) for number, call in enumerate(told)]
+    moments += [(call.ended_ns, 1, number) for number, call in enumerate(told)]
+    began: dict[int, int] = {}
+    ended: dict[int, int] = {}
+    for _, is_end, number in sorted(moments):
+        call = told[number]
+        client = PROCESS + call.process
+        history.labels[client] = f"process {call.process + 1}"
+        if not is_end:
+            began[number] = history.invoke(client, call.op, call.arguments, {})
+            continue
+        ended[number] = len(history)
+        if call.error is not None:
+            history.fail(began[number], call.error)
+        else:
+            history.respond(began[number], call.result)
+    return [replace(call, call=began[number], ret=ended[number]) for number, call in enumerate(told)]
