@@ -74,5 +74,5 @@ def law(promise: str) -> Iterator[None]:
         yield
     except (Exception, asyncio.CancelledError) as error:
         if not hasattr(error, "prism_promise"):
-            error.prism_promise = getattr(error, "promise", "") or promise  # type: ignore[attr-defined,union-attr]
+            error.prism_promise = getattr(error, "promise", "") or promise  # type: ignore[union-attr]
         raise

@@ -121,7 +121,14 @@ def main() -> int:
     parser.add_argument("choices", nargs="*", metavar="FAMILY or NAME", help=f"families ({', '.join(families())}) or mutants")
     parser.add_argument("--list", action="store_true", help="count, and hunt nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the rows")
-    parser.add_argument("--from", type=Path, metavar="FILE", dest="source", help="take the rows from there, and hunt nothing")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        dest="sources",
+        help="take the rows from there, and hunt nothing; again for more",
+    )
     parser.add_argument("--write", action="store_true", help="put the tables into docs/")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     arguments = parser.parse_args()
@@ -131,8 +138,8 @@ def main() -> int:
     if arguments.list:
         print("\n".join(by_promise(_listed(arguments.choices))))
         return 0
-    if arguments.source is not None:
-        rows = [Row(**row) for row in json.loads(arguments.source.read_text(encoding="utf-8"))]
+    if arguments.sources is not None:
+        rows = [Row(**row) for source in arguments.sources for row in json.loads(source.read_text(encoding="utf-8"))]
     else:
         rows = _hunt(arguments.choices, arguments.jobs)
     if arguments.json is not None:
