@@ -136,7 +136,8 @@ def _refusals() -> Iterator[None]:
 
 def translated(error: Exception, what: str) -> errors.PrismError:
     """Return the shared error for what a request raised; ``what`` names backend, operation and name."""
-    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)  # to urllib3 a timeout, too
+    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError) and not refused:
         return errors.OperationTimeout(f"{what}: no answer in time, so whether it took effect is unknown")
     code = error.code if isinstance(error, Refused | S3Error) else ""
     if code in _DENIED or (isinstance(error, Refused) and error.status in (401, 403)):
