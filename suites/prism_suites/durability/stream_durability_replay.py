@@ -9,13 +9,15 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamConsumerGroups, StreamReplay
 from prism_testkit.killing import Step, Survivors, Target
+from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
 _LAW = "stream_replay.11"
 _AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
-_LIFE = 8
+_LIFE = 15
 """Steps of one stream."""
+_WAIT_S = 20.0
 _BEYOND = 10**30
 """An offset beyond the end, also where offsets are not dense, and hold an instant."""
 
@@ -28,13 +30,24 @@ Durable = Annotated[_Moved, Traits(durability="process")]
 
 
 def _steps(seed: int, length: int) -> list[Step]:
-    """Return lives of streams: three records, a group that is moved back to the first, one that is moved over all, one more."""
+    """Return lives of streams: three records, groups that are moved back to the first, one that is moved over all, one more.
+
+    What groups that are moved over all, or back, hold is left pending before.
+    """
     steps: list[Step] = []
     while len(steps) < length:
         name = f"{seed}-{len(steps)}"
         steps += [("append", (name, b"%d" % number)) for number in range(3)]
         steps += [("create_group", (name, "back", "latest")), ("create_group", (name, "over", "earliest"))]
+        member = len(steps)
+        steps += [
+            ("join", (name, "over", "c")),
+            ("join.receive", (Returned(member), 2, _WAIT_S)),
+            ("join.exit", (Returned(member),)),
+        ]
         steps += [("seek", (name, "back", 0)), ("seek", (name, "over", _BEYOND)), ("append", (name, b"3"))]
+        steps += [("create_group", (name, "time", "latest")), ("seek_to_time", (name, "time", 0))]
+        steps += [("create_group", (name, "late", "earliest")), ("seek_to_time", (name, "late", _BEYOND))]
     return steps
 
 
@@ -54,12 +67,17 @@ async def _killed(case: Case, kills: Sequence[int], target: Target) -> None:
 
 async def _judged(case: Case, slot: Any, name: str, done: int) -> None:
     """Judge a stream of which so many steps were acknowledged; the next one may have happened too."""
-    last = {b"3"} if done == _LIFE else set()
-    if done >= 6:
-        await _gets(case, slot, name, "back", {b"0", b"1", b"2"} | last, {b"0", b"1", b"2", b"3"})
-    if done >= 7:
-        everything = {b"0", b"1", b"2", b"3"}
-        await _gets(case, slot, name, "over", last, {b"3"} if case.traits.ack_survives_kill == "yes" else everything)
+    everything = {b"0", b"1", b"2", b"3"}
+    over = case.traits.ack_survives_kill == "yes"
+    last = {b"3"} if done >= 11 else set()
+    if done >= 9:
+        await _gets(case, slot, name, "back", {b"0", b"1", b"2"} | last, everything)
+    if done >= 10:
+        await _gets(case, slot, name, "over", last, {b"3"} if over else everything)
+    if done >= 13:
+        await _gets(case, slot, name, "time", everything, everything)
+    if done >= 15:
+        await _gets(case, slot, name, "late", set(), set() if over else everything)
 
 
 async def _gets(case: Case, slot: Any, name: str, group: str, wanted: set[bytes], allowed: set[bytes]) -> None:
@@ -74,14 +92,14 @@ async def _gets(case: Case, slot: Any, name: str, group: str, wanted: set[bytes]
 
 
 @check("stream_replay.11")
-@gauntlet(lambda limits: [{"kills": [60, 31]}])
+@gauntlet(lambda limits: [{"kills": [75, 41]}])
 async def moves_survive_the_writer(stream: Durable, case: Case, kills: list[int]) -> None:
     """What a group was moved back to comes after SIGKILL of who moved it; what it was moved over does not (ST-29)."""
     await _killed(case, kills, "writer")
 
 
 @check("stream_replay.11", needs_server=True)
-@gauntlet(lambda limits: [{"kills": [60]}])
+@gauntlet(lambda limits: [{"kills": [75]}])
 async def moves_survive_the_server(stream: Durable, case: Case, kills: list[int]) -> None:
     """The same after SIGKILL of the server and its restart (ST-29)."""
     await _killed(case, kills, "server")
