@@ -14,7 +14,7 @@ from prism_testkit.interfaces.errors import BackendUnavailable
 __all__ = ["Space"]
 
 _LOG = 0
-_FIRST_PARTITIONS = 8
+_FIRST_PARTITIONS = 4
 """A topic begins with so many, for making more takes a request of its own."""
 _PAGE_BYTES = 4_000_000
 _PATIENCE_S = 5.0
