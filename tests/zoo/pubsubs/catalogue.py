@@ -36,6 +36,7 @@ from . import (
     mutants_wildcards_calls,
     mutants_wildcards_matching,
     unusual,
+    unusual_newer,
     unusual_timing,
 )
 
@@ -72,7 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_wildcards_matching.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *unusual_newer.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 

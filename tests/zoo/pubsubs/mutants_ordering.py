@@ -277,7 +277,7 @@ class WhatLeaversHeldGoesToTheEnd(NewerPubSub):
     member_type = _LeavesAtTheEnd
 
 
-@mutant("ordering.4", "limit", trap="a message that comes for the third time, with a later one of its key")
+@mutant("ordering.4", "limit", trap="a message that comes for the third time, with a later one of its key", also="ordering.3")
 class TheThirdTimeHoldsNothingUp(OrderedMember):
     """After two attempts a message is put aside."""
 

@@ -103,11 +103,16 @@ class RaisesValueErrorForNothing(NewerPubSub):
         return super().pattern(pattern)
 
 
-@mutant("wildcards.7", "late", trap="an illegal pattern that is entered")
-class ChecksAtTheFirstReceive(PatternListener):
+class _ChecksLate(PatternListener):
     async def receive(self, timeout_s: float = 0) -> Message | None:
-        self.driver.pattern(self.topic)  # type: ignore[attr-defined]
+        NewerPubSub(self.driver.store, self.driver.namespace).pattern(self.topic)
         return await super().receive(timeout_s)
+
+
+@mutant("wildcards.7", "late", trap="an illegal pattern that is entered")
+class ChecksAtTheFirstReceive(NewerPubSub):
+    def subscribe_pattern(self, pattern: str) -> AbstractAsyncContextManager[Subscription]:
+        return self.entered(_ChecksLate(self, pattern))
 
 
 # wildcards.8: namespaces
@@ -151,7 +156,7 @@ class NamespacesHaveSixteenCharacters(NewerPubSub):
         return [x for x in watchers if x.driver.namespace[:16] == self.namespace[:16] and self.covers(x.topic, message.topic)]
 
 
-@mutant("wildcards.8", "concatenation", trap="a pattern that begins with a wildcard", also="wildcards.3")
+@mutant("wildcards.8", "concatenation", trap="a pattern that begins with a wildcard", also="wildcards.2 wildcards.3")
 class TheNamespaceIsTheFirstToken(NewerPubSub):
     """A pattern that begins with a wildcard is taken for one that has the namespace already."""
 
