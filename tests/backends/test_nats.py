@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from awaiting import expect
@@ -12,6 +13,7 @@ from redis_store import serving as serving_valkey
 
 from prism_backends.jetstream import jetstream
 from prism_backends.nats import NatsPubSub, listening, nats
+from prism_backends.nats.connection import Connection
 from prism_backends.nats.envelope import mapping_of, opened, sealed, texts_of
 from prism_backends.nats.server import jetstream_server, nats_server
 from prism_backends.nats.tokens import tokens_of, topic_of
@@ -97,6 +99,29 @@ async def test_a_connection_that_is_lost_is_replaced(world: World) -> None:
 
 
 # Envelopes
+
+
+def test_a_connection_that_is_lost_while_it_is_written_leaves_nothing(plain: str) -> None:
+    """nats-py stops to close at the first write that fails: with tasks that wait for ever, and its socket open."""
+
+    async def main() -> None:
+        connection = Connection()
+        await connection.open(plain)
+        raw: Any = connection._raw
+        transport = raw._transport
+
+        async def lost() -> None:
+            raise ConnectionResetError
+
+        transport.drain = lost
+        raw._flusher_task.cancel()
+        raw._pending, raw._pending_data_size = [b"PING\r\n"], 6
+        await connection.close()
+        await asyncio.wait(asyncio.all_tasks() - {asyncio.current_task()}, timeout=0.2)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert transport._io_writer.is_closing()
+
+    asyncio.run(main())
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.binary())

@@ -38,7 +38,15 @@ class _Raw(Client):
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         self._closing()
-        await super()._close(status, do_cbs)
+        try:
+            await super()._close(status, do_cbs)
+        finally:
+            # It stops at the first write that fails, and a repeat does nothing.
+            for subscription in self._subs.values():
+                subscription._stop_processing()
+            self._subs.clear()
+            if self._transport is not None:
+                self._transport.close()  # type: ignore[no-untyped-call]
 
 
 class Connection:
