@@ -76,8 +76,9 @@ class Backend(Generic[C]):
     ``connect(place)`` is entered once a worker, and once for each further client. ``drivers`` holds one class a data model,
     called as ``Driver(client, namespace)``. ``clean(client, prefix)`` removes every namespace that begins with ``prefix``: a
     case, a run, or a killed run. ``settle(client, namespace)`` waits until what was written is visible to all; None claims
-    that it is at once. ``clock`` None is virtual without a server, real with one. ``fake`` is shown apart in every report. A
-    driver's class attributes ``traits`` and ``limits`` replace the backend's for its model.
+    that it is at once. ``clock`` None is virtual without a server, real with one. ``fake`` is shown apart in every report.
+    ``by_name``: it runs where it is named, and is no part of ``embedded`` and ``all``. A driver's class attributes ``traits`` and
+    ``limits`` replace the backend's for its model.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Backend(Generic[C]):
     server: Server | None = None
     clock: Literal["virtual", "real"] | None = None
     fake: bool = False
+    by_name: bool = False
     traits: Traits = Traits()
     limits: Limits = Limits()
     waivers: Sequence[Waiver] = ()

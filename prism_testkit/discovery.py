@@ -166,10 +166,11 @@ def _culprit(error: RegistrationError, plugin: str) -> str:
 
 def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:
     names: dict[str, None] = dict.fromkeys(selection.explicit)
+    backends = {name: backend for name, backend in found.registry.backends.items() if not backend.by_name}
     if selection.everything:
-        names.update(dict.fromkeys(sorted({*found.registry.backends, *found.missing, *found.refused})))
+        names.update(dict.fromkeys(sorted({*backends, *found.missing, *found.refused})))
     elif selection.embedded:
-        names.update(dict.fromkeys(sorted(n for n, b in found.registry.backends.items() if b.server is None)))
+        names.update(dict.fromkeys(sorted(name for name, backend in backends.items() if backend.server is None)))
     return (name for name in names if name not in selection.excluded)
 
 

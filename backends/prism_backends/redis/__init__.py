@@ -19,7 +19,7 @@ redis = prism.Backend(
     # One millisecond for rounding a time to live up, one because a key is still there in the millisecond of its deadline.
     limits=prism.Limits(clock_resolution_s=0.002),
     traits=prism.Traits(durability="process"),
-    server=server("redis", binary="redis-server", image="redis:8"),
+    server=server("redis"),
 )
 
 

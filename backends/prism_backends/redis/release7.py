@@ -9,7 +9,7 @@ from prism_testkit.registry import Registry
 
 __all__ = ["prism_register_backends", "redis_7"]
 
-redis_7 = replace(redis, name="redis@7", server=replace(server("redis", binary="redis-server", image="redis:7"), release="7"))
+redis_7 = replace(redis, name="redis@7", server=replace(server("redis"), image="redis:7", release="7"))
 
 
 @prism.hookimpl
