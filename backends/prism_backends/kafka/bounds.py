@@ -5,7 +5,6 @@ is kept; it writes that down once a minute only, so alone it would not survive a
 it is below: Kafka's own compaction is of a whole topic, refuses records without a key, and takes its time.
 """
 
-import bisect
 import math
 from contextlib import suppress
 
@@ -99,8 +98,9 @@ async def compact(what: str, space: Space, name: str) -> None:
             if stored.key is not None:
                 before = last.get(bytes(stored.key))
                 if before is not None:
-                    bisect.insort(superseded, before)
+                    superseded.append(before)
                 last[bytes(stored.key)] = stored.offset
+        superseded.sort()
         for start in range(0, len(superseded), _HIDDEN_AT_ONCE):
             offsets = superseded[start : start + _HIDDEN_AT_ONCE]
             await space.do(what, {"do": "hide", "stream": name, "partition": partition, "offsets": offsets}, make=False)

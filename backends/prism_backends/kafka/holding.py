@@ -134,16 +134,22 @@ class Holding:
 
     async def _answer(self, operation: str, tokens: Sequence[str], delay_ms: int | None) -> list[str]:
         self.check_open(operation)
-        parts = {token: token.split(".") for token in tokens}
-        mine = [part for part in parts.values() if part[0] == self.name and len(part) == 4]
-        foreign = [token for token, part in parts.items() if part not in mine]
-        if mine:
-            places = [[int(partition), int(offset), int(batch)] for _, batch, partition, offset in mine]
+        places = [place for token in tokens if (place := self._place_of(token)) is not None]
+        foreign = [token for token in tokens if self._place_of(token) is None]
+        if places:
             step = {"do": "answer", "places": places, "delay_ms": delay_ms, "to_the_end": self._nacks_to_the_end}
             if not await self._do(operation, step):
-                return list(parts)
+                return list(tokens)
             self.bell.ring()
         return foreign
+
+    def _place_of(self, token: str) -> list[int] | None:
+        """Return partition, offset and batch of what this member got; None if that is a token of somebody else's."""
+        name, *numbers = token.split(".")
+        if name != self.name or len(numbers) != 3 or not all(number.isdecimal() and len(number) < 19 for number in numbers):
+            return None
+        batch, partition, offset = map(int, numbers)
+        return [partition, offset, batch]
 
     def check_open(self, operation: str) -> None:
         """Raise `Closed` once it was left."""

@@ -99,6 +99,10 @@ class Space:
                 return done
             loop = asyncio.get_running_loop()
             if not until:
+                if is_known and partition != _LOG:
+                    await self.sync(what)
+                    if not self._next:  # what was known of this partition is over
+                        raise BackendUnavailable(f"{what}: the namespace was cleaned meanwhile")
                 await self._make(what, partition + 1)
                 until, is_known = loop.time() + _PATIENCE_S, True
             elif loop.time() >= until:
