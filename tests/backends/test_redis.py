@@ -39,24 +39,13 @@ async def no_active_expiry(address: str) -> None:
         await client.execute_command("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 
 
-EMBEDDED_ONLY = {
-    "pubsub_wildcards",
-    "pubsub_filtering",
-    "pubsub_ordering",
-    "stream_replay",
-    "stream_retention",
-    "stream_partitioning",
-}
-"""What only the embedded stores claim."""
-
-
 def test_registration() -> None:
     for backend in (redis, valkey):
         registry = Registry()
         registry.add(backend)
         assert registry.warnings == []
         offers = registry.offers[backend.name]
-        assert set(offers) == {name for name in INTERFACES if interface_model(name) != "object_storage"} - EMBEDDED_ONLY
+        assert set(offers) == {name for name in INTERFACES if interface_model(name) != "object_storage"}
         assert {offer.traits.durability for offer in offers.values()} == {"process"}
         assert offers["keyvalue_basic"].driver.backend_name == backend.name
 
