@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -316,13 +317,13 @@ async def a_member_that_was_left_is_closed(stream: StreamConsumerGroups, case: C
     else:
         await stay.__aexit__(None, None, None)
     for call in (
-        member.receive(),
-        member.receive(1, 5.0),
-        member.ack(*got),
-        member.ack(),
-        member.nack(*got),
-        member.nack(got[0], delay_s=5),
+        partial(member.receive),
+        partial(member.receive, 1, 5.0),
+        partial(member.ack, *got),
+        partial(member.ack),
+        partial(member.nack, *got),
+        partial(member.nack, got[0], delay_s=5),
     ):
-        await refused("stream_consumer_groups.14", call, Closed, "a call of a member that was left does not raise Closed")
+        await refused("stream_consumer_groups.14", call(), Closed, "a call of a member that was left does not raise Closed")
     async with stream.join("s", "g", "c") as again:
         await gets(case, again, puts[how == "acked" :], promise="stream_consumer_groups.5", times=2, story=f"left by {how}")
