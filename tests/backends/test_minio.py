@@ -183,6 +183,23 @@ async def test_what_is_put_into_a_bucket_that_went_leaves_nothing(world: World) 
     await objects.put("b", "k", b"z")
     assert await other.get("b", "k") == b"z"
     assert len(world.kept()) == 1
+    for look in (_listed, _read, _streamed):
+        assert await other.delete_bucket("b", force=True)
+        assert await other.create_bucket("b")
+        assert await look(objects) == []  # though it knows only the one before
+
+
+async def _listed(objects: MinioObjectStorage) -> list[object]:
+    return [info async for info in objects.list_objects("b")]
+
+
+async def _read(objects: MinioObjectStorage) -> list[object]:
+    return [data for data in [await objects.get("b", "k")] if data is not None]
+
+
+async def _streamed(objects: MinioObjectStorage) -> list[object]:
+    await objects.put_stream("b", "k", _chunks())
+    return [] if await objects.get("b", "k") == LONG else [None]
 
 
 def test_a_server_that_ignores_conditions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,10 +150,9 @@ class S3ObjectStorage(Living, ObjectStorageConditional):
     async def list_objects(self, bucket: str, prefix: str = "") -> AsyncIterator[ObjectInfo]:
         target = self._target("list_objects", bucket)
         beginning = prism.check_prefix(prefix, "list_objects", self.backend_name)
-        generation = await self._look(target, partial(self._store.buckets.generation, target))
-        below, after, more = self._store.buckets.below(generation), "", True
-        while more:
-            lines, more = await self._look(target, partial(self._page, target, generation, beginning, after))
+        generation, (lines, more) = await self._look(target, partial(self._first_page, target, beginning))
+        below = self._store.buckets.below(generation)
+        while lines:
             for start in range(0, len(lines), CONNECTIONS):
                 batch = [line for line in lines[start : start + CONNECTIONS] if line.stored_bytes]
                 for line, version in zip(batch, await self._versions(target, batch), strict=True):
@@ -162,7 +161,15 @@ class S3ObjectStorage(Living, ObjectStorageConditional):
                     over = version is None or version.is_expired(self.client.clock.earliest_s())
                     if version is not None and not over and name.startswith(beginning):
                         yield ObjectInfo(name.decode(), version.size, version.put_ms)
-            after = lines[-1].key if lines else after
+            if not more:
+                return
+            lines, more = await self._look(target, partial(self._page, target, generation, beginning, lines[-1].key))
+
+    def _first_page(self, target: Target, beginning: bytes) -> tuple[str, tuple[list[Line], bool]]:
+        def work(generation: str) -> tuple[str, tuple[list[Line], bool]]:
+            return generation, self._store.cells.page(self._store.buckets.below(generation) + beginning_of(beginning), "")
+
+        return self._store.buckets.looked(target, work)
 
     def _page(self, target: Target, generation: str, beginning: bytes, after: str) -> tuple[list[Line], bool]:
         page = self._store.cells.page(self._store.buckets.below(generation) + beginning_of(beginning), after)
