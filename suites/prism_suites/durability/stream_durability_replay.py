@@ -92,7 +92,7 @@ async def _gets(case: Case, slot: Any, name: str, group: str, wanted: set[bytes]
 
 
 @check("stream_replay.11")
-@gauntlet(lambda limits: [{"kills": [75, 41]}])
+@gauntlet(lambda limits: [{"kills": [70, 39, 43]}])
 async def moves_survive_the_writer(stream: Durable, case: Case, kills: list[int]) -> None:
     """What a group was moved back to comes after SIGKILL of who moved it; what it was moved over does not (ST-29)."""
     await _killed(case, kills, "writer")

@@ -44,7 +44,7 @@ class PartitionsTakeNoKey(NewerStreams):
         return await super().append_to_partition(stream, partition, payload, None, headers)
 
 
-@mutant("partitioning.4", "wrong value", trap="two partitions")
+@mutant("partitioning.4", "wrong value", trap="two partitions", also="partitioning.6 partitioning.7")
 class OffsetsAreThoseOfTheStream(NewerStreams):
     """What is returned counts all appends to the stream."""
 
@@ -216,16 +216,20 @@ class OffsetsAreTakenBeforeAStep(NewerStreams):
         return self.insert(lane, Record(offset, label, data, labels, self.stamp(lane), partition))
 
 
-@mutant("partitioning.7", "order", trap="large and small records at once from one client")
-class SmallRecordsOvertakeLargeOnes(NewerStreams):
-    """A large record takes longer, and its instant is taken before."""
+@mutant("partitioning.7", "order", trap="two appends to a partition at once, time passing in each")
+class InstantsAreThoseOfTheCall(NewerStreams):
+    """The instant is taken first, then time passes, differently for each, then the offset."""
 
     async def append_to_partition(
         self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
     ) -> int:
-        if isinstance(payload, bytes) and len(payload) > 100:
-            await step(3)
-        return await super().append_to_partition(stream, partition, payload, key, headers)
+        operation = "append_to_partition"
+        name, data = self.name(stream, operation), self.data(payload, operation, stream)
+        label, labels = self.key(key, operation), self.labels(headers, operation)
+        lane = self.lanes(name)[self.number(name, partition, operation)]
+        stamp = self.stamp(lane)
+        await self.store.clock.sleep(0.01 * (len(data) % 3))
+        return self.insert(lane, Record(self.new_offset(lane), label, data, labels, stamp, partition))
 
 
 @mutant("partitioning.7", "aliasing", trap="a buffer that is changed after the call")

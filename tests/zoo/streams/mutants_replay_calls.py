@@ -201,7 +201,7 @@ class ForgetsThenMoves(NewerStreams):
         self.move(label, {name: place})
 
 
-@mutant("replay.10", "partial effect", trap="a seek to an instant that is cancelled", also="replay.3 replay.4")
+@mutant("replay.10", "partial effect", trap="a seek to an instant that is cancelled", also="replay.3 replay.4 consumer_groups.4")
 class MovesThenForgets(NewerStreams):
     async def seek_to_time(self, stream: str, group: str, at_ms: int) -> None:
         operation = "seek_to_time"

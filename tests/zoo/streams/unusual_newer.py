@@ -170,21 +170,6 @@ class SweepsAtAppends(NewerStreams):
         return offset
 
 
-class CompactsAtAppends(SweepsAtAppends):
-    """A record replaces those of its key at once... once somebody has asked for it."""
-
-    def add(self, stream: str, number: int, key: str | None, data: bytes, labels: Mapping[str, str]) -> int:
-        offset = super().add(stream, number, key, data, labels)
-        if (self.namespace, stream, "compacted") in self.store.notes:
-            for lane in self.lanes(stream):
-                self.drop(lane, self.superseded(self.stream(lane)))
-        return offset
-
-    async def compact(self, stream: str) -> None:
-        await super().compact(stream)
-        self.store.notes[self.namespace, stream, "compacted"] = True
-
-
 class WholeMilliseconds(NewerStreams):
     """Ages are whole milliseconds, rounded up, and what is outside by less than one stays."""
 
@@ -401,7 +386,6 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("sweeping", SweepingStreams),
     backend("sweeps-seldom", SweepsSeldom),
     backend("sweeps-at-appends", SweepsAtAppends),
-    backend("compacts-at-appends", CompactsAtAppends),
     backend("whole-milliseconds", WholeMilliseconds),
     backend("coarse-bounds", CoarseBounds),
     backend("trim-tells-the-bound", TrimTellsTheBound),

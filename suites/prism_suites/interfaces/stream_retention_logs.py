@@ -1,0 +1,169 @@
+"""stream_retention: what is kept is the same for reads, replays and groups; and reads go on while records go."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from prism_suites._judging import broken, same
+from prism_suites._stream_bounds import Retained, everything, holds
+from prism_suites._stream_histories import STORIES, State, behind, edges, history
+from prism_suites._stream_shared import append, fill, numbered
+from prism_suites._stream_taking import receive, take
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import StreamReplay
+from prism_testkit.tap import offers
+
+_LAWS = {"!": ("stream_retention.6", "stream_retention.7"), "=": ("stream_retention.1", "stream_retention.2")}
+"""By what was done last: the promises of a record that is missing, and of one that should be gone."""
+_TRIM = ("stream_retention.9", "stream_retention.9")
+
+
+@check(
+    "stream_retention.6",
+    "stream_retention.2",
+    "stream_retention.1",
+    "stream_retention.9",
+    "stream_retention.7",
+    "stream_retention.10",
+)
+@gauntlet(lambda limits: [{"story": story} for story in STORIES])
+async def what_is_kept_is_the_same_for_all(stream: Retained, case: Case, story: str) -> None:
+    """After every step reads from anywhere, of any number, replays, and groups of both clients find what is kept (ST-24)."""
+    lost, over = _TRIM
+    async for state in history(case, story):
+        lost, over = _LAWS.get(state.word[0], _TRIM if state.word[0] == "<" else (lost, over))
+        for slot in state.slots:
+            holds(await everything(slot.read("s")), state.kept, lost, over, state.told)
+            same("stream_retention.9", await slot.latest_offset("s"), state.end - 1, f"the last offset changed, {state.told}")
+            lowest = await slot.trim("s", 0)
+            below = [record.offset for record in state.kept if record.offset < lowest]
+            same("stream_retention.9", below, [], f"trim tells {lowest}, and a record below is kept, {state.told}")
+        for turn, start in enumerate(edges(state)):
+            wanted = behind(state, start)
+            for limit in (1, 2, len(wanted)):
+                got = await everything(state.slots[turn % 2].read("s", start, limit))
+                same("stream_retention.6", got, wanted[:limit], f"a read from {start}, at most {limit}, {state.told}")
+        if offers(state.slots[0], StreamReplay):
+            holds(await everything(state.slots[1].replay("s", 0, 10**30)), state.kept, lost, over, f"in a replay, {state.told}")
+        await _new_group(case, state, over)
+
+
+async def _new_group(case: Case, state: State, over: str) -> None:
+    """A group that begins in front of all, or at an edge, gets what is kept from there on, one at a time and in numbers."""
+    slot, other = state.slots
+    places: Sequence[Any] = (*edges(state), "earliest")
+    start = places[state.number % len(places)]
+    await slot.create_group("s", f"g{state.number}", start)
+    wanted = list(state.kept) if start == "earliest" else behind(state, start)
+    async with other.join("s", f"g{state.number}", "c") as member:
+        got = await take(case, member, len(wanted), 1 + 9 * (state.number % 2))
+        more = await receive(member, 10)
+    found = [delivery.record for delivery in got]
+    told = f"{state.told}, in a group from {start} on"
+    same("stream_retention.10", found, wanted, f"a group does not get what is kept, {told}")
+    same(over, [delivery.record.offset for delivery in more], [], f"a group gets more than is kept, {told}")
+
+
+_AFTER = (0, 1, 2, 5)
+"""How many records a read has given when others go."""
+
+
+@check("stream_retention.8", "stream_retention.6", "stream_retention.1")
+@gauntlet(
+    lambda limits: [
+        {"how": how, "by": by, "given": given}
+        for how in ("most", "compact", "trim")
+        for by in ("read", "replay")
+        for given in _AFTER
+    ]
+)
+async def a_read_goes_on_while_records_go(stream: Retained, case: Case, how: str, by: str, given: int) -> None:
+    """What a read was to give and is kept it gives, once, in order; what goes meanwhile it may leave out (ST-06)."""
+    slot, other = await case.whole(), await case.client(whole=True)
+    if by == "replay" and not offers(slot, StreamReplay):
+        return
+    puts = [await append(stream, "s", b"%d" % number, key) for number, key in enumerate("aab.abacca")]
+    begun = slot.read("s") if by == "read" else slot.replay("s", 0, puts[-1].offset + 1)
+    found = [(await anext(begun)).offset for _ in range(given)]
+    if how == "most":
+        await other.set_retention("s", max_records=4)
+        await other.enforce_retention("s")
+    elif how == "compact":
+        await other.compact("s")
+    else:
+        await other.trim("s", puts[4].offset)
+    await fill(other, "s", numbered(2, "later"))
+    with case.law("stream_retention.8"):
+        async for record in begun:
+            found.append(record.offset)
+            if len(found) == given + 2 and how == "most":  # and once more
+                await other.set_retention("s", max_records=2)
+                await other.enforce_retention("s")
+    if found != sorted(set(found)):
+        broken(
+            "stream_retention.8",
+            f"a {by} gives records twice or not in order while others go ({how})",
+            expected="in order",
+            got=found,
+        )
+    last = {put.key: put.offset for put in puts}
+    inside = {"most": [], "compact": [put for put in puts if last[put.key] == put.offset], "trim": puts[4:]}
+    wanted = [put.offset for put in inside[how]]
+    missing = [offset for offset in wanted if offset not in found]
+    same("stream_retention.8", missing, [], f"a {by} leaves out what is kept while others go ({how})")
+
+
+@check("stream_retention.6", "stream_retention.8")
+@gauntlet(lambda limits: [{"readers": readers, "turns": turns} for readers in (1, 2) for turns in (0, 1, 3)])
+async def no_key_is_ever_without_its_last(stream: Retained, case: Case, readers: int, turns: int) -> None:
+    """Whoever reads while a stream is compacted finds a record of each key, and those without one (ST-24)."""
+    puts = [await append(stream, "s", b"%d" % number, None if key == "." else key) for number, key in enumerate("ab.abcab.c")]
+    slots = [await case.client() for _ in range(readers)]
+    case.overlap()
+    task = asyncio.ensure_future(stream.compact("s"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    last = {put.key: put.offset for put in puts}
+    wanted = [put.offset for put in puts if put.key is None or last[put.key] == put.offset]
+    done = False
+    while not done:
+        done = task.done()
+        for slot in slots:
+            found = [record.offset for record in await everything(slot.read("s"))]
+            keys = {put.key for put in puts if put.offset in found}
+            same("stream_retention.6", keys, {put.key for put in puts}, "a key is without a record while a stream is compacted")
+            missing = [offset for offset in wanted if offset not in found]
+            same("stream_retention.6", missing, [], "a last record is not there while a stream is compacted")
+        await asyncio.sleep(0)
+    await task
+
+
+@check("stream_retention.2", "stream_retention.1", "stream_retention.8")
+@gauntlet(lambda limits: [{"what": what, "turns": turns} for what in ("enforce", "all") for turns in (0, 1, 2)])
+async def removers_at_once_keep_what_is_inside(stream: Retained, case: Case, what: str, turns: int) -> None:
+    """Several that enforce, compact and trim at once, beside an append: what is inside for all of them is kept (PS-08)."""
+    slots: list[Any] = [stream, *[await case.client() for _ in range(3)]]
+    puts = [await append(stream, "s", b"%d" % number, None if number > 4 else "k") for number in range(10)]
+    await stream.set_retention("s", max_records=4)
+    case.overlap()
+    later: list[Any] = []
+
+    async def run(number: int) -> None:
+        for _ in range(turns * number):
+            await asyncio.sleep(0)
+        if number == 3:
+            later.append(await append(slots[3], "s", b"later"))
+        elif what == "all" and number == 1:
+            await slots[1].compact("s")
+        elif what == "all" and number == 2:
+            await slots[2].trim("s", puts[3].offset)
+        else:
+            await slots[number].enforce_retention("s")
+
+    await asyncio.gather(*(run(number) for number in range(4)))
+    found = [record.offset for record in await everything(stream.read("s"))]
+    inside = [put.offset for put in (*puts[-3:], *later)]
+    same("stream_retention.1", [o for o in inside if o not in found], [], "what is inside is gone after several removed at once")
+    extra = [put.offset for put in puts[:-4] if put.offset in found]
+    same("stream_retention.2", extra, [], "what was outside is there after several removed at once")
