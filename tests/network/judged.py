@@ -10,7 +10,7 @@ __all__ = ["judged"]
 
 
 def judged(pytester: pytest.Pytester, module: str, suite: str, drivers: list[str], *more: str) -> dict[str, dict[str, str]]:
-    """Return {driver: {check: promise that broke}} of those that failed, after a look that the others passed."""
+    """Return {driver: {check: promise that broke}} of those that failed; nothing is an error, and one that is right passes all."""
     pytester.makeconftest(f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom {module} import *\n")
     pytester.runpytest_subprocess(
         *("-p", "no:randomly", "-p", "no:asyncio", "--prism-json=report.json"),
@@ -22,5 +22,5 @@ def judged(pytester: pytest.Pytester, module: str, suite: str, drivers: list[str
         if result["outcome"] == "failed":
             found[result["binding"]][result["check"]] = result["failure"]["promise"]
         else:
-            assert result["outcome"] == "passed", result
+            assert result["outcome"] == "passed" or (result["outcome"] == "inconclusive" and result["binding"] != "right"), result
     return found
