@@ -189,7 +189,7 @@ async def leaving_races_a_call(pubsub: PubSubPersistent, case: Case, use: str, f
 
 
 @check("pubsub_persistent.13", "pubsub_persistent.7", "pubsub_persistent.5")
-@gauntlet(lambda limits: [{"consumers": consumers, "messages": messages} for consumers, messages in ((3, 40), (8, 60))])
+@gauntlet(lambda limits: [{"consumers": consumers, "messages": messages} for consumers, messages in ((3, 40), (8, 60), (50, 100))])
 async def many_members_drain_a_topic(pubsub: PubSubPersistent, case: Case, consumers: int, messages: int) -> None:
     """Members that receive and ack together are given each message exactly once, while publishers go on (PS-07)."""
     slots = await clients(pubsub, case, [number % 4 for number in range(consumers)])

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from functools import partial
+from itertools import product
 from typing import Any
 
 from hypothesis import given
@@ -186,7 +187,7 @@ async def a_waiting_receive_is_given_what_comes(stream: StreamConsumerGroups, ca
 
 
 @check("stream_consumer_groups.1", "stream_consumer_groups.4", "stream_consumer_groups.15")
-@gauntlet(lambda limits: [{"members": members, "count": count} for members in (2, 3, 5) for count in (1, 4, 11)])
+@gauntlet(lambda limits: [{"members": members, "count": count} for members, count in (*product((2, 3, 5), (1, 4, 11)), (50, 100))])
 async def members_share_the_records(stream: StreamConsumerGroups, case: Case, members: int, count: int) -> None:
     """Several members, over two clients, get every record once, and what one holds no other gets, however slow it is (ST-13)."""
     slots = [stream, await case.client()]
