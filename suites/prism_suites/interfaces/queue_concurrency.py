@@ -165,8 +165,6 @@ async def a_waiting_take_minds_its_own_queue(queue: QueueBasic, case: Case) -> N
 
 @check("queue_basic.10", "queue_basic.2", "queue_basic.3")
 @gauntlet(lambda limits: [{"consumers": count, "messages": messages} for count, messages in ((4, 60), (16, 100), (50, 150))])
-    lambda limits: [{"consumers": consumers, "messages": messages} for consumers, messages in ((4, 60), (16, 100), (50, 150))]
-)
 async def many_consumers_drain_a_queue(queue: QueueBasic, case: Case, consumers: int, messages: int) -> None:
     """Consumers that drain a queue together are given each message exactly once, while producers go on (Q-10)."""
     slots = await clients(queue, case, [number % 4 for number in range(consumers)])
