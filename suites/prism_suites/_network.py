@@ -9,7 +9,7 @@ from prism_testkit.case import Case
 from prism_testkit.interfaces import BackendUnavailable, Conflict, OperationTimeout
 from prism_testkit.private import PrivateServer, ToldProxy
 
-__all__ = ["BETWEEN_S", "MIDST", "TRIES", "Load", "Step", "alongside", "at_work", "cut_off", "passes", "until"]
+__all__ = ["BETWEEN_S", "MIDST", "PATIENCE", "TRIES", "Load", "Step", "alongside", "at_work", "cut_off", "passes", "until"]
 
 Step = Callable[[int, int], Awaitable[bool]]
 """(number of the client, number of the step) -> whether the call was answered."""
@@ -17,6 +17,8 @@ Step = Callable[[int, int], Awaitable[bool]]
 TRIES = 200
 """How often a client tries anew until a network that is whole again counts as not coming back to it."""
 BETWEEN_S = 0.02
+PATIENCE = 100
+"""How often it is looked whether a client that is cut off has an answer nevertheless: it may give up the server, and say yes."""
 _PACE_S = 0.001
 """Between the calls of a client: what it does while another waits is to stay little enough to be judged."""
 _LOOKS = 2000
@@ -145,6 +147,7 @@ async def cut_off(
     await proxy.hold()
     writing = asyncio.ensure_future(write)
     met = await until(lambda: writing.done() or proxy.counts.held > held)
+    await until(writing.done, PATIENCE)
     if writing.done() and writing.exception() is None and not await is_there():
         broken(promise, "a write is acknowledged that never reached the server")
     await proxy.reset()  # what is held is gone; what connects again meanwhile is reset below

@@ -24,6 +24,8 @@ Step = tuple[str, int, int]
 """What is done, by which member or client, and with which of several things."""
 
 HEADERS = {"a": "b", "é": ""}
+_SIZES = (70_000, 0, 5000, 0, 0, 300, 0)
+_HEADERS: tuple[dict[str, str] | None, ...] = (HEADERS, None, {}, None, {"n": "v" * 600})
 _MOST = (1, 2, 10, 3)
 _MOST_MEMBERS = 4
 
@@ -34,7 +36,7 @@ class OrderingAndPersistent(PubSubOrdering, PubSubPersistent, Protocol):
 
 def steps(most: int = 40) -> "st.SearchStrategy[tuple[Step, ...]]":
     """Return a strategy for what is done, one after the other."""
-    names = st.sampled_from(("publish", "take", "ack", "publish", "take", "nack", "join", "leave", "stale"))
+    names = st.sampled_from(("publish", "take", "ack", "publish", "take", "nack", "join", "leave", "stale", "ack all", "nack all"))
     one = st.tuples(names, st.integers(0, 3), st.integers(0, 11))
     return st.lists(one, min_size=4, max_size=most).map(tuple)
 
@@ -133,7 +135,9 @@ class Lines:
         elif step == "leave":
             await self.leave(member)
         elif step in ("ack", "nack") and held:
-            await self.settle(held[number % len(held)], step)
+            await self.settle([held[number % len(held)]], step)
+        elif step in ("ack all", "nack all") and held:
+            await self.settle(held[:: -1 if number % 2 else 1], step.split()[0])
         elif step == "stale":
             old = [item for item in member.line.items if item.delivery is not None and item not in held]
             if old:  # what it does not hold (any more): that changes nothing, least of all what may come next
@@ -142,13 +146,17 @@ class Lines:
 
     async def publish(self, slot: Any, topic: str, key: str | None) -> None:
         """Publish a message that is like no other."""
-        payload = b"%d" % self._number
+        # Sizes and headers take turns: nothing that a message is may change its place.
+        room = self.case.limits.max_payload
+        size = min(_SIZES[self._number % len(_SIZES)], room // (64 if self.case.server else 8))
+        payload = (b"%d " % self._number).ljust(size, b".")
+        headers = _HEADERS[self._number % len(_HEADERS)]
         self._number += 1
         if key is None:
-            identity = await slot.publish_persistent(topic, payload, HEADERS)
+            identity = await slot.publish_persistent(topic, payload, headers)
         else:
-            identity = await slot.publish_ordered(topic, key, payload, HEADERS)
-        sent = Sent(identity, topic, payload, HEADERS)
+            identity = await slot.publish_ordered(topic, key, payload, headers)
+        sent = Sent(identity, topic, payload, headers or {})
         self.logs.setdefault(topic, []).append((sent, key))
         for line in self.lines.values():
             if line.topic == topic:
@@ -210,19 +218,23 @@ class Lines:
         item.state, item.count, item.since_s = "held", delivery.delivery_count, start_s
         item.holder, item.delivery = member, delivery
 
-    async def settle(self, item: _Item, step: str) -> None:
-        """Ack or give back what is held."""
-        assert item.holder is not None, "it is held"
-        call = item.holder.inner.ack if step == "ack" else item.holder.inner.nack
+    async def settle(self, items: Sequence[_Item], step: str) -> None:
+        """Ack or give back what one member holds, in one call."""
+        holder = items[0].holder
+        assert holder is not None, "it is held"
+        call = holder.inner.ack if step == "ack" else holder.inner.nack
+        since_s = min(item.since_s for item in items)
         try:
-            await call(item.delivery)
+            await call(*(item.delivery for item in items))
         except Conflict:
-            if self.case.clock.now_s() - item.since_s < HELD_S:
+            if self.case.clock.now_s() - since_s < HELD_S:
                 broken("pubsub_ordering.1", f"{step} of what is held raises Conflict", expected="success", got="Conflict")
-            item.state = "unsure"
+            for item in items:
+                item.state = "unsure"
             return
-        certain = self.case.clock.now_s() - item.since_s < HELD_S
-        item.state = ("acked" if certain else "unsure") if step == "ack" else "ready"
+        certain = self.case.clock.now_s() - since_s < HELD_S
+        for item in items:
+            item.state = ("acked" if certain else "unsure") if step == "ack" else "ready"
 
     async def finish(self) -> None:
         """Leave everything, then receive and ack what is left, in its order."""
@@ -231,8 +243,8 @@ class Lines:
         for line in list(self.lines.values()):
             member = await self.join(self.slots[0], line.topic, line.name, "new")
             while await self.take(member, 3):
-                for item in [item for item in line.items if item.holder is member and item.state == "held"]:
-                    await self.settle(item, "ack")
+                if held := [item for item in line.items if item.holder is member and item.state == "held"]:
+                    await self.settle(held, "ack")
             await self.leave(member)
 
     async def leave_all(self) -> None:

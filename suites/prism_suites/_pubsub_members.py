@@ -10,10 +10,24 @@ from prism_suites._pubsub_taking import Sent, is_message, patience, quiet
 from prism_testkit.case import Case
 from prism_testkit.interfaces import Conflict, Delivery
 
-__all__ = ["HELD_S", "WAYS", "comes_again", "counted", "gets", "leave", "lenient", "nothing", "received", "without_effect"]
+__all__ = [
+    "HELD_S",
+    "WAYS",
+    "comes_again",
+    "counted",
+    "gets",
+    "leave",
+    "lenient",
+    "nothing",
+    "promptly",
+    "received",
+    "without_effect",
+]
 
 HELD_S = 1.0
 """So long, at least, a message is held; after that an acknowledgement deadline may be over, whose length nobody says."""
+_LOOKS = 40
+"""How often one looks for what is there: a driver may need a few turns to notice, but no time."""
 WAYS = ("plainly", "by an error", "by a cancellation")
 
 
@@ -25,6 +39,17 @@ async def received(case: Case, member: Any, most: int = 1, timeout_s: float | No
     if len(got) > most:
         broken("pubsub_persistent.9", f"receive gives more than {most} deliveries", expected=most, got=len(got))
     return got
+
+
+async def promptly(case: Case, member: Any, most: int = 1) -> list[Delivery]:
+    """Receive what is there already: where time is virtual without letting any pass, else as `received` does."""
+    if not case.clock.virtual:
+        return await received(case, member, most)
+    for _ in range(_LOOKS):
+        if got := await received(case, member, most, 0):
+            return got
+        await asyncio.sleep(0)
+    return []
 
 
 def counted(case: Case, delivery: Delivery, before: int) -> None:

@@ -26,13 +26,14 @@ _FILTERING = {1: 1, 2: 2, 3: 8, 4: 8, 5: 5, 6: 6, 7: 7, 8: 10, 9: 9, 10: 10, 11:
 """By the number of what ``pubsub_basic`` promises, that of what these interfaces do."""
 
 
-def _laws(interface: str, numbers: Mapping[int, int]) -> Laws:
-    basic = (int(getattr(BASIC, field.name).rpartition(".")[2]) for field in dataclasses.fields(Laws))
-    return Laws(*(f"{interface}.{numbers[number]}" for number in basic))
+def _laws(interface: str, numbers: Mapping[int, int], headers: str = "") -> Laws:
+    names = [field.name for field in dataclasses.fields(Laws) if field.name != "headers"]
+    basic = (int(getattr(BASIC, name).rpartition(".")[2]) for name in names)
+    return dataclasses.replace(Laws(*(f"{interface}.{numbers[number]}" for number in basic)), headers=headers)
 
 
 WILDCARDS = _laws("pubsub_wildcards", _WILDCARDS)
-FILTERING = _laws("pubsub_filtering", _FILTERING)
+FILTERING = _laws("pubsub_filtering", _FILTERING, "pubsub_filtering.3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +51,13 @@ class Way:
     decoys: Callable[[str, Headers], Sequence[Publication]]
     """What is published before each message, and is received by nobody."""
 
-    def also(self, check: Check, module: str, *, decoys: bool = True) -> Check:
-        """Return a check of plain subscriptions as one of these, which is found in ``module``."""
+    def also(self, check: Check, module: str, *, decoys: bool = True, numbers: Mapping[int, int] | None = None) -> Check:
+        """Return a check of plain subscriptions as one of these, which is found in ``module``.
+
+        ``numbers`` are of promises that it judges another part of than most do.
+        """
+        if numbers:
+            return dataclasses.replace(self, numbers={**self.numbers, **numbers}).also(check, module, decoys=decoys)
 
         async def judged(pubsub: Any, case: Any, **data: Any) -> None:
             slots = _Slots(self, decoys)

@@ -16,6 +16,8 @@ __all__ = [
     "NO_NAMES",
     "NO_NUMBERS",
     "NO_PAYLOADS",
+    "NO_TRUTH",
+    "SEPARATED",
     "contents_come_out",
     "headers_come_out",
     "names_are_apart",
@@ -64,6 +66,10 @@ COMMANDS = (
     ),
     *("__keyspace@0__:*", "__proto__", "<abc>", "&abc;", "--help"),
 )
+NO_TRUTH = ("0", "00", "-1", "None", "none", "null", "nil", "false", "False", "undefined", "default", "[]", "{}", " ", "\x00")
+"""Texts that are nothing, or false, to somebody who turns them into something else."""
+SEPARATED = ("a-b", "a_b", "a.b", "a b", "a/b", "a:b", "a,b", "a;b", "a=b", "a\tb", "a+b", "a%b", "a%20b", "ab", "aB")
+"""Two words joined in ways that somebody makes one."""
 _TOGETHER = 12
 """Messages that lie unread at once, at most: a buffer may have a bound, which is for other checks."""
 

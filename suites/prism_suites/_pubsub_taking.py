@@ -44,6 +44,8 @@ class Laws:
     refusal: str
     copy: str
     namespace: str
+    headers: str = ""
+    """Where headers have a promise of their own; otherwise ``content`` says it."""
 
     @property
     def plain(self) -> bool:
@@ -129,7 +131,7 @@ async def listening(case: Case, slot: Any, topic: str, laws: Laws, name: str = "
         yield Ear(case, inner, laws)
 
 
-def is_message(promise: str, got: Any, sent: Sent, sentence: str) -> None:
+def is_message(promise: str, got: Any, sent: Sent, sentence: str, headers_promise: str = "") -> None:
     """Judge that a message is the one that was published: its payload, headers, topic and id."""
     if not isinstance(got, Message):
         broken(promise, sentence, expected=sent, got=got)
@@ -141,7 +143,8 @@ def is_message(promise: str, got: Any, sent: Sent, sentence: str) -> None:
         broken(promise, f"{sentence}: its topic is another", expected=sent.topic, got=got.topic)
     headers = got.headers
     if not isinstance(headers, Mapping) or dict(headers) != dict(sent.headers):
-        broken(promise, f"{sentence}: its headers are not those that were published", expected=dict(sent.headers), got=headers)
+        told = f"{sentence}: its headers are not those that were published"
+        broken(headers_promise or promise, told, expected=dict(sent.headers), got=headers)
 
 
 async def hears(ear: Ear, sents: Sequence[Sent], story: str = "", *, more: bool = False, lost: str = "") -> None:
@@ -154,7 +157,7 @@ async def hears(ear: Ear, sents: Sequence[Sent], story: str = "", *, more: bool 
             broken(lost or laws.lost, f"a message that was published is not received{told}", expected=pending[0], got=None)
         if isinstance(got, Message) and (got.id, got.payload) != (pending[0].id, pending[0].payload):
             _not_the_next(got, pending, sents, laws, told, lost)
-        is_message(laws.content, got, pending.pop(0), f"a message is not received as it was published{told}")
+        is_message(laws.content, got, pending.pop(0), f"a message is not received as it was published{told}", laws.headers)
     if not more:
         await silent(ear, laws.once, f"a subscription that was given everything gives another message{told}")
 

@@ -94,7 +94,8 @@ async def _killed(case: Case, kills: Sequence[int], target: Target) -> None:
         middle = middle or not survivors.finished
         for name, topic in told.left(survivors).items():
             await _judged(case, survivors.slot, name, topic, "made after the kill", set())
-            if topic.is_open and 0 < (case.traits.member_timeout_s or 0) <= _MOST_S:
+            if topic.is_open and case.traits.member_timeout_s is not None and case.traits.member_timeout_s <= _MOST_S:
+                await _published_later(survivors.slot, name, topic)
                 await _judged(case, survivors.slot, name, topic, "s", topic.acked)
         async with survivors.slot.subscribe_durable("after", f"{number}") as member:
             for sent in await ordered(survivors.slot, "k", [b"new", b"newer"], "after"):
@@ -104,6 +105,13 @@ async def _killed(case: Case, kills: Sequence[int], target: Target) -> None:
                 await member.ack(*got)
     if not middle:
         case.inconclusive("the writer had finished before it was killed")
+
+
+async def _published_later(slot: Any, name: str, topic: _Topic) -> None:
+    """Publish more of the same keys after the kill: it stands behind what was there before."""
+    for key, payload in (("k", b"7"), ("other", b"8")):
+        await ordered(slot, key, [payload], name)
+        topic.log.append((key, payload))
 
 
 async def _judged(case: Case, slot: Any, name: str, topic: _Topic, subscription: str, acked: set[bytes]) -> None:

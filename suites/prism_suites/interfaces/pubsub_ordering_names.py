@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._judging import broken, refused, same
 from prism_suites._pubsub_lines import HEADERS, drained, ordered
 from prism_suites._pubsub_members import HELD_S, received
-from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, NO_PAYLOADS
+from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, NO_PAYLOADS, NO_TRUTH, SEPARATED
 from prism_suites._pubsub_taking import numbered, patience
 from prism_suites._queue_cancelling import cancelled, points
 from prism_suites._queue_shared import BAD_HEADERS
@@ -25,24 +25,31 @@ def _groups(longest: int) -> list[tuple[str, ...]]:
     return [tuple(dict.fromkeys(name for group in groups[start::12] for name in group)) for start in range(12)]
 
 
-@check("pubsub_ordering.7", "pubsub_ordering.6")
+@check("pubsub_ordering.7", "pubsub_ordering.6", "pubsub_ordering.3")
 @gauntlet(
     lambda limits: [
         *({"keys": keys} for keys in _groups(limits.max_name)),
         {"keys": COMMANDS},
+        {"keys": NO_TRUTH},
+        {"keys": SEPARATED},
         {"keys": tuple(longest_names(limits.max_name))},
+        {"keys": tuple(f"key-{number}" for number in range(260))},
     ]
 )
 async def every_name_is_a_key_of_its_own(pubsub: PubSubOrdering, case: Case, keys: tuple[str, ...]) -> None:
-    """Keys that differ in any code point do not wait for each other (PS-05)."""
+    """Keys that differ in any code point do not wait for each other; and each is a key, whose second message waits (PS-05)."""
     keys = tuple(dict.fromkeys(keys))[:: 3 if case.server else 1]
     async with pubsub.subscribe_durable("t", "s") as member:
-        for number, key in enumerate(keys):
-            await ordered(pubsub, key, [b"%d" % number])
+        for place in (b"first", b"second"):
+            for number, key in enumerate(keys):
+                await ordered(pubsub, key, [b"%d %s" % (number, place)])
         found: set[int] = set()
         for _ in range(3 * len(keys)):  # what is held may come again after a while
             got = await received(case, member, 100)
-            found |= {int(delivery.message.payload) for delivery in got}
+            payloads = [delivery.message.payload.split() for delivery in got]
+            early = [keys[int(number)] for number, place in payloads if place == b"second"]
+            same("pubsub_ordering.7", early, [], "a message comes before an earlier one of its key was acked")
+            found |= {int(number) for number, _ in payloads}
             if not got or len(found) == len(keys):
                 break
         missing = [key for number, key in enumerate(keys) if number not in found]

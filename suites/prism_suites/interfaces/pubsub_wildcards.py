@@ -1,5 +1,6 @@
 """pubsub_wildcards: which topics a pattern matches."""
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, same
 from prism_suites._pubsub_parts import BY_PATTERN, Step, all_get_theirs, matched, playing, steps
 from prism_suites._pubsub_selecting import WILDCARDS
-from prism_suites._pubsub_shared import COMMANDS
-from prism_suites._pubsub_taking import Ear, hears, numbered, send
+from prism_suites._pubsub_shared import COMMANDS, SEPARATED
+from prism_suites._pubsub_taking import BASIC, Ear, hears, numbered, send
 from prism_suites._racing import clients, together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -50,6 +51,7 @@ _TABLES: list[tuple[Sequence[str], Sequence[str]]] = [
         ("a.x", "ab.x", "b.x", "*.x", "\\*.x", "a\\.b", "[ab].x", ".x"),
     ),
     (("#", "+", "a.#", "a.+", "$.*", "%.*", "_.>"), ("a", "a.b", "#", "+", "a.#", "a.+", "$.a", "%.a", "_.a", "b.a")),
+    (tuple(f"{name}.*" for name in SEPARATED), tuple(f"{name}.x" for name in SEPARATED)),
     (("a.*", "aa.*", "a.a.*", "ab.>"), ("a.a", "aa.a", "a.aa", "a.a.a", "aaa.a", "ab.a", "ab", "abc.a", "a.ab")),
     (("0.*", "00.*", "1.>", "-1.*", "1e0.*"), ("0.0", "00.0", "0.00", "1.0", "1e0.0", "-1.0", "1")),
     (
@@ -167,13 +169,14 @@ def _look_alikes(longest: int) -> list[tuple[str, ...]]:
 async def a_plain_subscription_knows_no_pattern(pubsub: BasicAndWildcards, case: Case) -> None:
     """`subscribe` to what looks like a pattern is to that topic alone; both kinds get what is theirs, side by side (PS-13)."""
     names = ("a.*", "*", ">", "a.>", "a.b", "a")
+    plain_laws = dataclasses.replace(BASIC, once="pubsub_wildcards.4", lost="pubsub_wildcards.6")
     async with AsyncExitStack() as stack:
         plain = {name: await stack.enter_async_context(pubsub.subscribe(name)) for name in names}
         by_pattern = {name: await stack.enter_async_context(pubsub.subscribe_pattern(name)) for name in names}
         sents = [(await send(pubsub, name, [name.encode()], WILDCARDS))[0] for name in names]
         for name in names:
             with case.law("pubsub_basic.5"):
-                await hears(Ear(case, plain[name], WILDCARDS), [s for s in sents if s.topic == name], "beside patterns")
+                await hears(Ear(case, plain[name], plain_laws), [s for s in sents if s.topic == name], "beside patterns")
             await hears(Ear(case, by_pattern[name], WILDCARDS), [s for s in sents if matched(name, s.topic)], "beside topics")
 
 
@@ -183,11 +186,11 @@ async def messages_of_many_topics_keep_their_order(pubsub: PubSubWildcards, case
     """What one publisher sends to many topics by turns is received in that order (PS-30)."""
     slot = await case.client() if on == "another" else pubsub
     async with pubsub.subscribe_pattern("t.>") as inner, pubsub.subscribe_pattern(">") as every:
-        sents = [
-            (await send(slot, f"t.{(number * 7) % topics}", [b"%d" % number], WILDCARDS))[0] for number in range(max(40, topics))
-        ]
+        places = [*(number * number // 3 % min(topics, 7) for number in range(40)), *range(topics)]  # runs and turns of some first
+        sents = [(await send(slot, f"t.{place}", [b"%d" % number], WILDCARDS))[0] for number, place in enumerate(places)]
         for each in (inner, every):
-            await hears(Ear(case, each, WILDCARDS), sents, f"{topics} topics")
+            if not each.gaps:
+                await hears(Ear(case, each, WILDCARDS), sents, f"{topics} topics")
 
 
 @check("pubsub_wildcards.5", "pubsub_wildcards.1", "pubsub_wildcards.2")
@@ -203,6 +206,8 @@ async def publishers_at_once_keep_each_their_order(pubsub: PubSubWildcards, case
 
         await together(*(run(slot, number) for number, slot in enumerate(slots)))
         told: dict[bytes, list[str]] = {}
+        if inner.gaps:
+            return
         for _ in range(8 * publishers):
             got = await inner.receive(500.0 if case.clock.virtual else 10.0)
             if got is None:

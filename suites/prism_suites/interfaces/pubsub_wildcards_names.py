@@ -18,6 +18,27 @@ from prism_testkit.strategies import name_groups, over
 _NOT_LAST = (">.", ">.a", "a.>.b", ">.>", "*.>.>", ">.*", "a.>.", ".>.", ">.a.>", "a.>..")
 
 
+_LOOK_ILLEGAL = (
+    ">>",
+    ">>.a",
+    "a>.b",
+    ">a.b",
+    "a.>b.c",
+    ".>>",
+    ">>.>",
+    "a>.>",
+    ".",
+    "..",
+    ".a",
+    "a.",
+    "a..>",
+    " ",
+    " .*",
+    "**.a",
+    "*a.b",
+)
+
+
 async def _enter(pubsub: PubSubWildcards, pattern: Any) -> str:
     async with pubsub.subscribe_pattern(pattern):
         return "it was entered"
@@ -47,6 +68,17 @@ async def what_follows_the_rest_is_refused(pubsub: PubSubWildcards, case: Case, 
         with law("pubsub_wildcards.4"):
             await hears(Ear(case, inner, WILDCARDS), await send(pubsub, pattern, [b"x"], WILDCARDS), "wildcards in a topic")
     await _goes_on(case, pubsub)
+
+
+@check("pubsub_wildcards.7", "pubsub_wildcards.4")
+@gauntlet(lambda limits: [{"pattern": pattern} for pattern in _LOOK_ILLEGAL])
+async def what_looks_illegal_is_accepted(pubsub: PubSubWildcards, case: Case, pattern: str) -> None:
+    """Only a whole token ``>`` has to be the last; empty tokens, blanks and wildcards within tokens are legal (PS-13)."""
+    with law("pubsub_wildcards.7"):
+        async with pubsub.subscribe_pattern(pattern) as inner:
+            topics = [pattern.removesuffix(">") + "x"] if pattern.endswith(".>") else [pattern]
+            sents = [(await send(pubsub, topic, [b"x"], WILDCARDS))[0] for topic in topics]
+            await hears(Ear(case, inner, WILDCARDS), sents, f"the pattern {pattern!a}")
 
 
 @check("pubsub_wildcards.7")

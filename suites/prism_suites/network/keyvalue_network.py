@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, value
 from prism_suites._keyvalue_losing import LOSSES, judge_loss
-from prism_suites._network import Load, at_work, passes, until
+from prism_suites._network import PATIENCE, Load, at_work, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
 from prism_suites._outage import Outage
@@ -16,8 +16,6 @@ from prism_testkit.checks import check
 from prism_testkit.interfaces import KeyValueBasic, KeyValueCas
 
 _KEYS = 2
-_PATIENCE = 100
-"""How often it is looked whether a client that is cut off has an answer nevertheless."""
 
 
 @check("keyvalue_basic.10", "keyvalue_basic.13", needs_server=True)
@@ -131,7 +129,7 @@ async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
         await other.set("k", after)
         reading, writing = asyncio.ensure_future(one.get("k")), asyncio.ensure_future(one.set("mine", after))
         cut_off = await until(lambda: (reading.done() and writing.done()) or proxy.counts.held > held)
-        await until(reading.done, _PATIENCE)  # one that gives up the server answers by itself
+        await until(reading.done, PATIENCE)  # one that gives up the server answers by itself
         if writing.done() and writing.exception() is None:
             got = await other.get("mine")
             value("keyvalue_basic.8", got, after, "a write is acknowledged that never reached the server")
