@@ -1,8 +1,8 @@
 """What happens to one stream, a step at a time, and all that is kept behind each step: whatever looks at it has to agree.
 
 A story is words: letters are records of these keys (``.`` is one without), ``~`` lets a second pass, ``!`` compacts, ``<3`` trims
-what is before the fourth record kept, ``=3`` keeps the last three. Two clients take turns. What a backend does not offer, or does
-not do at once, is left out.
+what is before the fourth record kept, ``=3`` keeps the last three, ``^`` sets bounds that nothing is outside of. Two clients take
+turns. What a backend does not offer, or does not do at once, is left out.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -20,10 +20,11 @@ __all__ = ["STORIES", "State", "behind", "edges", "history"]
 STORIES = (
     "a.b ~ .. ~ cc ~ d",
     "...... ~ <2 .. ~ <3 . <99 .. ~ .",
-    "abab.cbaa ~ ! ab ~ ! c. ~ !",
+    "abab.cbaa ~ ! ab ~ <2 ! c. ~ ! <1",
     ".a.a.a.a ~ =5 .. =3 ~ . =1 ..",
     "abcabc.abc ~ ! <1 ab ~ =3 ! a ~ a <99 b",
-    "......... ~ <1 =6 ~ <5 .. =2",
+    "......... ~ ^ <1 =6 ~ ^ <5 .. =2 ^ .",
+    "a.ba.ab.a ^ ~ ! <3 b. ~ ! <2 a",
 )
 STEP_S = 1.0
 
@@ -60,6 +61,8 @@ async def history(case: Case, story: str, name: str = "s") -> AsyncIterator[Stat
             await who.compact(name)
             last = {record.key: record.offset for record in kept}
             kept = [record for record in kept if record.key is None or last[record.key] == record.offset]
+        elif word == "^":
+            await who.set_retention(name, 1e8, 10**6)
         elif word[0] == "<":
             kept = await _trimmed(who, name, kept, int(word[1:]), end)
         elif word[0] == "=":
@@ -86,7 +89,7 @@ def _possible(case: Case, slot: Any, story: str) -> list[str]:
     """Return the words that this backend does, and at once."""
     bounds, trims = offers(slot, StreamRetention), offers(slot, StreamBasic)
     left_out = "" if bounds and case.traits.compaction == "immediate" else "!"
-    left_out += ("" if bounds else "=") + ("" if trims else "<")
+    left_out += ("" if bounds else "=^") + ("" if trims else "<")
     return [word for word in story.split() if word[0] not in left_out]
 
 

@@ -8,25 +8,28 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamPartitioning
 from prism_testkit.killing import Step, Survivors, Target
+from prism_testkit.returned import TELL, Returned
 from prism_testkit.traits import Traits
 
 _LAW = "stream_partitioning.13"
 _AHEAD = 400
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
-_LIFE = 6
+_KEYS = ("c", "a", "b")
+_LIFE = 11
 """Steps of one stream."""
 _N = 3
 Durable = Annotated[StreamPartitioning, Traits(durability="process")]
 
 
 def _steps(seed: int, length: int) -> list[Step]:
-    """Return lives of streams: partitions, a record in each, two of one key."""
+    """Return lives of streams: partitions, a record in each, two of each of some keys; and what offsets those had is told."""
     steps: list[Step] = []
     while len(steps) < length:
-        name = f"{seed}-{len(steps)}"
+        name, first = f"{seed}-{len(steps)}", len(steps) + 1
         steps += [("create_partitioned", (name, _N))]
         steps += [("append_to_partition", (name, place, b"%d" % place)) for place in range(_N)]
-        steps += [("append", (name, b"first", f"key {name}")), ("append", (name, b"second", f"key {name}"))]
+        steps += [("append", (name, b"%s.%d" % (key.encode(), turn), key)) for turn in range(2) for key in _KEYS]
+        steps += [(TELL, tuple(Returned(first + number) for number in range(_LIFE - 2)))]
     return steps
 
 
@@ -38,29 +41,35 @@ async def _killed(case: Case, kills: Sequence[int], target: Target) -> None:
             survivors = await case.kill(_steps(seed, count + _AHEAD), count, target, after=survivors)
         middle = middle or not survivors.finished
         for start in range(0, survivors.acknowledged, _LIFE):
-            await _judged(survivors.slot, f"{seed}-{start}", min(_LIFE, survivors.acknowledged - start))
+            done = min(_LIFE, survivors.acknowledged - start)
+            await _judged(survivors.slot, f"{seed}-{start}", done, survivors.told.get(start + _LIFE - 1))
     if not middle:
         case.inconclusive("the writer had finished before it was killed")
 
 
-async def _judged(slot: Any, name: str, done: int) -> None:
+async def _judged(slot: Any, name: str, done: int, told: Sequence[int] | None) -> None:
     """Judge a stream of which so many steps were acknowledged; the next one may have happened too."""
     same(_LAW, await slot.partitions(name), _N, "after the kill a stream has another number of partitions")
-    offset = await slot.append(name, b"after", f"key {name}")
-    found: dict[bytes, int] = {}
+    after = {f"{key}.after".encode(): await slot.append(name, f"{key}.after".encode(), key) for key in reversed(_KEYS)}
+    found: dict[bytes, tuple[int, int]] = {}
     for place in range(_N):
-        records = [record async for record in slot.read_partition(name, place)]
-        found |= {record.payload: place for record in records}
-        if any(record.offset == offset and record is not records[-1] for record in records if found.get(b"after") == place):
-            broken(_LAW, "after the kill an offset is given again", expected="a new one", got=offset)
-    wanted = [b"%d" % place for place in range(min(done - 1, _N))] + [b"first", b"second"][: max(0, done - 1 - _N)]
-    missing = [payload for payload in wanted if payload not in found]
-    same(_LAW, missing, [], "after the kill a record of a partition is lost")
-    moved = [place for place in range(min(done - 1, _N)) if found[b"%d" % place] != place]
+        offsets = []
+        async for record in slot.read_partition(name, place):
+            found[record.payload] = (place, record.offset)
+            offsets.append(record.offset)
+        if offsets != sorted(set(offsets)):
+            broken(_LAW, "after the kill an offset is given again", expected="new ones", got=offsets)
+    same(_LAW, {payload: found[payload][1] for payload in after}, after, "after the kill an append returns another offset")
+    appended = [*(b"%d" % place for place in range(_N)), *(b"%s.%d" % (key.encode(), turn) for turn in range(2) for key in _KEYS)]
+    wanted = appended[: max(0, done - 1)]
+    same(_LAW, [payload for payload in wanted if payload not in found], [], "after the kill a record of a partition is lost")
+    moved = [place for place in range(_N) if b"%d" % place in found and found[b"%d" % place][0] != place]
     same(_LAW, moved, [], "after the kill a record is in another partition")
-    same(
-        _LAW, len({found[p] for p in (b"first", b"second", b"after") if p in found}), 1, "after the kill a key is in two partitions"
-    )
+    if told is not None:
+        same(_LAW, [found[payload][1] for payload in appended], list(told), "after the kill records have other offsets")
+    for key in _KEYS:
+        places = {place for payload, (place, _) in found.items() if payload.startswith(key.encode() + b".")}
+        same(_LAW, len(places), 1, f"after the kill the key {key!r} is in several partitions")
 
 
 @check("stream_partitioning.13")

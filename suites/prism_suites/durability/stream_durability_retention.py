@@ -61,7 +61,7 @@ async def _judged(case: Case, slot: Any, name: str, done: int) -> None:
 
 
 @check("stream_retention.14")
-@gauntlet(lambda limits: [{"kills": [60, 31]}])
+@gauntlet(lambda limits: [{"kills": [62, 31, 45]}])
 async def bounds_survive_the_writer(stream: Durable, case: Case, kills: list[int]) -> None:
     """After SIGKILL of who set them bounds are there, and what was gone stays gone (ST-25)."""
     await _killed(case, kills, "writer")

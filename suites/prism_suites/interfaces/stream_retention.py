@@ -313,7 +313,7 @@ async def what_is_removed_blocks_no_group(stream: _Retained, case: Case, how: st
     wanted = {later.offset, *([puts[-1].offset] if how == "compact" else [])}
     async with stream.join("s", "g", "c") as after:
         found: set[int] = set()
-        while got := await receive(after, 10, patience_s(case) if wanted - found else 0):
+        while got := await receive(after, 1, patience_s(case) if wanted - found else 0):
             found |= {delivery.record.offset for delivery in got}
             await after.ack(*got)
         same("stream_retention.10", sorted(wanted - found), [], "a group does not go on with what is kept")

@@ -1,9 +1,8 @@
 """What is appended, read or held while a stream loses records; offsets behind that."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from prism_testkit.interfaces import BackendUnavailable, Conflict, GroupInfo, NotFound, RecordDelivery, Retention
+from prism_testkit.interfaces import BackendUnavailable, Conflict, NotFound, RecordDelivery, Retention
 from tests.zoo.declare import Mutant
 
 from .declare import declaring_newer
@@ -234,10 +233,3 @@ class WhatIsGoneTakesAPlaceInTheBatch(NewerStreams):
     """A place in each batch is for ever taken by what cannot be given."""
 
     part_type = _AgainWithoutALook
-
-
-@mutant("retention.10", "wrong count", trap="group_info after a nacked record was removed", also="consumer_groups.11")
-class GoneRecordsArePendingForEver(NewerStreams):
-    def info(self, stream: str, group: str) -> GroupInfo:
-        found = super().info(stream, group)
-        return replace(found, pending=sum(len(self.group(lane, group).pending) for lane in self.lanes(stream)))

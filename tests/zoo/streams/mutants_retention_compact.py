@@ -103,7 +103,7 @@ class CompactionTakesTheBounds(NewerStreams):
             self.apply(Change(stream, bounds=Retention()))
 
 
-@mutant("retention.6", "side effect", trap="a stream with bounds, records outside, a compaction", also="retention.4")
+@mutant("retention.6", "side effect", trap="a stream with bounds, records outside, a compaction", also="retention.4 retention.7")
 class BoundsForbidCompaction(NewerStreams):
     """A stream with a bound of records keeps as many as it says, compacted or not."""
 

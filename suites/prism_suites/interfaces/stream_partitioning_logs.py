@@ -1,0 +1,105 @@
+"""stream_partitioning: a partition is a log as any: its buffers, its instants, its reads."""
+
+from itertools import pairwise
+from typing import Any
+
+from prism_suites._buffers import ANY_BUFFERS, payloads_are_their_bytes
+from prism_suites._judging import broken, same
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._racing import together
+from prism_suites._stream_histories import STORIES, behind, edges, history
+from prism_suites._stream_parting import Parted, put_in, read_part
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import StreamPartitioning
+
+
+@check("stream_partitioning.7", "stream_partitioning.8")
+@gauntlet(lambda limits: [{"kind": kind} for kind in ANY_BUFFERS])
+async def a_payload_may_be_any_buffer(stream: StreamPartitioning, case: Case, kind: str) -> None:
+    """What is read is the bytes of the buffer as they were at the append, though it and the headers are changed later (ST-30)."""
+    await stream.create_partitioned("s", 2)
+    offsets: list[int] = []
+
+    async def give(data: Any) -> None:
+        offsets.append(await stream.append_to_partition("s", 1, data))
+
+    async def taken() -> Any:
+        records = await read_part(stream, "s", 1, offsets[-1], 1)
+        return records[0].payload if records else None
+
+    await payloads_are_their_bytes(kind, case.limits, give, taken, "stream_partitioning.7", "stream_partitioning.8")
+    buffer, headers = bytearray(b"before"), {"h": "before"}
+    offset = await stream.append_to_partition("s", 0, memoryview(buffer) if "view" in kind else buffer, "k", headers)
+    buffer[:], headers["h"] = b"behind", "behind"
+    for _ in range(2):
+        (record,) = await read_part(stream, "s", 0, offset)
+        same("stream_partitioning.7", (record.payload, dict(record.headers)), (b"before", {"h": "before"}), "a record was changed")
+
+
+@check("stream_partitioning.7")
+@gauntlet(lambda limits: [{"n": n, "at_once": at_once} for n in (2, 3) for at_once in (False, True)])
+async def instants_are_those_of_the_appends(stream: StreamPartitioning, case: Case, n: int, at_once: bool) -> None:
+    """``appended_ms`` lies between call and return, in each partition, and never decreases, also for appends at once (ST-05)."""
+    slots, times = [stream, await case.client()], Times(case)
+    await stream.create_partitioned("s", n)
+    slack_ms = 1 + round(case.limits.clock_resolution_s * 1000) + (0 if times.virtual else 10_000 if case.server else 20)
+    told: dict[tuple[int, int], tuple[float, float]] = {}
+
+    async def one(number: int) -> None:
+        began_s = case.clock.now_s()
+        payload = bytes((0, 1, 2, 200, 4000)[number % 5] % (case.limits.max_payload + 1))
+        put = await put_in(slots[number % 2], "s", number % n, payload)
+        told[number % n, put.offset] = (began_s * 1000 - slack_ms, case.clock.now_s() * 1000 + slack_ms)
+
+    for turn in range(3):
+        numbers = range(turn * 6, turn * 6 + 6)
+        if at_once:
+            await together(*(one(number) for number in numbers))
+        else:
+            for number in numbers:
+                await one(number)
+        if case.clock.virtual:
+            await case.advance(1.75)
+    for place in range(n):
+        records = await read_part(stream, "s", place)
+        for record in records:
+            first_ms, last_ms = told[place, record.offset]
+            if not first_ms <= record.appended_ms <= last_ms:
+                broken(
+                    "stream_partitioning.7", "a record was appended at another instant", expected=(first_ms, last_ms), got=record
+                )
+        if any(second.appended_ms < first.appended_ms for first, second in pairwise(records)):
+            broken("stream_partitioning.7", "instants of a partition decrease", expected="never", got=records)
+
+
+@check("stream_partitioning.4", "stream_partitioning.6")
+@gauntlet(lambda limits: [{"story": story} for story in STORIES[::2]])
+async def an_ordinary_stream_is_its_only_partition(stream: Parted, case: Case, story: str) -> None:
+    """After every step partition 0 of a stream without partitions gives what is kept of it, and takes records (ST-04)."""
+    async for state in history(case, story):
+        for turn, start in enumerate(edges(state)):
+            for limit in (None, 2):
+                got = await read_part(state.slots[turn % 2], "s", 0, start, limit)
+                same("stream_partitioning.6", got, behind(state, start)[:limit], f"partition 0 from {start} on, {state.told}")
+    with case.law("stream_partitioning.4"):
+        put = await put_in(stream, "s", 0, b"last")
+    (record,) = await read_part(stream, "s", 0, put.offset)
+    same("stream_partitioning.4", record.payload, b"last", "partition 0 of an ordinary stream takes no records")
+
+
+@check("stream_partitioning.6", "stream_partitioning.7")
+async def open_reads_are_apart(stream: StreamPartitioning, case: Case) -> None:
+    """Reads of several partitions, and of one, by one client in turns give each its own, up to the end as of their first step."""
+    await stream.create_partitioned("s", 3)
+    puts = [[await put_in(stream, "s", place, b"%d.%d" % (place, number)) for number in range(3 + 2 * place)] for place in range(3)]
+    opened = [
+        (place, start, stream.read_partition("s", place, puts[place][start].offset)) for place in range(3) for start in (0, 2)
+    ]
+    found: list[list[int]] = [[] for _ in opened]
+    for _ in range(9):
+        for number, (_, _, records) in enumerate(opened):
+            if (record := await anext(records, None)) is not None:
+                found[number].append(record.offset)
+    wanted = [[put.offset for put in puts[place][start:]] for place, start, _ in opened]
+    same("stream_partitioning.6", found, wanted, "reads of partitions that are open at once mix")
