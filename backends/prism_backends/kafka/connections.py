@@ -1,6 +1,8 @@
 """Connections of aiokafka: how one is made and asked, and what its errors and those of a broker become.
 
-All that is used of aiokafka is imported here, which is the first moment it is needed.
+All that is used of aiokafka is imported here, which is the first moment it is needed: its connections and its protocol. Its
+producer and consumer are not used. They try again by themselves for as long as a request may take, so a caller would learn late
+that a broker is away, and keep the metadata of every topic they ever saw; and who sends a record once needs no idempotent producer.
 """
 
 import asyncio

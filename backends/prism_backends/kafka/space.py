@@ -14,7 +14,7 @@ from prism_testkit.interfaces.errors import BackendUnavailable
 __all__ = ["Space"]
 
 _LOG = 0
-_FIRST_PARTITIONS = 4
+_FIRST_PARTITIONS = 8
 """A topic begins with so many, for making more takes a request of its own."""
 _PAGE_BYTES = 4_000_000
 _PATIENCE_S = 5.0
@@ -136,7 +136,8 @@ class Space:
         """Let the topic have at least so many partitions; in a while the broker knows it."""
         # The number only depends on what is wanted, so those who want the same at one time ask for the same.
         wanted = max(_FIRST_PARTITIONS, 1 << (partitions - 1).bit_length())
-        if not await self.client.create(what, self.topic, wanted) and wanted > _FIRST_PARTITIONS:
+        is_new = not self._next and await self.client.create(what, self.topic, wanted)
+        if not is_new and wanted > _FIRST_PARTITIONS:
             await self.client.grow(what, self.topic, wanted)
         self._made = wanted
 
