@@ -313,6 +313,9 @@ async def test_a_server_that_lists_no_metadata_is_asked_for_each(world: World) -
 @over_minio
 async def test_a_password_is_refused_and_not_told(world: World) -> None:
     async with connected(world.url.replace("prism-password", "wrong-secret")) as client:
-        error = await expect(AccessDenied, MinioObjectStorage(client, world.namespace).create_bucket("b"))
+        objects = MinioObjectStorage(client, world.namespace)
+        error = await expect(AccessDenied, objects.create_bucket("b"))
+        assert (await objects.health()).status == "unhealthy"
+    assert (await (await world.driver()).health()).status == "healthy"
     assert "minio: create_bucket 'b'" in str(error)
     assert "wrong-secret" not in f"{error} {error.__cause__!r}"

@@ -9,27 +9,27 @@ import prism_testkit as prism
 from prism_backends.minio.recipe import BINARY, recipe
 from prism_testkit.interfaces import errors
 
-__all__ = ["server"]
+__all__ = ["asked", "server"]
 
 _USER, _PASSWORD = "prism-user", "prism-password"
 """Of servers on the loopback interface that hold generated data for as long as a run takes."""
 
 
 async def _ready(url: str) -> None:
-    status, _ = await _get(url, "/minio/health/ready")
+    status, _ = await asked(url, "/minio/health/ready")
     if status != "200":
         raise OSError(f"it answers {status} when asked whether it is ready")
 
 
 async def _version(url: str) -> str:
     """Return nothing: MinIO tells its version only to its administrator. Raise if it is something else."""
-    _, server_header = await _get(url, "/minio/health/ready")
+    _, server_header = await asked(url, "/minio/health/ready")
     if not server_header.startswith("MinIO"):
         raise errors.ConfigError(f"it is not MinIO: it says that it is {server_header or 'nothing'}")
     return ""
 
 
-async def _get(url: str, path: str) -> tuple[str, str]:
+async def asked(url: str, path: str) -> tuple[str, str]:
     """Return the status and the name that the server gives itself."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or 80)

@@ -51,8 +51,11 @@ class S3ObjectStorage(Living, ObjectStorageConditional):
 
     async def _ask(self) -> None:
         def work() -> None:
-            with suppress(Refused):
+            try:
                 self.client.wire.request("HEAD", self._s3_bucket)
+            except Refused as error:
+                if error.status != 404:  # it is made when it is needed
+                    raise
 
         await self.client.look(f"{self.backend_name}: health", work)
 

@@ -4,11 +4,12 @@ The library's own calls do not know the conditions that drivers need (``If-Match
 method ``_execute`` is, which they all go through.
 """
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
 import certifi
@@ -60,21 +61,18 @@ class Wire:
     """A server, as its URL names it: ``http://USER:PASSWORD@HOST:PORT/BUCKET?region=REGION``; bucket and region may be left out."""
 
     def __init__(self, url: str, clock: ServerClock) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise errors.ConfigError("s3: the address of a server is http://USER:PASSWORD@HOST:PORT or https://...")
+        parts, host = _parts(url)
         self.bucket = unquote(parts.path).strip("/")
         """All objects are to be in this one; empty if it is not said."""
         self._clock = clock
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._http = urllib3.PoolManager(
             maxsize=CONNECTIONS,
             retries=False,
             timeout=urllib3.Timeout(connect=TIMEOUT_S, read=TIMEOUT_S),
-            ca_certs=certifi.where(),
+            ca_certs=os.environ.get("SSL_CERT_FILE") or certifi.where(),
         )
         self._client = Minio(
-            f"{host}:{parts.port}" if parts.port else host,
+            host,
             unquote(parts.username or ""),
             unquote(parts.password or ""),
             secure=parts.scheme == "https",
@@ -113,6 +111,18 @@ class Wire:
     def close(self) -> None:
         """End the connections that nobody uses."""
         self._http.clear()
+
+
+def _parts(url: str) -> tuple[SplitResult, str]:
+    """Return an address in parts, and host and port in one; raise `ConfigError`, which does not tell it, for what is none."""
+    with suppress(ValueError):  # its text may hold a part of a password
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+            return parts, f"{host}:{parts.port}" if parts.port else host
+    raise errors.ConfigError(
+        "s3: the address of a server is http://USER:PASSWORD@HOST:PORT or https://..., a password with / in it has %2F"
+    )
 
 
 def text_of(element: ElementTree.Element, name: str) -> str:
