@@ -143,14 +143,6 @@ class CompactionWaitsForGroups(NewerStreams):
         return {offset for offset in super().superseded(log) if offset < behind}
 
 
-@mutant("retention.1", "rounding", trap="an age like 1.001, and a record of exactly that age")
-class AgesAreCutToMilliseconds(NewerStreams):
-    """As an int of a product of floats: 1.001 * 1000 is a little less than 1001."""
-
-    def too_old(self, record: Record, age: float) -> bool:
-        return self.store.clock.now_ms() - record.appended_ms > int(age * 1000)
-
-
 @mutant("retention.2", "lost update", trap="an enforcement while a compaction is under way", also="retention.8")
 class CompactionBringsBackWhatAnotherRemoved(NewerStreams):
     """It writes the log that it saw, and behind it what came meanwhile."""
