@@ -272,7 +272,7 @@ class KeysAreCheckedBehindTheEffect(NewerPubSub):
         return await super().publish_ordered(topic, ordering_key, payload, headers)
 
 
-@mutant("ordering.7", "wrong key", trap="one key under two topics", also="ordering.6")
+@mutant("ordering.7", "wrong key", trap="one key under two topics", also="ordering.6 ordering.8")
 class AKeyIsOneUnderAllTopics(OrderedMember):
     def available(self, row: Row) -> bool:
         held = self.driver.store.holds

@@ -1,0 +1,111 @@
+"""Subscriptions of several kinds, and durable ones, side by side on one client: none takes from, or gives to, another."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Protocol
+
+from prism_suites._pubsub_members import received
+from prism_suites._pubsub_selecting import FILTERING, WILDCARDS
+from prism_suites._pubsub_taking import BASIC, Ear, Laws, Sent, hears, quiet, silent
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent, PubSubWildcards
+from prism_testkit.outcomes import law
+
+
+class BasicAndWildcards(PubSubBasic, PubSubWildcards, Protocol):
+    """Subscriptions to a topic and to a pattern."""
+
+
+class WildcardsAndFiltering(PubSubWildcards, PubSubFiltering, Protocol):
+    """Subscriptions to a pattern and to what has certain headers."""
+
+
+class WildcardsAndOrdering(PubSubWildcards, PubSubPersistent, PubSubOrdering, Protocol):
+    """Subscriptions to a pattern, and durable ones."""
+
+
+class FilteringAndOrdering(PubSubFiltering, PubSubPersistent, PubSubOrdering, Protocol):
+    """Subscriptions to what has certain headers, and durable ones."""
+
+
+_Enter = Callable[[Any], AbstractAsyncContextManager[Any]]
+_PLAIN: tuple[_Enter, ...] = (lambda slot: slot.subscribe("a.b"),)
+_PATTERNS: tuple[_Enter, ...] = (
+    lambda slot: slot.subscribe_pattern("a.*"),
+    lambda slot: slot.subscribe_pattern(">"),
+    lambda slot: slot.subscribe_pattern("a.b"),
+)
+_FILTERS: tuple[_Enter, ...] = (
+    lambda slot: slot.subscribe_filtered("a.b", {}),
+    lambda slot: slot.subscribe_filtered("a.b", {"a": "b"}),
+)
+_HEADERS = {"a": "b"}
+
+
+async def _pairs(case: Case, slot: Any, ones: tuple[_Enter, ...], others: tuple[_Enter, ...], left_law: str) -> None:
+    """Of each pair one is left, by turns the one and the other; what stays gets all, and what is entered again too."""
+    for number, (one, other) in enumerate(itertools.product(ones, others)):
+        for leaves, stays in ((one, other), (other, one)):
+            async with stays(slot) as inner:
+                async with leaves(slot) as leaving:
+                    sents = [await _published(slot, b"both %d" % number)]
+                    with law(left_law):
+                        await hears(Ear(case, leaving, BASIC), sents, "beside another kind", lost=left_law)
+                sents += [await _published(slot, b"one of them was left")]
+                async with leaves(slot) as again:
+                    sents += [await _published(slot, b"it was entered again")]
+                    with law(left_law):
+                        await hears(Ear(case, again, BASIC), sents[-1:], "beside another kind, entered again", lost=left_law)
+                with law(left_law):
+                    await hears(Ear(case, inner, BASIC), sents, "another kind was left", lost=left_law)
+
+
+async def _published(slot: Any, payload: bytes) -> Sent:
+    return Sent(await slot.publish("a.b", payload, _HEADERS), "a.b", payload, _HEADERS)
+
+
+@check("pubsub_wildcards.6", "pubsub_wildcards.1")
+async def patterns_and_topics_are_left_apart(pubsub: BasicAndWildcards, case: Case) -> None:
+    """A plain subscription and one by pattern of one client: whichever is left, the other goes on (PS-06, PS-35)."""
+    await _pairs(case, pubsub, _PLAIN, _PATTERNS, "pubsub_wildcards.6")
+
+
+@check("pubsub_wildcards.6", "pubsub_filtering.8")
+async def patterns_and_filters_are_left_apart(pubsub: WildcardsAndFiltering, case: Case) -> None:
+    """A filtered subscription and one by pattern of one client: whichever is left, the other goes on (PS-06, PS-35)."""
+    await _pairs(case, pubsub, _FILTERS, _PATTERNS[:2], "pubsub_filtering.8")
+
+
+async def _apart(case: Case, slot: Any, enter: _Enter, laws: Laws, headers: Mapping[str, str]) -> None:
+    async with AsyncExitStack() as stack:
+        inner = await stack.enter_async_context(enter(slot))
+        member = await stack.enter_async_context(slot.subscribe_durable("a.b", "s", "earliest"))
+        for key in (None, "k"):
+            if key is None:
+                await slot.publish_persistent("a.b", b"stored", headers)
+            else:
+                await slot.publish_ordered("a.b", key, b"stored", headers)
+            await silent(Ear(case, inner, laws), laws.once, "a durable message is received where nothing durable was asked for")
+            await member.ack(*await received(case, member))
+        identity = await slot.publish("a.b", b"plain", headers)
+        await hears(Ear(case, inner, laws), [Sent(identity, "a.b", b"plain", headers)], "after durable ones", lost=laws.lost)
+        got = await received(case, member, 1, quiet(case))
+        if got:
+            with law("pubsub_ordering.1"):
+                raise AssertionError(f"a durable subscription gets a message that was not stored: {got!r}")
+
+
+@check("pubsub_wildcards.2", "pubsub_ordering.1")
+@gauntlet(lambda limits: [{"number": number} for number in range(len(_PATTERNS))])
+async def patterns_match_nothing_durable(pubsub: WildcardsAndOrdering, case: Case, number: int) -> None:
+    """What is published for durable subscriptions is none of a pattern's messages, and the other way round (PS-06)."""
+    await _apart(case, pubsub, _PATTERNS[number], WILDCARDS, {})
+
+
+@check("pubsub_filtering.2", "pubsub_ordering.1")
+@gauntlet(lambda limits: [{"number": number} for number in range(len(_FILTERS))])
+async def filters_match_nothing_durable(pubsub: FilteringAndOrdering, case: Case, number: int) -> None:
+    """What is published for durable subscriptions is none of a filter's messages, and the other way round (PS-06)."""
+    await _apart(case, pubsub, _FILTERS[number], FILTERING, _HEADERS)
