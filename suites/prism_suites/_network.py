@@ -116,13 +116,25 @@ class Load:
         self.is_calm = True
 
 
-async def passes(case: Case, private: PrivateServer, call: Callable[[], Awaitable[Any]]) -> None:
-    """Give up unless calls go through the proxy: a server may tell its clients an address that leads past it."""
-    await call()
-    before = private.proxy.counts.requests
-    await call()
-    if not await until(lambda: private.proxy.counts.requests > before, _LOOKS // 4):
-        case.inconclusive("calls do not pass the proxy: the server tells its clients another address")
+async def passes(
+    case: Case, private: PrivateServer, write: Callable[[], Awaitable[Any]], read: Callable[[], Awaitable[Any]]
+) -> None:
+    """Give up unless calls of a client go through the proxy: a server may tell its clients an address that leads past it.
+
+    ``write`` makes the connection; ``read`` asks for what nobody has asked for yet, and must not be answered while nothing passes.
+    """
+    await write()
+    held = private.proxy.counts.held
+    await private.proxy.hold()
+    reading = asyncio.ensure_future(read())
+    await until(lambda: reading.done() or private.proxy.counts.held > held)
+    await until(reading.done, PATIENCE // 4)
+    past = reading.done() and reading.exception() is None
+    await private.proxy.pass_on()
+    await asyncio.wait([reading])
+    if past or reading.exception() is not None:
+        told = "tells its clients another address" if past else f"was not asked: {reading.exception()}"
+        case.inconclusive(f"calls do not pass the proxy: the server {told}")
 
 
 async def at_work(load: Load, steps: Sequence[Step], faults: Awaitable[list[str]]) -> list[str]:

@@ -14,6 +14,7 @@ from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
 from prism_testkit.checks import check
 from prism_testkit.interfaces import KeyValueBasic, KeyValueCas
+from prism_testkit.private import PrivateServer
 
 _KEYS = 2
 
@@ -27,7 +28,7 @@ async def calls_over_a_failing_network_are_explained(kv: KeyValueBasic, case: Ca
     async with case.private_server() as private:
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.set("warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         steps = [_Worker(load, slot).step for slot in slots]
         idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         await _explained(case, load, slots)
@@ -91,7 +92,7 @@ async def a_write_whose_answer_was_lost_happens_once(kv: KeyValueBasic, case: Ca
     load = Load("keyvalue_basic.13")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.set("warm", b"v"))
+        await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for loss in [loss for loss in LOSSES if hasattr(one, loss.method)]:
             for after, acts in [(after, acts) for after in range(ANSWERS) for acts in (True, False)]:
@@ -122,7 +123,8 @@ async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
     before, after = (fitting(text, case.limits.max_payload) for text in (b"before", b"after"))
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.set("k", before))
+        await _passes(case, private, one)
+        await one.set("k", before)
         value("keyvalue_basic.8", await one.get("k"), before, "a client does not read what it wrote")
         proxy, held = private.proxy, private.proxy.counts.held
         await proxy.hold()
@@ -148,3 +150,7 @@ async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
         value("keyvalue_basic.8", await one.get("k"), after, "a client that was cut off reads an old value afterwards")
     if not cut_off:
         case.inconclusive("the client was not cut off")
+
+
+async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
+    await passes(case, private, lambda: slot.set("warm", b"v"), lambda: slot.get("unseen"))

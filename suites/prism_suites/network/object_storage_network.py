@@ -13,6 +13,7 @@ from prism_suites._objects_asking import BUCKET, creates, drained, signed, sourc
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Conflict, ObjectNotFound, ObjectStorage, ObjectStorageConditional
+from prism_testkit.private import PrivateServer
 
 _AWAY = "object_storage.20"
 _OLD, _NEW, _THEIRS = b"old", b"new", b"theirs"
@@ -42,7 +43,7 @@ async def objects_outlive_a_failing_network(store: ObjectStorage, case: Case) ->
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         await slots[-1].create_bucket(BUCKET)
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.put(BUCKET, "warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         steps = [_worker(load, slot, ledgers) for slot in slots]
         idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         for key, ledger in ledgers.items():
@@ -153,7 +154,7 @@ async def _once(case: Case, losses: list[_Loss]) -> None:
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
         await other.create_bucket(BUCKET)
-        await passes(case, private, lambda: one.put(BUCKET, "warm", b"v"))
+        await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for loss in losses:
             for after, acts in [(after, acts) for after in range(2 * ANSWERS) for acts in (True, False)]:
@@ -205,7 +206,7 @@ async def who_is_cut_off_stores_nothing(store: ObjectStorage, case: Case) -> Non
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
         await other.create_bucket(BUCKET)
-        await passes(case, private, lambda: one.put(BUCKET, "warm", b"v"))
+        await _passes(case, private, one)
 
         async def is_there() -> bool:
             return bool(await other.exists(BUCKET, "mine"))
@@ -246,3 +247,7 @@ async def _read(slot: Any) -> None:
         await streamed(slot, "warm")
     except ObjectNotFound:
         return
+
+
+async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
+    await passes(case, private, lambda: slot.put(BUCKET, "warm", b"v"), lambda: slot.exists(BUCKET, "unseen"))

@@ -14,6 +14,7 @@ from prism_suites._pubsub_taking import patience
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Closed, Conflict, PrismError, PubSubPersistent
+from prism_testkit.private import PrivateServer
 
 _TOPIC = "busy"
 
@@ -41,7 +42,7 @@ async def messages_outlive_a_failing_network(pubsub: PubSubPersistent, case: Cas
         async with slots[-1].subscribe_durable(_TOPIC, "s", "earliest"):
             pass
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.publish_persistent("warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         receivers = [_Receiver(load, slot, ledger) for slot in slots[:2]]
         steps = [*(_publisher(load, slot, ledger) for slot in slots), *(receiver.step for receiver in receivers)]
         try:
@@ -157,7 +158,7 @@ async def a_message_whose_answer_was_lost_is_one(pubsub: PubSubPersistent, case:
     load = Load("pubsub_persistent.17")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.publish_persistent("warm", b"v"))
+        await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for after in range(ANSWERS):
             topic = f"publish {after}"
@@ -203,7 +204,7 @@ async def who_is_cut_off_publishes_nothing(pubsub: PubSubPersistent, case: Case)
     load = Load("pubsub_persistent.17")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.publish_persistent("warm", b"v"))
+        await _passes(case, private, one)
 
         async def is_there() -> bool:
             return await other.last_message_id("mine") is not None
@@ -225,3 +226,7 @@ async def who_is_cut_off_publishes_nothing(pubsub: PubSubPersistent, case: Case)
             await answered(load, what, make)
     if not met:
         case.inconclusive("the client was not cut off")
+
+
+async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
+    await passes(case, private, lambda: slot.publish_persistent("warm", b"v"), lambda: slot.last_message_id("unseen"))

@@ -14,6 +14,7 @@ from prism_suites._queue_taking import BASIC, HELD_S, VISIBILITY, Laws, drained,
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Conflict, Lease, QueueBasic, QueueVisibility
+from prism_testkit.private import PrivateServer
 from prism_testkit.tap import offers
 
 
@@ -48,7 +49,7 @@ async def _outlive(case: Case, promise: str, laws: Laws) -> None:
     async with case.private_server() as private:
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.enqueue("warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         steps = [_worker(load, slot, ledgers, laws) for slot in slots]
         idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         for name, ledger in ledgers.items():
@@ -130,7 +131,7 @@ async def _once(case: Case, promise: str, laws: Laws) -> None:
     load = Load(promise)
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.enqueue("warm", b"v"))
+        await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for what, make in _PUTS.items():
             if hasattr(one, what):
@@ -253,7 +254,7 @@ async def _cut_off(case: Case, promise: str, law: str) -> None:
     load, outage = Load(promise), Outage(promise)
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.enqueue("warm", b"v"))
+        await _passes(case, private, one)
         held = None
         if offers(one, QueueVisibility):
             await one.enqueue("held", b"held")
@@ -270,3 +271,12 @@ async def _cut_off(case: Case, promise: str, law: str) -> None:
         await outage.all_answered(one, held)
     if not met:
         case.inconclusive("the client was not cut off")
+
+
+async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
+    await passes(
+        case,
+        private,
+        lambda: slot.enqueue("warm", b"v"),
+        lambda: slot.peek("unseen") if hasattr(slot, "peek") else slot.receive("unseen", 1.0),
+    )

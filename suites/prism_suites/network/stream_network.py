@@ -15,6 +15,7 @@ from prism_suites._stream_taking import patience_s
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Conflict, StreamBasic, StreamConsumerGroups
+from prism_testkit.private import PrivateServer
 
 _STREAM = "busy"
 
@@ -39,7 +40,7 @@ async def records_outlive_a_failing_network(stream: StreamBasic, case: Case) -> 
     async with case.private_server() as private:
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.append("warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         steps = [_writer(load, slot, ledger) for slot in slots]
         idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         await _judge(ledger, slots[-1], "stream_basic.12", "stream_basic.4")
@@ -58,7 +59,7 @@ async def groups_outlive_a_failing_network(stream: StreamConsumerGroups, case: C
         left = await stack.enter_async_context(AsyncExitStack())
         members = [await left.enter_async_context(slot.join(_STREAM, "g", "c")) for slot in slots[:2]]
         for slot in slots[:2]:
-            await passes(case, private, lambda slot=slot: slot.append("warm", b"v"))  # type: ignore[misc]
+            await _passes(case, private, slot)
         steps = [*(_writer(load, slot, ledger) for slot in slots), *(_receiver(load, member, ledger) for member in members)]
         # A server that is restarted may have forgotten an ack: whether it may is another trait, and judged by kills.
         idle = await at_work(load, steps, everything(case, private, load, restarts=False))
@@ -146,7 +147,7 @@ async def a_record_whose_answer_was_lost_is_one(stream: StreamBasic, case: Case)
     load = Load("stream_basic.16")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.append("warm", b"v"))
+        await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for after in range(ANSWERS):
             name = f"append {after}"
@@ -179,7 +180,7 @@ async def who_is_cut_off_appends_nothing(stream: StreamBasic, case: Case) -> Non
     load, outage = Load("stream_basic.16"), Outage("stream_basic.16")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
-        await passes(case, private, lambda: one.append("warm", b"v"))
+        await _passes(case, private, one)
         await one.append("probe", b"v")
 
         async def is_there() -> bool:
@@ -193,3 +194,7 @@ async def who_is_cut_off_appends_nothing(stream: StreamBasic, case: Case) -> Non
         await outage.all_answered(one)
     if not met:
         case.inconclusive("the client was not cut off")
+
+
+async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
+    await passes(case, private, lambda: slot.append("warm", b"v"), lambda: slot.latest_offset("unseen"))
