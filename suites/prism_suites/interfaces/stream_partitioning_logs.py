@@ -47,6 +47,8 @@ async def instants_are_those_of_the_appends(stream: StreamPartitioning, case: Ca
     told: dict[tuple[int, int], tuple[float, float]] = {}
 
     async def one(number: int) -> None:
+        if at_once and case.clock.virtual:
+            await case.clock.sleep(0.004 * (number % 6))  # while others are under way
         began_s = case.clock.now_s()
         payload = bytes((0, 1, 2, 200, 4000)[number % 5] % (case.limits.max_payload + 1))
         put = await put_in(slots[number % 2], "s", number % n, payload)

@@ -33,12 +33,17 @@ _JOINTS = (
 
 
 @check("stream_partitioning.11", "stream_partitioning.3", "stream_partitioning.6")
-@gauntlet(lambda limits: [{"names": names} for names in (*_look_alikes(limits.max_name), *_like_partitions())])
-async def streams_have_partitions_of_their_own(stream: StreamPartitioning, case: Case, names: tuple[str, ...]) -> None:
+@gauntlet(
+    lambda limits: [
+        *({"names": names, "most": 4} for names in _look_alikes(limits.max_name)),
+        *({"names": names, "most": most} for names in _like_partitions() for most in (1, 4)),
+    ]
+)
+async def streams_have_partitions_of_their_own(stream: StreamPartitioning, case: Case, names: tuple[str, ...], most: int) -> None:
     """Each has as many as it was given, and in each what was put there, whatever other streams are called (PS-05)."""
     sibling = await case.sibling()
     some = names[:: 8 if case.server else 1]
-    counts = [1 + number % 4 if name != "s" else 12 for number, name in enumerate(some)]
+    counts = [1 + number % most if name != "s" else 12 for number, name in enumerate(some)]
     for name, count in zip(some, counts, strict=True):
         await stream.create_partitioned(name, count)
     offsets: dict[tuple[str, int], int] = {}

@@ -61,7 +61,7 @@ _BOUNDS: tuple[tuple[float | None, int | None], ...] = (
     (None, 3),
     (5.0, 3),
     (11.0, 2),
-    (3.0, 5),
+    (11.0, None),
     (20.0, 7),
 )
 _GAP_S = 2.0

@@ -31,7 +31,7 @@ _TRIM = ("stream_retention.9", "stream_retention.9")
 async def what_is_kept_is_the_same_for_all(stream: Retained, case: Case, story: str) -> None:
     """After every step reads from anywhere, of any number, replays, and groups of both clients find what is kept (ST-24)."""
     lost, over = _TRIM
-    async for state in history(case, story):
+    async for state in history(case, story, trims="stream_retention.9"):
         lost, over = _LAWS.get(state.word[0], _TRIM if state.word[0] == "<" else (lost, over))
         for slot in state.slots:
             holds(await everything(slot.read("s")), state.kept, lost, over, state.told)

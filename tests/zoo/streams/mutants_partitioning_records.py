@@ -255,7 +255,7 @@ class StampsAreOfTheLastInTheFirst(NewerStreams):
         )
 
 
-@mutant("partitioning.7", "reuse", trap="a partition whose records were all removed, then an append")
+@mutant("partitioning.7", "reuse", trap="a partition whose records were all removed, then an append", also="retention.9")
 class OffsetsOfAPartitionFollowTheLastKept(NewerStreams):
     def new_offset(self, stream: str) -> int:
         log = self.stream(stream)
