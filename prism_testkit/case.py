@@ -178,7 +178,8 @@ class Case:
 
     def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
         """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,
-        ``private.kill()``, ``private.restart()``. For checks that need a server; unavailable if it is given by URL."""
+        ``private.kill()``, ``restart()``, ``pause()``, and for clients that are ``proxied`` the faults of ``private.proxy``. For
+        checks that need a server; unavailable if it is given by URL."""
         return self._private()
 
     def law(self, promise: str) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from prism_testkit.private import ToldProxy
 
 __all__ = ["ANSWERS", "AnswersLost", "Fate", "answered"]
 
-ANSWERS = 6
+ANSWERS = 12
 """A call of at most so many requests is met at each of its answers."""
 
 

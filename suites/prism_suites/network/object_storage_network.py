@@ -157,7 +157,7 @@ async def _once(case: Case, losses: list[_Loss]) -> None:
         await _passes(case, private, one)
         losing = AnswersLost(private.proxy, load)
         for loss in losses:
-            for after, acts in [(after, acts) for after in range(2 * ANSWERS) for acts in (True, False)]:
+            for after, acts in [(after, acts) for after in range(ANSWERS) for acts in (True, False)]:
                 if await _lost(losing, load, loss, after, acts, one, other):
                     break
     if not losing.effects:
