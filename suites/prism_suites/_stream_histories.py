@@ -12,7 +12,7 @@ from typing import Any
 
 from prism_suites._judging import same
 from prism_testkit.case import Case
-from prism_testkit.interfaces import Record, StreamBasic, StreamRetention
+from prism_testkit.interfaces import Record, Retention, StreamBasic, StreamRetention
 from prism_testkit.tap import offers
 
 __all__ = ["STORIES", "State", "behind", "edges", "history"]
@@ -24,7 +24,7 @@ STORIES = (
     ".a.a.a.a ~ =5 .. =3 ~ . =1 ..",
     "abcabc.abc ~ ! <1 ab ~ =3 ! a ~ a <99 b",
     "......... ~ ^ <1 =6 ~ ^ <5 .. =2 ^ .",
-    "a.ba.ab.a ^ ~ ! <3 b. ~ ! <2 a",
+    "a.ba.ab.a ^ ~ ! <3 b. ~ ! <2 a <99 b",
 )
 STEP_S = 1.0
 
@@ -39,6 +39,8 @@ class State:
     kept: tuple[Record, ...]
     end: int
     """Above every offset so far."""
+    bounds: Retention
+    """What was set last."""
     slots: tuple[Any, Any]
     """The client that did it, and the other; both with every interface of their driver."""
 
@@ -51,7 +53,7 @@ async def history(case: Case, story: str, name: str = "s", trims: str = "stream_
     """Tell a story of a stream that was not used; ``trims`` is the promise of what a trim returns."""
     slots = [await case.whole(), await case.client(whole=True)]
     kept: list[Record] = []
-    end = 0
+    end, bounds = 0, Retention()
     for number, word in enumerate(_possible(case, slots[0], story)):
         who, other = slots[number % 2], slots[1 - number % 2]
         if word == "~":
@@ -62,6 +64,7 @@ async def history(case: Case, story: str, name: str = "s", trims: str = "stream_
             last = {record.key: record.offset for record in kept}
             kept = [record for record in kept if record.key is None or last[record.key] == record.offset]
         elif word == "^":
+            bounds = Retention(1e8, 10**6)
             await who.set_retention(name, 1e8, 10**6)
         elif word[0] == "<":
             kept = await _trimmed(who, name, kept, int(word[1:]), end, trims)
@@ -69,6 +72,7 @@ async def history(case: Case, story: str, name: str = "s", trims: str = "stream_
             kept = kept[-int(word[1:]) :]
             await who.set_retention(name, max_records=int(word[1:]))
             await other.enforce_retention(name)
+            bounds = Retention()
             await who.set_retention(name)
         else:
             offsets = [
@@ -82,7 +86,7 @@ async def history(case: Case, story: str, name: str = "s", trims: str = "stream_
                 offsets,
                 "a read does not give what was appended",
             )
-        yield State(number, word, tuple(kept), end, (who, other))
+        yield State(number, word, tuple(kept), end, bounds, (who, other))
 
 
 def _possible(case: Case, slot: Any, story: str) -> list[str]:

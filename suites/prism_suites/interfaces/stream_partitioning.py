@@ -120,11 +120,17 @@ async def each_partition_holds_what_was_put_there(stream: StreamPartitioning, ca
                 same("stream_partitioning.6", got, wanted, f"a read from {start}, at most {limit}, is not bounded so")
 
 
+_CONTENTS: tuple[tuple[bytes, dict[str, str] | None], ...] = ((b"0", None), (b"", {"a": "b"}), (b"2" * 999, {"a": "c", "b": ""}))
+"""What records of one key hold otherwise."""
+
+
 @check("stream_partitioning.5", "stream_partitioning.4")
 @gauntlet(lambda limits: [{"n": n} for n in (2, 3, 16)])
 async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n: int) -> None:
     """Equal keys are together, whichever client appends and whatever comes between; many keys are not all together (ST-08)."""
     slots = [stream, await case.client(), await case.client()]
+    for slot in slots:  # who looked before knows of it too
+        same("stream_partitioning.3", await slot.partitions("s"), 1, "a stream that was never used has partitions")
     await stream.create_partitioned("s", n)
     keys = [*(f"key {number}" for number in range(100)), "k" * case.limits.max_name]
     families = [keys[:100]]
@@ -136,7 +142,7 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
     elsewhere = 0
     for turn, slot in enumerate(slots):
         for key in keys if turn % 2 else reversed(keys):
-            await slot.append("s", b"%d" % turn, key)
+            await slot.append("s", _CONTENTS[turn][0][: case.limits.max_payload], key, _CONTENTS[turn][1])
             if turn and key in families[0][::20]:  # also somewhere else
                 elsewhere += 1
                 await slot.append_to_partition("s", (elsewhere + turn) % n, b"elsewhere", key)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._stream_group_life import lives_as_any
 from prism_suites._stream_parting import Parted, put_in, read_part
 from prism_suites._stream_shared import Put
 from prism_suites._stream_taking import patience_s, receive, take
@@ -55,7 +56,8 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
     other = await case.client()
     await stream.create_partitioned("s", n)
     early = await _uneven(stream, n, "early ")
-    await stream.create_group("s", "g", start)
+    for group in ("g", "beside"):
+        await stream.create_group("s", group, start)
     later = await _uneven(other, n, "later ", 1)
     lanes = [[*(first if start == "earliest" else ()), *second] for first, second in zip(early, later, strict=True)]
     wanted = _places(lanes)
@@ -68,7 +70,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
             # By partition and offset, so that of equal offsets, and in one partition, there is one of each.
             fates[list(fates)[(delivery.record.partition + delivery.record.offset) % len(fates)]].append(delivery)
         await member.ack(*fates["acked"])
-        await member.nack(*fates["late"], delay_s=50.0)
+        await member.nack(*fates["late"], delay_s=1e6)
         await member.nack(*fates["back"])
         pending = len(got) - len(fates["acked"])
         same("stream_partitioning.10", (await other.group_info("s", "g")).pending, pending, "group_info does not count over all")
@@ -80,7 +82,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         await member.ack(*again)
     left = _placed([*fates["held"], *fates["late"]])
     if case.clock.virtual:
-        await case.advance(60.0)
+        await case.advance(1e6 + 10.0)
     async with other.join("s", "g", "d") as member:
         found = await take(case, member, len(left) if case.clock.virtual else len(fates["held"]), most)
         missing = [place for place in _placed(fates["held"]) if place not in _placed(found)]
@@ -91,6 +93,27 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         more = _placed(await receive(member, 10))
         extra = [place for place in more if place not in left]
         same("stream_partitioning.10", extra, [], "what was acked comes again")
+    async with stream.join("s", "beside", "c") as member:
+        got = await take(case, member, len(wanted), most)
+        same("stream_partitioning.10", _placed(got), wanted, "a second group does not cover what the first one got")
+
+
+@check("stream_partitioning.10")
+@gauntlet(lambda limits: [{"n": n, "start": start} for n in (2, 3) for start in ("earliest", "latest")])
+async def a_group_over_partitions_lives_as_any(stream: Parted, case: Case, n: int, start: Any) -> None:
+    """Members wait and are woken by a record in any partition, give back, put off and leave, as in any group (ST-11)."""
+    other = await case.client()
+    await stream.create_partitioned("s", n)
+    await stream.create_group("s", "g", start)
+    await lives_as_any(
+        case,
+        (stream, other),
+        lambda number, data: put_in(other, "s", (n - 1 + number) % n, data),
+        "stream_partitioning.10",
+        "over partitions",
+        "s",
+        "g",
+    )
 
 
 @check("stream_partitioning.9")
