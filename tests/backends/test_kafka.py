@@ -225,6 +225,34 @@ def test_who_does_not_answer_is_given_up() -> None:
         asyncio.run(asyncio.wait_for(main(), 30))
 
 
+@over_kafka
+async def test_what_a_stranger_wrote_is_said_to_be_one(world: World) -> None:
+    stream, pubsub = await world.driver(KafkaStream), await world.driver(KafkaPubSub)
+    await stream.append("s", b"x")
+    (partition,) = (await stream._known("test", "s")).partitions
+    await world.client.append("test", f"{world.namespace}-stream", partition, b"x", b"\xff")
+    await expect(errors.CorruptPayload, read(stream))
+    async with pubsub.subscribe("t") as listener:
+        await pubsub.publish("t", b"a")
+        await world.client.append("test", f"{world.namespace}-plain", 0, b"x", b"\xff")
+        await pubsub.publish("t", b"b")
+        assert [(await listener.receive(10)).payload for _ in range(2)] == [b"a", b"b"]
+        assert listener.gaps == 1
+    for value in (b"no json", b"[]", b"{}"):
+        await world.client.append("test", f"{world.namespace}-stream", 0, value)
+        error = await expect(errors.CorruptPayload, (await world.driver(KafkaStream)).latest_offset("s"))
+        assert "is none of ours" in str(error)
+
+
+@over_kafka
+async def test_who_speaks_another_version_is_told(world: World) -> None:
+    stream = await world.driver(KafkaStream)
+    await stream.append("s", b"x")
+    stream.client._link._connection._versions = dict.fromkeys(range(40), (99, 99))
+    error = await expect(errors.ConfigError, stream.append("s", b"x"))
+    assert "too old or too new" in str(error)
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

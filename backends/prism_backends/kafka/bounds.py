@@ -33,7 +33,8 @@ def bounds_of(stream: Stream | None) -> Retention:
 
 async def cut(what: str, space: Space, name: str, first: dict[int, int], version: int | None = None) -> bool:
     """Let go what is below an offset of each partition; say whether it was, for with a ``version`` it may be reckoned in vain."""
-    first = {partition: offset for partition, offset in first.items() if offset > space.book.streams[name].oldest(partition)}
+    stream = space.book.streams.get(name)
+    first = {partition: offset for partition, offset in first.items() if stream is not None and offset > stream.oldest(partition)}
     if not first:
         return True
     step = {"do": "cut", "stream": name, "first": list(first.items()), "version": version}

@@ -100,6 +100,8 @@ class Link:
                 raise
         except (TimeoutError, KafkaTimeoutError) as error:
             raise errors.OperationTimeout(f"{what}: no answer in time, so whether it took effect is unknown") from error
+        except NotImplementedError as error:
+            raise errors.ConfigError(f"{what}: what answers is too old or too new: {error}") from error
         except (KafkaError, OSError, EOFError) as error:
             if self._is_closed:
                 raise errors.Closed(f"{what}: the client is closed") from error

@@ -204,13 +204,15 @@ class Holding:
         outcome = await self._do("receive", {**step, "ends": ends, "keys": keys, "most": most, "batch": batch})
         if outcome is None:
             raise self._missing("receive")
+        stream, _ = self._state()
+        if stream is None:
+            raise self._missing("receive")
         name, taken = outcome
         if name != self.name:
             self._company.rename(self, name)
         self._lost.difference_update(lost)
         places = {(partition, offset): count for partition, offset, count in taken}
         found = await self._records(list(places))
-        stream = self._space.book.streams[self.stream]
         return [
             Taken(found[place], stream.partitions.index(place[0]), count, f"{name}.{batch}.{place[0]}.{place[1]}")
             for place, count in places.items()

@@ -130,8 +130,12 @@ class Listener(Subscription):
             return True
         for stored in page.records:
             self._position = stored.offset + 1
-            name = (stored.key or b"").decode()
-            message = Message(f"p{stored.offset}", name, bytes(stored.value), texts_of(stored))
+            try:
+                name = bytes(stored.key or b"").decode()
+                message = Message(f"p{stored.offset}", name, bytes(stored.value), texts_of(stored))
+            except UnicodeDecodeError:  # a stranger's, in our topic; it may stand for one of ours
+                self._gaps += 1
+                continue
             if self._is_open and self._wants(message):
                 self._buffer.append(message)
         return bool(page.records) and self._position < page.end

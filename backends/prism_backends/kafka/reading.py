@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from prism_backends.kafka.book import Stream
 from prism_backends.kafka.client import EARLIEST, Stored
 from prism_backends.kafka.space import Space
+from prism_testkit.interfaces.errors import CorruptPayload
 from prism_testkit.interfaces.stream import Record
 
 __all__ = ["headers_of", "record_of", "records", "texts_of"]
@@ -23,9 +24,12 @@ def texts_of(stored: Stored) -> dict[str, str]:
 
 
 def record_of(stored: Stored, partition: int) -> Record:
-    """Make a record, in a partition of its stream."""
-    key = None if stored.key is None else bytes(stored.key).decode()
-    return Record(stored.offset, key, bytes(stored.value), texts_of(stored), stored.at_ms, partition)
+    """Make a record, in a partition of its stream; raise `CorruptPayload` for one of a stranger's."""
+    try:
+        key = None if stored.key is None else bytes(stored.key).decode()
+        return Record(stored.offset, key, bytes(stored.value), texts_of(stored), stored.at_ms, partition)
+    except UnicodeDecodeError as error:
+        raise CorruptPayload(f"kafka: what is stored at {stored.offset} is none of ours: {error}") from error
 
 
 async def records(

@@ -9,7 +9,7 @@ from typing import Any
 
 from prism_backends.kafka.book import Book, Stream
 from prism_backends.kafka.client import LATEST, Headers, KafkaClient, Page
-from prism_testkit.interfaces.errors import BackendUnavailable
+from prism_testkit.interfaces.errors import BackendUnavailable, CorruptPayload
 
 __all__ = ["Space"]
 
@@ -115,7 +115,9 @@ class Space:
         found = self.book.streams.get(name)
         if found is None:
             await self.do(what, {"do": "open", "stream": name})
-            found = self.book.streams[name]
+            found = self.book.streams.get(name)
+        if found is None:
+            raise BackendUnavailable(f"{what}: the namespace was cleaned meanwhile")
         return found
 
     async def fetch(self, what: str, places: list[tuple[int, int]], most_bytes: int) -> dict[int, Page]:
@@ -150,13 +152,17 @@ class Space:
                 return page is None
             return True
         for record in page.records:
-            step = json.loads(record.value)
+            try:
+                step = json.loads(record.value)
+                name = step["id"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise CorruptPayload(f"{what}: what is in the log at {record.offset} is none of ours: {error!r}") from error
             try:
                 outcome = self.book.apply(step, record.at_ms)
             except Exception as error:
                 outcome = error
             self._next = record.offset + 1
-            if step["id"] in self._awaited:
-                self._awaited[step["id"]] = outcome
+            if name in self._awaited:
+                self._awaited[name] = outcome
         self._made = max(self._made, 1)
         return self._next >= page.end
