@@ -56,6 +56,7 @@ async def pair_of(stack: AsyncExitStack, url: str, raw: Any) -> dict[str, tuple[
         "dequeue": (lambda n: raw.fetch(DEQUEUE), lambda n: queue.dequeue("q")),
         "append": (lambda n: raw.fetch(APPEND, VALUE), lambda n: stream.append("s", VALUE)),
         "publish_persistent": (lambda n: raw.fetch(APPEND, VALUE), lambda n: pubsub.publish_persistent("t", VALUE)),
+        "publish_ordered": (lambda n: raw.fetch(APPEND, VALUE), lambda n: pubsub.publish_ordered("u", str(n % 10), VALUE)),
     }
 
 
