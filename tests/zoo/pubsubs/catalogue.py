@@ -30,7 +30,9 @@ from . import (
     mutants_refusals,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_keys,
     mutants_strangers_more,
+    mutants_strangers_newer,
     mutants_waiting,
     mutants_wildcards,
     mutants_wildcards_calls,
@@ -71,6 +73,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_wildcards.MUTANTS,
     *mutants_wildcards_calls.MUTANTS,
     *mutants_wildcards_matching.MUTANTS,
+    *mutants_strangers_newer.MUTANTS,
+    *mutants_strangers_keys.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *unusual_newer.UNUSUAL)
