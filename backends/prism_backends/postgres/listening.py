@@ -4,8 +4,9 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import prism_testkit as prism
@@ -14,6 +15,7 @@ from prism_backends.cancellation import begun, ended
 from prism_backends.postgres import pubsub_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
 from prism_backends.postgres.presence import PATIENCE_S, Subscribed, process_of
+from prism_backends.pubsub_matching import carries
 from prism_backends.streamcompany import Company
 from prism_testkit.interfaces.errors import Closed, PrismError
 from prism_testkit.interfaces.pubsub import Message, Subscription
@@ -36,14 +38,20 @@ class Listener(Subscription):
     """
 
     def __init__(
-        self, client: PostgresClient, company: Company[Subscribed], bell: Bell, names: tuple[bytes, bytes], topic: str
+        self,
+        client: PostgresClient,
+        company: Company[Subscribed],
+        bell: Bell,
+        names: tuple[bytes, bytes],
+        topic: str,
+        attributes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._client, self._company, self.bell = client, company, bell
         self.names: tuple[bytes, ...] = names
         self.place: Hashable = names
         self.name = secrets.token_hex(8)
         self.is_open = True
-        self._topic = topic
+        self._topic, self._attributes = topic, attributes
         self._buffer: deque[Message] = deque()
         self._turn = asyncio.Lock()  # one page at a time, or two would be the same
         self._position = 0
@@ -105,29 +113,35 @@ class Listener(Subscription):
         self._check_open()
         if not self._buffer:
             async with self._turn:
-                if not self._buffer:
-                    await self._read()
+                more = True
+                while more and not self._buffer:
+                    more = await self._read()
             self._check_open()
         return self._buffer.popleft() if self._buffer else None
 
-    async def _read(self) -> None:
-        """Read a page. Only a look, which a cancelled call simply forgets; the place moves when the page is here."""
+    async def _read(self) -> bool:
+        """Read a page, and return whether it was full. Only a look, which a cancelled call simply forgets; the place moves when
+        the page is here."""
         page = await self._run("receive", sql.READ, self._position, _PAGE_ROWS, _PAGE_BYTES)
         if not self.is_open:
-            return
+            return False
         if not page[0]["known"]:
             await self._begin_anew()
-            return
+            return False
         if page[0]["seq"] is None:
-            return
+            return False
         self._position = page[-1]["seq"]
-        self._buffer.extend(Message(str(seq), self._topic, payload, json.loads(headers)) for _, seq, headers, payload in page)
+        messages = (Message(str(seq), self._topic, payload, json.loads(headers)) for _, seq, headers, payload in page)
+        # Not in the database: its JSON holds no NUL.
+        self._buffer.extend(message for message in messages if carries(message.headers, self._attributes))
+        size = sum(len(row["payload"]) for row in page)
         self._unsaid_rows += len(page)
-        self._unsaid_bytes += sum(len(row["payload"]) for row in page)
+        self._unsaid_bytes += size
         if self._unsaid_rows >= _PAGE_ROWS or self._unsaid_bytes >= _PAGE_BYTES:
             self._unsaid_rows, self._unsaid_bytes = 0, 0
             with suppress(PrismError):  # then the next one tells it
                 await self._run("receive", sql.TELL, self._position)
+        return len(page) >= _PAGE_ROWS or size >= _PAGE_BYTES
 
     async def _begin_anew(self) -> None:
         self._company.rename(self, secrets.token_hex(8))

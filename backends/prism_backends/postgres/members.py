@@ -107,8 +107,8 @@ class Member(Deliveries):
     async def ack(self, *deliveries: Delivery) -> None:
         self._check_open("ack")
         takes, numbers = self._held(tokens_of(deliveries, "ack", _ME))
-        if numbers:
-            await self._run("ack", sql.ACK, takes, numbers)
+        if numbers and (await self._run("ack", sql.ACK, takes, numbers))[0][0]:
+            self.bell.ring()
 
     async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
         self._check_open("nack")

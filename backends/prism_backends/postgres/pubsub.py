@@ -21,6 +21,8 @@ from prism_backends.pubsub_arguments import check_start
 from prism_testkit.interfaces.errors import Closed, PrismError
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.pubsub import Deliveries, PubSubBasic, PubSubPersistent, Start, Subscription
+from prism_testkit.interfaces.pubsub_filtering import PubSubFiltering
+from prism_testkit.interfaces.pubsub_ordering import PubSubOrdering
 
 __all__ = ["PostgresPubSub"]
 
@@ -29,8 +31,8 @@ E = TypeVar("E", Listener, Member)
 _ME = "postgres"
 
 
-class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
-    """Both interfaces, apart from each other: a plain publish reaches no durable subscription, a persistent one no plain one.
+class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent, PubSubFiltering, PubSubOrdering):
+    """Plain and durable subscriptions are apart: a plain publish reaches no durable one, a persistent publish no plain one.
 
     Plain messages are rows until everybody who listened has them. Only one who was taken for dead has gaps, which needs half a
     minute without a sign of life. Persistent messages stay for ever: a subscription made at any later time may begin with the
@@ -66,7 +68,13 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
     async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return await self._publish("publish_persistent", sql.STORE, topic, payload, headers)
 
-    async def _publish(self, operation: str, statement: str, topic: str, payload: Bytes, headers: Mapping[str, str] | None) -> str:
+    async def publish_ordered(self, topic: str, ordering_key: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        key = self._name("publish_ordered: ordering key", ordering_key)
+        return await self._publish("publish_ordered", sql.STORE_ORDERED, topic, payload, headers, key)
+
+    async def _publish(
+        self, operation: str, statement: str, topic: str, payload: Bytes, headers: Mapping[str, str] | None, *key: bytes
+    ) -> str:
         name = self._name(operation, topic)
         data = prism.check_payload(payload, operation, _ME, topic)
         texts = json.dumps(prism.check_headers(headers, operation, _ME))
@@ -74,7 +82,7 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         what = f"{_ME}: {operation} {topic[:40]!a}"
         arguments = self.namespace, name, lock, texts, data, process_of(self.client)
         try:
-            ((seq, is_heard),) = await self.client.rows(what, statement, *arguments)
+            ((seq, is_heard),) = await self.client.rows(what, statement, *arguments, *key)
         finally:
             self._ring(name)  # also if it was cancelled, for it may have happened
         if is_heard:
@@ -87,6 +95,15 @@ class PostgresPubSub(LivingPostgres, PubSubBasic, PubSubPersistent):
         name = self._name("subscribe", topic)
         await self._listen()
         async with _inside(Listener(self.client, self._company, self._bell(name), (self.namespace, name), topic)) as entered:
+            yield entered
+
+    @asynccontextmanager
+    async def subscribe_filtered(self, topic: str, attributes: Mapping[str, str]) -> AsyncIterator[Subscription]:
+        name = self._name("subscribe_filtered", topic)
+        asked = prism.check_attributes(attributes, "subscribe_filtered", _ME)
+        await self._listen()
+        names = self.namespace, name
+        async with _inside(Listener(self.client, self._company, self._bell(name), names, topic, asked)) as entered:
             yield entered
 
     @asynccontextmanager
