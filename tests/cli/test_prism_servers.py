@@ -151,12 +151,19 @@ def test_a_server_whose_client_library_is_missing_is_listed_with_the_cure(shell:
 
 def test_a_server_that_no_backend_is_on_is_known_to_the_doctor_by_name_only(shell: Any) -> None:
     shell.conftest()
+    shell.distribution("acme", "1.0", "[prism_testkit.servers]\nlone = prism_backends.kafka.server:server\n")
     shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": ""}
-    said = shell.prism("doctor", "kafka", code=1)
+    said = shell.prism("doctor", "lone", code=1)
     what, cure = said.splitlines()[:2]
-    assert what == "missing: kafka: PRISM_KAFKA_URL is not set, and none is in the cache"
-    assert cure.strip() == "prism servers add kafka"
-    assert "kafka" not in shell.prism("doctor")
+    assert what == "missing: lone: PRISM_LONE_URL is not set, and none is in the cache"
+    assert cure.strip() == "prism servers add lone"
+    assert "lone" not in shell.prism("doctor")
+
+
+def test_a_server_of_ours_is_known_without_its_client_library(shell: Any) -> None:
+    shell.conftest()
+    shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": "", "BLOCKED": "aiokafka"}
+    assert shell.prism("servers", "kafka", code=0).splitlines()[1].strip() == "prism servers add kafka"
 
 
 def test_on_a_terminal_one_line_a_step_changes(shell: Any) -> None:
