@@ -1,1 +1,1 @@
-"""Apache Kafka: so far how a server of it comes to be. Nothing here needs a client library."""
+"""Apache Kafka. How a server of it comes to be needs no client library; `prism_backends.kafka.backend` is what tests are run on."""
