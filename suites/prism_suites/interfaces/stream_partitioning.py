@@ -104,6 +104,7 @@ async def arguments_are_checked_before_any_effect(stream: StreamPartitioning, ca
 async def each_partition_holds_what_was_put_there(stream: StreamPartitioning, case: Case, n: int, count: int) -> None:
     """Whoever appends, and with whatever key: records are in their partition, in order, and reads are bounded as any (ST-01)."""
     slots = [stream, await case.client()]
+    count = min(count, 60) if case.server else count
     await stream.create_partitioned("s", n)
     puts: list[list[Put]] = [[] for _ in range(n)]
     for number in range(count):
@@ -134,7 +135,7 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
     await stream.create_partitioned("s", n)
     keys = [*(f"key {number}" for number in range(100)), "k" * case.limits.max_name]
     families = [keys[:100]]
-    if n == 2:  # alike in length, in how they begin, in how they end
+    if n == 2 and not case.server:  # alike in length, in how they begin, in how they end
         families += [[f"{number:03}" for number in range(100)], [f"{number:03}-end-{'x' * 40}" for number in range(100)]]
         keys += [key for family in families[1:] for key in family]
     keys += [name for group in name_groups(case.limits.max_name)[::15] for name in group[:2]]
