@@ -241,6 +241,23 @@ async def a_group_covers_all_partitions(stream: Parted, case: Case, n: int, star
         same("stream_partitioning.10", again, {held.record.payload, b"beside"}, "what was held does not come again")
 
 
+@check("stream_partitioning.6", "stream_partitioning.7")
+async def open_reads_are_apart(stream: StreamPartitioning, case: Case) -> None:
+    """Reads of several partitions, and of one, by one client in turns give each its own, up to the end as of their first step."""
+    await stream.create_partitioned("s", 3)
+    puts = [[await put_in(stream, "s", place, b"%d.%d" % (place, number)) for number in range(3 + 2 * place)] for place in range(3)]
+    opened = [
+        (place, start, stream.read_partition("s", place, puts[place][start].offset)) for place in range(3) for start in (0, 2)
+    ]
+    found: list[list[int]] = [[] for _ in opened]
+    for _ in range(9):
+        for number, (_, _, records) in enumerate(opened):
+            if (record := await anext(records, None)) is not None:
+                found[number].append(record.offset)
+    wanted = [[put.offset for put in puts[place][start:]] for place, start, _ in opened]
+    same("stream_partitioning.6", found, wanted, "reads of partitions that are open at once mix")
+
+
 @check("stream_partitioning.7", "stream_partitioning.1", "stream_partitioning.5")
 @gauntlet(lambda limits: [{"count": count, "same_n": same_n} for count in (2, 4) for same_n in (True, False)])
 async def clients_at_once_lose_nothing(stream: StreamPartitioning, case: Case, count: int, same_n: bool) -> None:

@@ -91,20 +91,3 @@ async def an_ordinary_stream_is_its_only_partition(stream: Parted, case: Case, s
         put = await put_in(stream, "s", 0, b"last")
     (record,) = await read_part(stream, "s", 0, put.offset)
     same("stream_partitioning.4", record.payload, b"last", "partition 0 of an ordinary stream takes no records")
-
-
-@check("stream_partitioning.6", "stream_partitioning.7")
-async def open_reads_are_apart(stream: StreamPartitioning, case: Case) -> None:
-    """Reads of several partitions, and of one, by one client in turns give each its own, up to the end as of their first step."""
-    await stream.create_partitioned("s", 3)
-    puts = [[await put_in(stream, "s", place, b"%d.%d" % (place, number)) for number in range(3 + 2 * place)] for place in range(3)]
-    opened = [
-        (place, start, stream.read_partition("s", place, puts[place][start].offset)) for place in range(3) for start in (0, 2)
-    ]
-    found: list[list[int]] = [[] for _ in opened]
-    for _ in range(9):
-        for number, (_, _, records) in enumerate(opened):
-            if (record := await anext(records, None)) is not None:
-                found[number].append(record.offset)
-    wanted = [[put.offset for put in puts[place][start:]] for place, start, _ in opened]
-    same("stream_partitioning.6", found, wanted, "reads of partitions that are open at once mix")
