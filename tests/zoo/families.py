@@ -13,7 +13,7 @@ FIRST_TRY: Mapping[str, tuple[int, int]] = {
     "keyvalue": (389, 422),
     "queues": (311, 351),
     "objects": (354, 379),
-    "streams": (221, 240),
+    "streams": (404, 518),
     "pubsubs": (257, 280),
     "claims": (95, 129),
     "lifecycle": (48, 50),
