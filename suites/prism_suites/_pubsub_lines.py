@@ -193,6 +193,8 @@ class Lines:
             promise = "pubsub_ordering.6" if behind else "pubsub_ordering.1"
             if any(item.key == free[0].key and item.state == "acked" for item in member.line.items):
                 promise = "pubsub_ordering.5"
+            if any(item.key == free[0].key and item.stale for item in member.line.items):
+                promise = "pubsub_ordering.9"
             broken(promise, sentence, expected=[(item.key, item.sent) for item in free], got=[])
         for delivery in got:
             self._given(member, delivery, start_s)

@@ -27,6 +27,8 @@ Step = tuple[str, int, int]
 
 _MOST_OPEN = 4
 _SIBLING = 2
+_TOGETHER = 12
+"""Messages that lie unread at once, at most, whomever they are for: a buffer may have a bound, which is for other checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +187,16 @@ class Game:
             broken(laws.namespace, f"{who} gets what was published in another namespace", expected=heads, got=got)
         broken(laws.once, f"{who} gets what it did not ask for", expected=heads, got=got)
 
-    async def finish(self) -> None:
-        """Receive all that is left, and then nothing."""
+    async def hear_all(self) -> None:
+        """Receive all that is left."""
         for part in self._every():
             while part.due:
                 await self.hear(part)
+
+    async def finish(self) -> None:
+        """Receive all that is left, and then nothing."""
+        await self.hear_all()
+        for part in self._every():
             await self.hear(part)
             self._no_gaps(part)
 
@@ -224,5 +231,7 @@ async def all_get_theirs(
             await game.publish(publisher, publication)  # before anybody listens
         for number, one in enumerate(every):
             await game.enter(number % 2, one)
-        for publication in publications:
+        for number, publication in enumerate(publications):
+            if number % _TOGETHER == 0:
+                await game.hear_all()
             await game.publish(publisher, publication)

@@ -17,8 +17,10 @@ __all__ = [
     "NO_NUMBERS",
     "NO_PAYLOADS",
     "NO_TRUTH",
+    "PADDED",
     "SEPARATED",
     "contents_come_out",
+    "differing",
     "headers_come_out",
     "names_are_apart",
     "nothing_shared_by_reference",
@@ -70,6 +72,8 @@ NO_TRUTH = ("0", "00", "-1", "None", "none", "null", "nil", "false", "False", "u
 """Texts that are nothing, or false, to somebody who turns them into something else."""
 SEPARATED = ("a-b", "a_b", "a.b", "a b", "a/b", "a:b", "a,b", "a;b", "a=b", "a\tb", "a+b", "a%b", "a%20b", "ab", "aB")
 """Two words joined in ways that somebody makes one."""
+PADDED = ("a", "a\0", "a\0\0", "\0a", "a\n", "\na", "a ", " a", "a\t", "a\u200b", "\ufeffa", "a\u00ad", "a\u0301", "a.", ".a", "a/")
+"""A name, and what is behind or before it in others."""
 _TOGETHER = 12
 """Messages that lie unread at once, at most: a buffer may have a bound, which is for other checks."""
 
@@ -77,6 +81,12 @@ _TOGETHER = 12
 def some_names(case: Case, names: Sequence[str], embedded: int, server: int) -> tuple[str, ...]:
     """Return the first name and every so-manieth of the others: on a server each costs a connection."""
     return (names[0], *names[1 :: server if case.server else embedded])
+
+
+def differing(length: int) -> tuple[str, ...]:
+    """Return texts of so many characters that differ in one place each: the first, the last, and some between."""
+    places = dict.fromkeys((0, 1, length // 4, length // 2, length * 3 // 4, length - 2, length - 1))
+    return ("v" * length, *("v" * place + "w" + "v" * (length - place - 1) for place in places))
 
 
 async def contents_come_out(

@@ -18,6 +18,10 @@ class BasicAndWildcards(PubSubBasic, PubSubWildcards, Protocol):
     """Subscriptions to a topic and to a pattern."""
 
 
+class BasicAndFiltering(PubSubBasic, PubSubFiltering, Protocol):
+    """Subscriptions to a topic and to what has certain headers."""
+
+
 class WildcardsAndFiltering(PubSubWildcards, PubSubFiltering, Protocol):
     """Subscriptions to a pattern and to what has certain headers."""
 
@@ -70,6 +74,12 @@ async def _published(slot: Any, payload: bytes) -> Sent:
 async def patterns_and_topics_are_left_apart(pubsub: BasicAndWildcards, case: Case) -> None:
     """A plain subscription and one by pattern of one client: whichever is left, the other goes on (PS-06, PS-35)."""
     await _pairs(case, pubsub, _PLAIN, _PATTERNS, "pubsub_wildcards.6")
+
+
+@check("pubsub_filtering.8", "pubsub_filtering.1")
+async def filters_and_topics_are_left_apart(pubsub: BasicAndFiltering, case: Case) -> None:
+    """A plain subscription and a filtered one of one client: whichever is left, the other goes on (PS-06, PS-35)."""
+    await _pairs(case, pubsub, _PLAIN, _FILTERS, "pubsub_filtering.8")
 
 
 @check("pubsub_wildcards.6", "pubsub_filtering.8")

@@ -2,8 +2,10 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections import ChainMap, OrderedDict, UserDict, defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from prism_suites._judging import refused
 from prism_suites._pubsub_parts import BY_ATTRIBUTES, Publication, Step, all_get_theirs, playing, steps
 from prism_suites._pubsub_selecting import FILTERING
-from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, SEPARATED, some_names
+from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, PADDED, SEPARATED, differing, some_names
 from prism_suites._pubsub_taking import BASIC, Ear, hears, numbered, send
 from prism_suites._queue_shared import BAD_HEADERS
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
@@ -38,8 +40,8 @@ _MANY: list[Headers] = [
     for missing in (-1, 0, count - 1)
 ]
 _LONG: list[Headers] = [{"a" * size + end: "v"} for size in (63, 64, 255, 256, 500) for end in ("", "x", "y")]
-_LONG_VALUES: list[Headers] = [{"a": "v" * size + end} for size in (63, 64, 255, 256, 1023, 4096) for end in ("", "x", "y")]
-_ALIKE: list[Headers] = [headers for name in SEPARATED for headers in ({name: "b"}, {"a": name})]
+_LONG_VALUES: list[Headers] = [{"a": value} for size in (63, 255, 1024, 4000) for value in differing(size)]
+_ALIKE: list[Headers] = [headers for name in (*SEPARATED, *PADDED, *differing(300)) for headers in ({name: "b"}, {"a": name})]
 _TABLES: dict[str, list[Headers]] = {
     "values": [{"a": value} for value in _VALUES],
     "names": [{name: "b"} for name in _NAMES],
@@ -151,7 +153,7 @@ async def _goes_on(case: Case, pubsub: PubSubFiltering) -> None:
     with law("pubsub_filtering.6"):
         async with pubsub.subscribe_filtered("t", {"a": "b"}) as inner:
             sents = await send(pubsub, "t", numbered(2), FILTERING, {"a": "b"})
-            await hears(Ear(case, inner, FILTERING), sents, "after a refused entry")
+            await hears(Ear(case, inner, FILTERING), sents, "after a refused entry", lost="pubsub_filtering.6")
 
 
 @check("pubsub_filtering.6")
@@ -191,6 +193,42 @@ async def what_is_no_text_is_no_topic(pubsub: PubSubFiltering, case: Case, name:
     """A topic that is not ``str`` raises ``TypeError``."""
     await refused("pubsub_filtering.6", _enter(pubsub, name, {}), TypeError, "what is no text is not refused as a topic")
     await _goes_on(case, pubsub)
+
+
+_MAPPINGS: dict[str, Callable[[dict[str, str]], Mapping[str, str]]] = {
+    "proxy": MappingProxyType,
+    "user": UserDict,
+    "chain": lambda pairs: ChainMap({}, pairs),
+    "ordered": OrderedDict,
+    "default": lambda pairs: defaultdict(str, pairs),
+    "str": lambda pairs: {_Text(name): _Text(value) for name, value in pairs.items()},
+}
+
+
+class _Text(str):
+    """Text of a class of its own."""
+
+    __slots__ = ()
+
+
+@check("pubsub_filtering.6", "pubsub_filtering.1", "pubsub_filtering.2")
+@gauntlet(lambda limits: [{"how": how} for how in _MAPPINGS])
+async def attributes_may_be_any_mapping(pubsub: PubSubFiltering, case: Case, how: str) -> None:
+    """Attributes, and headers, are mappings of whatever class, and so may texts be of a class of their own."""
+    made = _MAPPINGS[how]
+    asked = [("t", made(attributes)) for attributes in ({"a": "b"}, {"a": "b", "c": "d"}, {})]
+    publications = [("t", made(headers)) for headers in ({"a": "b"}, {"a": "c"}, {"c": "d", "a": "b"}, {"e": ""})]
+    laws = dataclasses.replace(FILTERING, lost="pubsub_filtering.6", once="pubsub_filtering.6")
+    with law("pubsub_filtering.6"):
+        await all_get_theirs(case, pubsub, dataclasses.replace(BY_ATTRIBUTES, laws=laws), asked, publications)
+
+
+@check("pubsub_filtering.2", "pubsub_filtering.1", "pubsub_filtering.5")
+@gauntlet(lambda limits: [{"text": text} for text in ("abcd", "a=bc", "a:a:", "aaaa")])
+async def what_runs_together_is_apart(pubsub: PubSubFiltering, case: Case, text: str) -> None:
+    """Topic, name and value are three: whatever text they make together, another cut of it is something else (PS-05)."""
+    cuts = [(text[:i], {text[i:j]: text[j:]}) for i, j in itertools.combinations(range(1, len(text) + 1), 2)]
+    await all_get_theirs(case, pubsub, BY_ATTRIBUTES, cuts, list(cuts))
 
 
 @check("pubsub_filtering.7")

@@ -160,9 +160,16 @@ async def a_long_line_comes_in_its_order(pubsub: PubSubOrdering, case: Case, cou
 
 
 @check("pubsub_ordering.5")
-@gauntlet(lambda limits: [{"waiter": waiter, "how": how} for waiter in ("same", "another") for how in ("ack", "leave", "nack")])
-async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waiter: str, how: str) -> None:
-    """A receive that waits is given what an ack frees, or what is given back, at once and not at the end of its time."""
+@gauntlet(
+    lambda limits: [
+        {"waiter": waiter, "how": how, "others": others}
+        for waiter in ("same", "another")
+        for how in ("ack", "leave", "nack")
+        for others in (0, 3)
+    ]
+)
+async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waiter: str, how: str, others: int) -> None:
+    """A receive that waits is given what an ack frees, or what is given back, at once, whatever else was published meanwhile."""
     manager = pubsub.subscribe_durable("t", "s")
     member = await manager.__aenter__()
     async with (await case.client() if waiter == "another" else pubsub).subscribe_durable("t", "s") as second:
@@ -172,6 +179,9 @@ async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waite
         began_s = case.clock.now_s()
 
         async def free() -> None:
+            for _ in range(others):
+                await case.clock.sleep(HELD_S / 16 if case.clock.virtual else 0.005)
+                await ordered(pubsub, "k", [b"behind"])
             await case.clock.sleep(HELD_S / 4 if case.clock.virtual else 0.01)
             if how == "leave":
                 await manager.__aexit__(None, None, None)
@@ -231,12 +241,45 @@ async def a_delay_holds_its_key_and_no_other(pubsub: PubSubOrdering, case: Case,
             await member.ack(*got)
 
 
-@check("pubsub_ordering.6", "pubsub_ordering.1")
+@check("pubsub_ordering.4", "pubsub_ordering.6")
+@gauntlet(lambda limits: [{"keys": keys} for keys in (2, 3, 9)])
+async def a_delay_of_several_holds_each(pubsub: PubSubOrdering, case: Case, keys: int) -> None:
+    """Messages of several keys, given back in one call with a delay, come when it is over, each before what is behind it."""
+    delay_s = 100.0 if case.clock.virtual else 3600.0
+    async with pubsub.subscribe_durable("t", "s") as member:
+        sents = [await ordered(pubsub, f"k{key}", numbered(2, f"{key}")) for key in range(keys)]
+        held: list[Any] = []
+        while len(held) < keys:
+            got = await received(case, member, keys)
+            if not got:
+                broken("pubsub_ordering.6", "the first of a key is held up by another key", expected=sents, got=held)
+            held += got
+        began_s = case.clock.now_s()
+        await lenient(member.nack(*held, delay_s=delay_s))
+        got = await received(case, member, 10, quiet(case))
+        if got and case.clock.now_s() - began_s < delay_s:
+            broken("pubsub_ordering.4", "a message of a delayed key comes", expected=[], got=got)
+        if not case.clock.virtual or got:
+            return
+        await case.advance(delay_s + case.limits.clock_resolution_s + case.traits.ttl_late_s)
+        for place in (0, 1):
+            found: list[Any] = []
+            while len(found) < keys and (got := await received(case, member, keys)):
+                found += got
+            ids = sorted(delivery.message.id for delivery in found)
+            same(
+                "pubsub_ordering.4", ids, sorted(sent[place].id for sent in sents), "after a delay keys do not go on in their order"
+            )
+            await member.ack(*found)
+
+
+@check("pubsub_ordering.6", "pubsub_ordering.1", "pubsub_ordering.2")
 @gauntlet(lambda limits: [{"line": line} for line in (1, 15, 101, 520)])
 async def a_held_key_stands_in_nobodys_way(pubsub: PubSubOrdering, case: Case, line: int) -> None:
     """However many messages of a held key stand before it, one of another key comes at once (PS-28)."""
     async with pubsub.subscribe_durable("t", "s") as member:
-        await ordered(pubsub, "held", numbered(1 + line))
+        sents = await ordered(pubsub, "held", numbered(1 + line))
+        began_s = case.clock.now_s()
         held = await received(case, member)
         for number in range(3):
             (sent,) = await ordered(pubsub, f"other {number}", [b"free"])
@@ -245,12 +288,21 @@ async def a_held_key_stands_in_nobodys_way(pubsub: PubSubOrdering, case: Case, l
                 return  # its deadline was over
             same("pubsub_ordering.6", [d.message.id for d in got], [sent.id], f"a key waits behind {line} messages of a held one")
             await member.ack(*got)
+        if case.clock.now_s() - began_s > HELD_S:
+            return
+        await member.ack(*held)
+        for sent in sents[1:4]:
+            got = await received(case, member, 10)
+            same("pubsub_ordering.2", [d.message.id for d in got], [sent.id], f"behind a long line of {line} a key loses its order")
+            await member.ack(*got)
 
 
 @check("pubsub_ordering.9", "pubsub_ordering.3")
-@gauntlet(lambda limits: [{"how": how, "by": by} for how in ("nacked", "left", "acked") for by in ("itself", "another")])
+@gauntlet(
+    lambda limits: [{"how": how, "by": by} for how in ("nacked", "left", "acked", "acked twice") for by in ("itself", "another")]
+)
 async def what_is_not_held_frees_nothing(pubsub: PubSubOrdering, case: Case, how: str, by: str) -> None:
-    """An ack of what was given back, or a second ack, by its member or by another, lets nothing of its key come (PS-18)."""
+    """An ack of what was given back, or a second one, also in one call, by its member or by another, lets nothing of its key come (PS-18)."""
     manager = pubsub.subscribe_durable("t", "s")
     member: Any = await manager.__aenter__()
     async with (await case.client()).subscribe_durable("t", "s") as second:
@@ -260,11 +312,11 @@ async def what_is_not_held_frees_nothing(pubsub: PubSubOrdering, case: Case, how
         if how == "left":
             await manager.__aexit__(None, None, None)
         else:
-            await (member.nack(*old) if how == "nacked" else member.ack(*old))
-        expected = sents[1] if how == "acked" else sents[0]
+            await (member.nack(*old) if how == "nacked" else member.ack(*old, *(old if how == "acked twice" else ())))
+        expected = sents[1] if how.startswith("acked") else sents[0]
         now = await received(case, second)
         same(
-            "pubsub_ordering.4",
+            "pubsub_ordering.9" if how == "acked twice" else "pubsub_ordering.4",
             [d.message.id for d in now],
             [expected.id],
             f"after it was {how} a key goes on with another message",

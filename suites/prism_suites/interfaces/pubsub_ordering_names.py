@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._judging import broken, refused, same
 from prism_suites._pubsub_lines import HEADERS, drained, ordered
 from prism_suites._pubsub_members import HELD_S, received
-from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, NO_PAYLOADS, NO_TRUTH, SEPARATED
+from prism_suites._pubsub_shared import COMMANDS, NO_NAMES, NO_PAYLOADS, NO_TRUTH, PADDED, SEPARATED, differing
 from prism_suites._pubsub_taking import numbered, patience
 from prism_suites._queue_cancelling import cancelled, points
 from prism_suites._queue_shared import BAD_HEADERS
@@ -32,6 +32,9 @@ def _groups(longest: int) -> list[tuple[str, ...]]:
         {"keys": COMMANDS},
         {"keys": NO_TRUTH},
         {"keys": SEPARATED},
+        {"keys": PADDED},
+        {"keys": (*differing(32), *differing(limits.max_name // 2))},
+        {"keys": ("t", "s", "a", "b", "é", "0 first", "p1", "k")},  # what topic, subscription, headers and payloads are called
         {"keys": tuple(longest_names(limits.max_name))},
         {"keys": tuple(f"key-{number}" for number in range(260))},
     ]

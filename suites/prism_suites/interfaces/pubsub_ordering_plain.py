@@ -37,5 +37,6 @@ a_cancelled_ack_or_nack_has_its_effect_or_none = EVERY_OTHER.also(
 )
 
 members_share_whatever_overlaps = EVERY_OTHER.also(races.members_share_whatever_overlaps, __name__)
+a_cancelled_publish_leaves_a_true_last_id = ONE_KEY.also(others.a_cancelled_publish_leaves_a_true_last_id, __name__)
 publishes_at_once_lose_nothing = EVERY_OTHER.also(races.publishes_at_once_lose_nothing, __name__)
 what_comes_at_any_turn_is_noticed = KEYED.also(prompt.what_comes_at_any_turn_is_noticed, __name__)

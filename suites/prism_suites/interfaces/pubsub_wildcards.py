@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, same
 from prism_suites._pubsub_parts import BY_PATTERN, Step, all_get_theirs, matched, playing, steps
 from prism_suites._pubsub_selecting import WILDCARDS
-from prism_suites._pubsub_shared import COMMANDS, SEPARATED
+from prism_suites._pubsub_shared import COMMANDS, PADDED, SEPARATED, differing
 from prism_suites._pubsub_taking import BASIC, Ear, hears, numbered, send
 from prism_suites._racing import clients, together
 from prism_testkit.case import Case
@@ -51,7 +51,7 @@ _TABLES: list[tuple[Sequence[str], Sequence[str]]] = [
         ("a.x", "ab.x", "b.x", "*.x", "\\*.x", "a\\.b", "[ab].x", ".x"),
     ),
     (("#", "+", "a.#", "a.+", "$.*", "%.*", "_.>"), ("a", "a.b", "#", "+", "a.#", "a.+", "$.a", "%.a", "_.a", "b.a")),
-    (tuple(f"{name}.*" for name in SEPARATED), tuple(f"{name}.x" for name in SEPARATED)),
+    *((tuple(f"{name}.*" for name in names), tuple(f"{name}.x" for name in names)) for names in (SEPARATED, PADDED, differing(64))),
     (("a.*", "aa.*", "a.a.*", "ab.>"), ("a.a", "aa.a", "a.aa", "a.a.a", "aaa.a", "ab.a", "ab", "abc.a", "a.ab")),
     (("0.*", "00.*", "1.>", "-1.*", "1e0.*"), ("0.0", "00.0", "0.00", "1.0", "1e0.0", "-1.0", "1")),
     (

@@ -47,7 +47,12 @@ async def _enter(pubsub: PubSubWildcards, pattern: Any) -> str:
 async def _goes_on(case: Case, pubsub: PubSubWildcards) -> None:
     with law("pubsub_wildcards.7"):
         async with pubsub.subscribe_pattern("a.*") as inner:
-            await hears(Ear(case, inner, WILDCARDS), await send(pubsub, "a.b", numbered(2), WILDCARDS), "after a refused pattern")
+            await hears(
+                Ear(case, inner, WILDCARDS),
+                await send(pubsub, "a.b", numbered(2), WILDCARDS),
+                "after a refused pattern",
+                lost="pubsub_wildcards.7",
+            )
 
 
 @check("pubsub_wildcards.7")
@@ -124,6 +129,16 @@ async def a_pattern_at_the_limit_is_accepted(pubsub: PubSubWildcards, case: Case
     topics.append("a" + ".a" * ((limit - 1) // 2))
     with law("pubsub_wildcards.7"):
         await all_get_theirs(case, pubsub, BY_PATTERN, patterns, [(topic, None) for topic in dict.fromkeys(topics)])
+
+
+@check("pubsub_wildcards.3", "pubsub_wildcards.7", "pubsub_wildcards.1", "pubsub_wildcards.2")
+@gauntlet(lambda limits: [{"count": count + more} for count in (16, 64, 128, 256) for more in (-1, 0, 1, 2)])
+async def any_number_of_tokens_is_matched(pubsub: PubSubWildcards, case: Case, count: int) -> None:
+    """However many tokens a topic has, a pattern of as many, of one less, and one that ends with the rest match alike."""
+    count = min(count, case.limits.max_name // 2)
+    patterns = ("a.>", "*.>", ">", ".".join(["*"] * count), ".".join(["*"] * (count - 1)), ".".join(["*"] * (count - 1)) + ".>")
+    topics = [".".join(["a"] * number) for number in (count - 2, count - 1, count, count + 1) if number * 2 <= case.limits.max_name]
+    await all_get_theirs(case, pubsub, BY_PATTERN, patterns, [(topic, None) for topic in topics])
 
 
 @check("pubsub_wildcards.8")

@@ -49,7 +49,7 @@ a_cancelled_publish_reaches_all_or_none = REST.also(cancellation.a_cancelled_pub
 a_cancelled_receive_takes_nothing = PATTERN.also(cancellation.a_cancelled_receive_takes_nothing, __name__, decoys=False)
 a_receive_that_gave_up_takes_nothing = REST.also(cancellation.a_receive_that_gave_up_takes_nothing, __name__, decoys=False)
 a_receive_cancelled_as_a_message_comes_loses_nothing = PATTERN.also(
-    cancellation.a_receive_cancelled_as_a_message_comes_loses_nothing, __name__, decoys=False
+    cancellation.a_receive_cancelled_as_a_message_comes_loses_nothing, __name__
 )
 a_cancelled_entry_or_exit_disturbs_nobody = REST.also(
     cancellation.a_cancelled_entry_or_exit_disturbs_nobody, __name__, decoys=False
