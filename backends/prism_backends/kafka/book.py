@@ -160,8 +160,8 @@ def _take(book: Book, step: Mapping[str, Any], at_ms: int) -> tuple[str, list[tu
     group.bury(at_ms, {step["member"], *step["alive"]})
     member = step["member"] if step["member"] in group.members else step["new"]
     group.members[member] = at_ms
-    void = set(step["void"])
-    group.give_back(member, void.__contains__)
+    if step["void"]:
+        group.give_back(member, set(step["void"]).__contains__)
     group.drop(stream.is_kept)
     for partition in stream.partitions:
         group.positions[partition] = max(group.position(partition), stream.oldest(partition))
