@@ -14,7 +14,7 @@ FIRST_TRY: Mapping[str, tuple[int, int]] = {
     "queues": (311, 351),
     "objects": (354, 379),
     "streams": (404, 518),
-    "pubsubs": (257, 280),
+    "pubsubs": (459, 525),
     "claims": (95, 129),
     "lifecycle": (48, 50),
 }

@@ -302,7 +302,7 @@ async def a_held_key_stands_in_nobodys_way(pubsub: PubSubOrdering, case: Case, l
     lambda limits: [{"how": how, "by": by} for how in ("nacked", "left", "acked", "acked twice") for by in ("itself", "another")]
 )
 async def what_is_not_held_frees_nothing(pubsub: PubSubOrdering, case: Case, how: str, by: str) -> None:
-    """An ack of what was given back, or a second one, also in one call, by its member or by another, lets nothing of its key come (PS-18)."""
+    """An ack of what was given back, or a second ack, by its member or another, lets nothing of its key come (PS-18)."""
     manager = pubsub.subscribe_durable("t", "s")
     member: Any = await manager.__aenter__()
     async with (await case.client()).subscribe_durable("t", "s") as second:
