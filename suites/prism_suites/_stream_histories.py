@@ -20,7 +20,7 @@ __all__ = ["STORIES", "State", "behind", "edges", "history"]
 STORIES = (
     "a.b ~ .. ~ cc ~ d",
     "...... ~ <2 .. ~ <3 . <99 .. ~ .",
-    "abab.cbaa ~ ! ab ~ <4 ! c. ~ ! <1",
+    "abab.cbaa ~ ! ab ~ ! <3 c. b ~ ! b <1",
     ".a.a.a.a ~ =5 .. =3 ~ . =1 ..",
     "abcabc.abc ~ ! <1 ab ~ =3 ! a ~ a <99 b",
     "......... ~ ^ <1 =6 ~ ^ <5 .. =2 ^ .",
