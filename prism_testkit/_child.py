@@ -10,7 +10,6 @@ import importlib.util
 import inspect
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import serve
+from prism_testkit.fuse import Fuse
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, Returned, filled_in, portable, referred_to
@@ -62,7 +62,7 @@ def main() -> None:
         if order.get("together"):
             runner.run(_take_part(backend.connect(place), driver, order["namespace"], steps))
         else:
-            runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, _Fuse(order)))
+            runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, Fuse(*order["fuse"])))
 
 
 def _load(path: Path) -> ModuleType:
@@ -75,31 +75,8 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-class _Fuse:
-    """Ends this process in the middle of a call, at a part of the time that an earlier call took.
-
-    By SIGALRM, whose default action is that of SIGKILL: no code of this process runs any more. From outside, the moment would
-    depend on which process runs next.
-    """
-
-    def __init__(self, order: dict[str, Any]) -> None:
-        fuse: tuple[int, int, float] = order["fuse"] if hasattr(signal, "setitimer") else (-2, -2, 0.0)
-        self._like, self._step, self._part = fuse
-        self._lasted_s = 0.0
-
-    def before(self, number: int) -> None:
-        """A call begins."""
-        if number == self._like:
-            self._lasted_s = time.perf_counter()
-        elif number == self._like + 1:
-            self._lasted_s = time.perf_counter() - self._lasted_s
-        if number == self._step:
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, self._lasted_s * self._part))
-
-
 async def _write(
-    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock, fuse: _Fuse
+    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock, fuse: Fuse
 ) -> None:
     what = "connect"
     try:
@@ -120,6 +97,7 @@ async def _write(
                     result = await (entered.call(what, *given) if "." in what else _call(driver, what, given, entered))
                     if number in wanted:
                         results[number] = result
+                fuse.after(number)
                 _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}{told}")
             what = "leaving what was entered"
             await entered.leave()

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from prism_testkit.backend import Place
 from prism_testkit.bindings import Candidate
 from prism_testkit.clock import VirtualClock
+from prism_testkit.fuse import NEVER
 from prism_testkit.outcomes import HarnessError, Unavailable, Violation
 from prism_testkit.servers import RunningServer, ServerUnavailable, start_private
 from prism_testkit.witness import decode, encode
@@ -177,7 +178,7 @@ async def _write_and_kill(
 ) -> tuple[list[int], dict[int, list[Any]]]:
     """Return when the writer began and when each acknowledged step returned, and what it told."""
     began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
-    fuse = _fuse(acknowledgements) if server is None else (-2, -2, 0.0)
+    fuse = _fuse(acknowledgements) if server is None else NEVER
     asked = {**order(worker, candidate, place, namespace, steps), "fuse": fuse}
     log = place.directory.parent / f"{place.directory.name}.stderr"
     writer = worker.writers.start(place.directory, log)

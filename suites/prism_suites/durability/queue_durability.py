@@ -187,6 +187,30 @@ async def _dead(case: Case, target: Target) -> None:
     )
 
 
+@check("queue_dead_letter.8", "queue_dead_letter.3", "queue_dead_letter.4")
+@gauntlet(lambda limits: [{"deaths": deaths} for deaths in (11, 25)])
+async def who_died_last_is_dead_after_the_kill(queue: Dead, case: Case, deaths: int) -> None:
+    """A kill amid deaths leaves each message in one place: dead, in their order, those whose last failure was acknowledged, and
+    perhaps the next one; alive the others, until their leases run out (Q-15)."""
+    count = 40
+    steps: list[Step] = [("configure_dead_letter", ("q", "dead", 1))]
+    steps += [("enqueue", ("q", b"%d" % number, HEADERS)) for number in range(count)]
+    steps += [("receive", ("q", HELD_S)) for _ in range(count)]
+    first, order = len(steps), [number * 7 % count for number in range(count)]
+    steps += [("release", (Returned(1 + count + number),)) for number in order]
+    steps += [("enqueue", ("filler", b"%d" % number, None)) for number in range(AHEAD)]
+    survivors = await _kill(case, "queue_dead_letter.8", steps, first + deaths, "writer")
+    died = [b"%d" % number for number in order][: survivors.acknowledged - first + 1]
+    listed = [message.payload for message in await survivors.slot.dead_letters("q")]
+    if listed not in (died, died[:-1]):
+        broken("queue_dead_letter.8", "the dead did not survive a kill amid deaths, in their order", expected=died, got=listed)
+    if case.clock.virtual:
+        await case.advance(HELD_S + case.traits.ttl_late_s + 2 * case.limits.clock_resolution_s + 1)
+        all_dead = sorted(message.payload for message in await survivors.slot.dead_letters("q"))
+        expected = sorted(b"%d" % number for number in range(count))
+        same("queue_dead_letter.8", all_dead, expected, "after a kill amid deaths a message is lost, or in two places")
+
+
 @check("queue_priority.4", "queue_priority.1")
 async def priorities_survive_the_writer(queue: Priority, case: Case) -> None:
     """Messages keep their priorities through SIGKILL of the writer (Q-19, Q-21)."""
