@@ -63,6 +63,7 @@ class BasicAndFiltering(PubSubBasic, PubSubFiltering, Protocol):
 @given(table=st.lists(_small, min_size=1, max_size=6))
 async def attributes_match_what_they_should(pubsub: PubSubFiltering, case: Case, table: list[Headers]) -> None:
     """Each subscription gets every message that has all its attributes, whole, in order, and no other (PS-03, PS-05)."""
+    table = table[:: max(1, len(table) // 20)] if case.server else table  # there each costs a round trip, or a connection
     asked = [("t", attributes) for attributes in (*table, {})]
     publications: list[Publication] = [("t", headers) for headers in (*table, {}, None)]
     publications += [("t", {"more": "v", **dict(reversed(list(headers.items())))}) for headers in table]
