@@ -20,8 +20,9 @@ from prism_testkit.bindings import Candidate
 from prism_testkit.clock import VirtualClock
 from prism_testkit.fuse import NEVER
 from prism_testkit.outcomes import HarnessError, Unavailable, Violation
+from prism_testkit.returned import decoded
 from prism_testkit.servers import RunningServer, ServerUnavailable, start_private
-from prism_testkit.witness import decode, encode
+from prism_testkit.witness import encode
 from prism_testkit.worker import Site, Worker
 
 __all__ = ["Step", "Survivors", "Target", "early", "kill_workload", "order", "private_server"]
@@ -191,7 +192,7 @@ async def _write_and_kill(
         if match is not None:
             returned.append(int(match[2]))
             if match[3] is not None:
-                told[int(match[1])] = decode(json.loads(match[3]))
+                told[int(match[1])] = decoded(json.loads(match[3]))
         else:
             said.append(line)
 

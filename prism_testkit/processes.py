@@ -21,7 +21,7 @@ from prism_testkit.histories import History
 from prism_testkit.interfaces import errors
 from prism_testkit.killing import Step, early, order
 from prism_testkit.outcomes import Inconclusive
-from prism_testkit.witness import decode
+from prism_testkit.returned import decoded
 from prism_testkit.worker import Worker
 
 __all__ = ["PROCESS", "Told", "run_processes", "shared_place"]
@@ -100,7 +100,7 @@ def _heard(process: int, writer: Writer, plan: Sequence[Step]) -> Iterator[Told]
             raise early("", [line[1:].decode(errors="replace").strip()], "")
         step, began_ns, ended_ns, arguments, result, failed = json.loads(line)
         error = _raised(*failed) if failed is not None else None
-        yield Told(process, step, plan[step][0], decode(arguments), began_ns, ended_ns, decode(result), error)
+        yield Told(process, step, plan[step][0], decoded(arguments), began_ns, ended_ns, decoded(result), error)
 
 
 def _raised(name: str, message: str) -> Exception:

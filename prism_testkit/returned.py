@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from prism_testkit.interfaces import Delivery, Lease, Message, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
-from prism_testkit.witness import register
+from prism_testkit.witness import decode, register
 
-__all__ = ["TELL", "Returned", "filled_in", "portable", "referred_to"]
+__all__ = ["TELL", "Returned", "decoded", "filled_in", "portable", "referred_to"]
 
 TELL = "tell"
 """The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
@@ -45,3 +45,8 @@ def portable(result: Any) -> Any:
     if isinstance(result, list | tuple):
         return [portable(each) for each in result]
     return bytes(result) if isinstance(result, bytes) else result
+
+
+def decoded(data: Any) -> Any:
+    """Undo what `portable` and ``witness.encode`` made of a result: of the types that are registered here, too."""
+    return decode(data)
