@@ -12,6 +12,8 @@ from prism_suites._keyvalue_looks import LOOKS, seconds_left
 from prism_suites._keyvalue_model import Window
 from prism_testkit.case import Case
 from prism_testkit.clock import VirtualClock
+from prism_testkit.interfaces import INTERFACES
+from prism_testkit.tap import offers
 
 __all__ = ["Times"]
 
@@ -111,6 +113,13 @@ class Times:
             expected = how.missing(key, value)
             if got != expected:
                 broken(late, f"{look} is wrong about a key whose deadline has passed{told}", expected=expected, got=got)
+
+    async def look_everywhere(self, key: str, value: bytes, deadline: Window | None, *, early: str, late: str, story: str) -> None:
+        """Look at a key in every way that the first client offers and that changes nothing, whatever the check's slot is."""
+        whole = await self._case.whole()
+        for name, how in LOOKS.items():
+            if not how.writes and offers(whole, INTERFACES[how.interface]):
+                await self.look(whole, name, key, value, deadline, early=early, late=late, story=story)
 
     async def left(
         self, kv: object, key: str, given_s: float, deadline: Window, *, promise: str = "keyvalue_ttl.6", story: str = ""

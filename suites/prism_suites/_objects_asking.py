@@ -1,5 +1,6 @@
 """Object storage as checks use it: ways to write, ways to look, and what must be seen of an object that is there or is not."""
 
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -58,8 +59,8 @@ NOTHING = Given()
 
 
 def signed(mark: object) -> Given:
-    """Return metadata that tell which write they belong to."""
-    return Given(f"type/{mark}", f"encoding-{mark}", {"written-by": str(mark)})
+    """Return metadata that tell by a value, and by a name, which write they belong to: none covers those of another."""
+    return Given(f"type/{mark}", f"encoding-{mark}", {"written-by": str(mark), f"by-{zlib.crc32(str(mark).encode()):08x}": ""})
 
 
 @lru_cache(maxsize=1)

@@ -16,14 +16,14 @@ class VisibilityAndDeadLetter(QueueVisibility, QueueDeadLetter, Protocol):
     """A queue whose messages can fail."""
 
 
-async def dies_after(times: Times, slots: Sequence[Any], queue: str, put: Put, most: int, ending: str) -> None:
+async def dies_after(
+    times: Times, slots: Sequence[Any], queue: str, put: Put, most: int, ending: str, promise: str = "queue_dead_letter.1"
+) -> None:
     """Deliver a message as often as it may be, and let each delivery fail by release, by its deadline, or by turns."""
     for attempt in range(1, most + 1):
         slot = slots[attempt % len(slots)]
         by_release = ending == "release" or (ending == "both" and attempt % 2 == 0)
-        held = await lease(
-            times, slot, queue, put, HELD_S if by_release else 1000.0, attempt=attempt, promise="queue_dead_letter.1"
-        )
+        held = await lease(times, slot, queue, put, HELD_S if by_release else 1000.0, attempt=attempt, promise=promise)
         if by_release:
             await slots[0].release(held.lease)
         else:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from prism_suites._judging import broken
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_model import Item, Model
-from prism_suites._queue_taking import Put, is_message
+from prism_suites._queue_taking import Put, is_message, spoil
 from prism_testkit.interfaces import QueueMessage
 
 __all__ = ["Judge"]
@@ -34,6 +34,8 @@ class Judge:
         if item is None or item.put.payload != message.payload:
             self._stranger(queue, message, kind, item)
         is_message(_content(kind), message, item.put, f"{kind} gives a message that is not as it was enqueued")
+        if kind != "receive":  # a lease is handed back
+            spoil(message)
         return item
 
     def _stranger(self, queue: str, message: QueueMessage, kind: str, item: Item | None) -> NoReturn:

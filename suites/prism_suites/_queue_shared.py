@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._queue_taking import Laws, Put, drains, empty, fill, is_message, numbered, take
+from prism_suites._queue_taking import Laws, Put, drains, empty, fill, is_message, numbered, spoil, take
 from prism_testkit.case import Case
 from prism_testkit.interfaces import InvalidName, PayloadTooLarge, QueueBasic
 from prism_testkit.outcomes import law
@@ -226,10 +226,13 @@ async def nothing_shared_by_reference(slot: Any, laws: Laws) -> None:
     buffer = bytearray(b"grows")
     puts.append(Put(await slot.enqueue("q", buffer), b"grows", {}))
     buffer.extend(b" and grows")
+    puts += await fill(slot, "q", numbered(3))
+    puts += await fill(slot, "q", numbered(2, "n"), kept)
     with law(laws.copy):
         for put in puts:
             got = await take(slot, "q")
             is_message(laws.copy, got, put, "a buffer or a mapping that was changed after the call changed a message")
+            spoil(got)
 
 
 async def siblings_are_apart(slot: Any, case: Case, laws: Laws) -> None:

@@ -1,6 +1,6 @@
 """Taking from a queue in whatever way a slot offers, and judging what came: the message, whole, and the right one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ __all__ = [
     "fill",
     "is_message",
     "numbered",
+    "spoil",
     "take",
 ]
 
@@ -114,6 +115,12 @@ def is_message(promise: str, got: Any, put: Put, sentence: str) -> None:
     headers = got.headers
     if not isinstance(headers, Mapping) or dict(headers) != dict(put.headers):
         broken(promise, f"{sentence}: its headers are not those that were enqueued", expected=dict(put.headers), got=headers)
+
+
+def spoil(message: QueueMessage | None) -> None:
+    """Change what was given, as its taker may: it is a copy, and what is given next has nothing of it."""
+    if message is not None and isinstance(message.headers, MutableMapping):
+        message.headers["spoiled"] = "by its taker"
 
 
 async def drains(slot: Any, queue: str, puts: Sequence[Put], laws: Laws, story: str = "") -> None:

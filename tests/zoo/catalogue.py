@@ -27,6 +27,7 @@ from . import (
     mutants_serializable,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_blind,
     mutants_strangers_more,
     mutants_transaction_ends,
     mutants_transactional,
@@ -65,6 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
+    *mutants_strangers_blind.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)

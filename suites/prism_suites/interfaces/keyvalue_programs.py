@@ -7,6 +7,7 @@ judged at once. Each interface has programs of its own, so that its calls are ma
 from hypothesis import given
 
 from prism_suites._keyvalue_steps import OPERATIONS, operations, run_program
+from prism_suites._siblings import echoed
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
@@ -65,3 +66,17 @@ async def programs_with_transactions_match_the_model(kv: KeyValueTransactional, 
 async def programs_of_all_that_is_offered_match_the_model(kv: KeyValueBasic, case: Case, program: Program) -> None:
     """The interfaces of one driver agree with each other."""
     await run_program(case, await case.whole(), program)
+
+
+@check("keyvalue_basic.9", *_BASIC, *(f"keyvalue_ttl.{n}" for n in (1, 2, 3, 6, 7, 8, 10)))
+@given(program=programs(operations("keyvalue_basic", "keyvalue_ttl"), 25))
+async def deadlines_in_two_namespaces_by_turns_match_the_model(kv: KeyValueTtl, case: Case, program: Program) -> None:
+    """Each of two namespaces in which the same calls are made, with other values, answers as if it were alone (KV-60)."""
+    await run_program(case, kv, echoed(program))
+
+
+@check("keyvalue_basic.9", *_BASIC, "keyvalue_scan.1", "keyvalue_scan.5", "keyvalue_batch.2", "keyvalue_cas.1")
+@given(program=programs(operations(*(name for name in OPERATIONS if name != "keyvalue_ttl")), 25))
+async def calls_in_two_namespaces_by_turns_match_the_model(kv: KeyValueBasic, case: Case, program: Program) -> None:
+    """The same of all that is offered beside deadlines (KV-60)."""
+    await run_program(case, await case.whole(), echoed(program))

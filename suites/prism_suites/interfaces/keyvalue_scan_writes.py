@@ -18,6 +18,8 @@ from prism_testkit.interfaces import KeyValueScan
 from prism_testkit.strategies import prefixes, universes
 
 _PREFIX = "k"
+_LOOKS_AT = frozenset((0, 1, 9, 10, 31, 63, 64, 99, 127, 128, 255, 256, 499, 999))
+"""Steps of a long scan at which everything is listed, for to do so at all of them would take long."""
 
 
 class _Scanned:
@@ -163,6 +165,12 @@ async def _look(scanned: _Scanned, given: str, step: int) -> None:
     await lists(scanned.writer, scanned.now, _PREFIX)
 
 
+async def _look_sometimes(scanned: _Scanned, given: str, step: int) -> None:
+    """Begin other listings, of every kind, and let them end, around where the pages of the open one may."""
+    if step in _LOOKS_AT:
+        await _look(scanned, given, step)
+
+
 async def _wait(scanned: _Scanned, given: str, step: int) -> None:
     await scanned.set("elsewhere")
     if scanned.case.clock.virtual:
@@ -171,6 +179,7 @@ async def _wait(scanned: _Scanned, given: str, step: int) -> None:
 
 _ACTS: dict[str, Act] = {
     "looking": _look,
+    "looking now and then": _look_sometimes,
     "overwriting every key": _overwrite_all,
     "overwriting the key just given": _overwrite_given,
     "overwriting keys to come": _overwrite_next,
@@ -215,9 +224,9 @@ async def a_scan_during_writes_is_complete(
 
 _LONG = (
     *("overwriting the key just given", "deleting the key just given", "deleting all that was given", "adding before"),
-    *("adding many", "deleting all but one to come", "deleting and writing again keys to come"),
+    *("adding many", "deleting all but one to come", "deleting and writing again keys to come", "looking now and then"),
 )
-_LONGEST = ("deleting all that was given", "deleting all but one to come", "adding before")
+_LONGEST = ("deleting all that was given", "deleting all but one to come", "adding before", "looking now and then")
 
 
 @check("keyvalue_scan.3")

@@ -73,8 +73,7 @@ async def _expect_forgotten(case: Case, kv: Any, ended: str, written: str, life:
         else:
             same("keyvalue_ttl.10", await seconds_left(kv, "k"), None, f"a key {story}, has an old deadline")
         await times.to(instant)
-    for look in ("get", "exists"):
-        await times.look(kv, look, "k", new, deadline, early="keyvalue_ttl.10", late="keyvalue_ttl.2", story=story)
+    await times.look_everywhere("k", new, deadline, early="keyvalue_ttl.10", late="keyvalue_ttl.2", story=story)
     if deadline and await times.past(deadline):
         await times.look(kv, "get", "k", new, deadline, story=story)
 
@@ -145,6 +144,7 @@ async def _expect_reborn(case: Case, kv: Any, seen: str, written: str, life: str
         _, now = await times.during(REWRITES[written].run(kv, "k", b"held", new))
     deadline = now.after(_SECONDS[life]) if life else None
     story = "expired, then written again"
+    await times.look_everywhere("k", new, deadline, early="keyvalue_ttl.10", late="keyvalue_ttl.2", story=story)
     for wait_s in (0.0, 5.0, 50.0):
         await times.move(wait_s)
         for look in ("get", "exists"):

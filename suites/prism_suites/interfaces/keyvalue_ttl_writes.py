@@ -64,6 +64,8 @@ async def _expect_cleared(case: Case, kv: Any, clearing: str, new: bytes, made: 
         if await times.past(deadline, more_s):
             await times.look(kv, look, "k", held, None, early=way.promise, story=f"{story}, and has passed")
             value(way.promise, await kv.get("k"), held, f"a key is removed, or changed, by a deadline that {clearing} took away")
+            if not more_s:
+                await times.look_everywhere("k", held, None, early=way.promise, late=way.promise, story=story)
     truth("keyvalue_ttl.8", await kv.persist("k"), False, "persist says True of a key without a deadline")
 
 

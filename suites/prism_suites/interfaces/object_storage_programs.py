@@ -7,6 +7,7 @@ answer is judged at once, metadata, instants and deadlines too.
 from hypothesis import given
 
 from prism_suites._objects_steps import BUCKET_STEPS, CONDITIONAL_STEPS, LIFE_STEPS, PLAIN_STEPS, run_program
+from prism_suites._siblings import echoed
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import ObjectStorage, ObjectStorageConditional
@@ -41,3 +42,10 @@ async def programs_with_buckets_match_the_model(store: ObjectStorage, case: Case
 async def programs_with_creations_match_the_model(store: ObjectStorageConditional, case: Case, program: Program) -> None:
     """An object is created exactly if it is missing, expired and deleted included (OB-6)."""
     await run_program(case, store, program)
+
+
+@check("object_storage.15", *_PLAIN, "object_storage.11", "object_storage.9", "object_storage.10")
+@given(program=programs((*PLAIN_STEPS, *BUCKET_STEPS, *CONDITIONAL_STEPS, *LIFE_STEPS, "create_bucket", "set_ttl"), 25))
+async def programs_made_in_two_namespaces_by_turns_match_the_model(store: ObjectStorage, case: Case, program: Program) -> None:
+    """Each of two namespaces in which the same calls are made, with other data, answers as if it were alone (OS-57)."""
+    await run_program(case, await case.whole(), echoed(program))

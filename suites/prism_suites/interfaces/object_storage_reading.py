@@ -21,6 +21,8 @@ _ENDS = ("delete", "delete and put", "set_ttl of 0", "delete_bucket", "bucket ma
 
 
 def _midway(limits: Limits) -> Iterator[dict[str, Any]]:
+    for times in (10, 100, 256):
+        yield {"write": f"put, {times} times", "read": 1, "size": 700_000, "other": times == 100}
     for number, (write, read) in enumerate(product((*_WRITES, *_ENDS), (1, 2))):
         yield {"write": write, "read": read, "size": (3 << 20, 700_000, 90_000, 20)[number % 4], "other": bool(number % 2)}
 
@@ -57,6 +59,10 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
             await store.put(BUCKET, "other", made(len(old), 7))
         case "nothing":
             pass
+        case _ if write.endswith(" times"):
+            for number in range(int(write.split()[1]) - 1):
+                await store.put(BUCKET, "k", b"%d" % number)
+            await store.put(BUCKET, "k", made(len(old), 7))
         case _ if write.startswith("put_stream"):
             data = _other_content(len(old), write, most)
             await store.put_stream(BUCKET, "k", source([data[:70_000], data[70_000:]]), **_NEW.keywords)

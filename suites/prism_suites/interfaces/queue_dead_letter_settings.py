@@ -86,14 +86,15 @@ async def too_few_attempts_are_refused(queue: VisibilityAndDeadLetter, case: Cas
     await refused("queue_dead_letter.6", queue.configure_dead_letter("q", "q", 1), ValueError, sentence)
     for name, fails in (("q", 2), ("fresh", 4)):
         put = (await fill(queue, name, [b"x"]))[0]
-        await dies_after(times, (queue, other), name, put, fails, "release")
+        await dies_after(times, (queue, other), name, put, fails, "release", "queue_dead_letter.6")
         await listed(queue, name, [put] if name == "q" else [])
 
 
 @check("queue_dead_letter.10")
 @gauntlet(lambda limits: [{"name": name, "near": near} for name, near in bad_names(limits.max_name)[::2]])
 async def a_bad_name_is_refused_by_every_method(queue: VisibilityAndDeadLetter, name: str, near: str) -> None:
-    """A name that is illegal raises `InvalidName` as queue and as target, before any effect."""
+    """A name that is illegal raises `InvalidName` as queue and as target, before any effect, also on what is configured."""
+    await queue.configure_dead_letter(near, "the target", 3)
     calls: dict[str, Any] = {
         "configure_dead_letter": lambda: queue.configure_dead_letter(name, "dead", 1),
         "configure_dead_letter, as target,": lambda: queue.configure_dead_letter(near, name, 1),
@@ -107,6 +108,7 @@ async def a_bad_name_is_refused_by_every_method(queue: VisibilityAndDeadLetter, 
     assert held is not None
     await queue.release(held)
     with law("queue_dead_letter.10"):
+        same("queue_dead_letter.10", await queue.dead_letters(near), [], "a configuration that was refused has an effect")
         await drains(queue, near, [put], VISIBILITY, "after refused configurations")
     for wrong in (b"q", None, 1):
         other: Any = wrong

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from prism_suites._queue_shared import is_second
 from prism_suites._queue_steps import OPERATIONS, operations, run_program
+from prism_suites._siblings import echoed
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, QueuePriority, QueueVisibility
@@ -68,3 +69,14 @@ async def programs_of_all_that_is_offered_match_the_model(
     if await is_second(queue, case):
         return
     await run_program(case, await case.whole(), program, whole=True)
+
+
+@check("queue_basic.9", "queue_visibility.15", *_BASIC, *_LEASES, *_DEAD, "queue_priority.1", "queue_delayed.1", "queue_delayed.2")
+@given(program=programs(operations(*OPERATIONS), 25))
+async def programs_made_in_two_namespaces_by_turns_match_the_model(
+    queue: QueueBasic | QueueVisibility, case: Case, program: Program
+) -> None:
+    """Each of two namespaces in which the same calls are made, with other payloads, answers as if it were alone (Q-32)."""
+    if await is_second(queue, case):
+        return
+    await run_program(case, await case.whole(), echoed(program), whole=True)

@@ -27,6 +27,7 @@ from . import (
     mutants_refusals,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_blind,
     mutants_strangers_more,
     mutants_streams,
     mutants_ttl,
@@ -56,6 +57,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
+    *mutants_strangers_blind.MUTANTS,
     *mutants_many.MUTANTS,
 )
 

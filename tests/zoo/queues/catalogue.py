@@ -22,6 +22,7 @@ from . import (
     mutants_redrive,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_blind,
     mutants_strangers_more,
     mutants_visibility,
     unusual,
@@ -47,6 +48,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers.MUTANTS,
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
+    *mutants_strangers_blind.MUTANTS,
     *mutants_many.MUTANTS,
 )
 
