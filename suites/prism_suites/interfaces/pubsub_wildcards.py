@@ -51,7 +51,7 @@ _TABLES: list[tuple[Sequence[str], Sequence[str]]] = [
         ("a.x", "ab.x", "b.x", "*.x", "\\*.x", "a\\.b", "[ab].x", ".x"),
     ),
     (("#", "+", "a.#", "a.+", "$.*", "%.*", "_.>"), ("a", "a.b", "#", "+", "a.#", "a.+", "$.a", "%.a", "_.a", "b.a")),
-    *((tuple(f"{name}.*" for name in names), tuple(f"{name}.x" for name in names)) for names in (SEPARATED, PADDED, differing(64))),
+    *((tuple(f"{name}.*" for name in names), tuple(f"{name}.x" for name in names)) for names in (SEPARATED, PADDED, differing(60))),
     (("a.*", "aa.*", "a.a.*", "ab.>"), ("a.a", "aa.a", "a.aa", "a.a.a", "aaa.a", "ab.a", "ab", "abc.a", "a.ab")),
     (("0.*", "00.*", "1.>", "-1.*", "1e0.*"), ("0.0", "00.0", "0.00", "1.0", "1e0.0", "-1.0", "1")),
     (
