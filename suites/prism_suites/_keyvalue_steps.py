@@ -258,7 +258,8 @@ class Actor:
         held = self.model.held.get(name)
         current = held.value if held is not None else None
         other = self.program.value(step.extra // 4)
-        return (current, None, other, (current or b"")[:-1] if step.extra & 4 else (current or b"") + b"\0")[step.extra % 4]
+        longer = ((current or b"") + b"\0")[: self.case.limits.max_payload]
+        return (current, None, other, (current or b"")[:-1] if step.extra & 4 else longer)[step.extra % 4]
 
     async def do_compare_and_swap(self, step: Step) -> None:
         name, new = self.program.name(step.name), self.program.value(step.value)
