@@ -30,6 +30,7 @@ class TtlAndTransactions(KeyValueTtl, KeyValueTransactional, Protocol):
     """Deadlines and transactions of one driver."""
 
 
+_EVERYTHING = "everything"
 _NEW = (b"new", b"", b"held")
 _SECONDS = {"": 0.0, "sooner": 100.0, "later": 5000.0}
 """The new life: without a deadline, with one before the old one, with one behind it."""
@@ -115,14 +116,14 @@ async def a_key_deleted_by_a_transaction_takes_its_deadline_along(
 
 
 def _after_expiry(interface: str) -> Callable[[Limits], list[dict[str, Any]]]:
-    """Every look, or none, at what has expired, then every writing; at least one of the two from the interface."""
+    """Every look, none, or all that the driver has, at what has expired, then every writing; one of the two from the interface."""
     own = interface == "keyvalue_ttl"
-    seen = ["", *(look for look in looks("keyvalue_ttl", interface) if not LOOKS[look].creates)]
+    seen = ["", _EVERYTHING, *(look for look in looks("keyvalue_ttl", interface) if not LOOKS[look].creates)]
     triples = [
         (look, written, life)
         for look, written in product(seen, names_of(REWRITES, "keyvalue_ttl", interface))
         for life in (_SECONDS if written == "set" else ("",))
-        if own or interface in (LOOKS[look].interface if look else "", REWRITES[written].interface)
+        if own or interface in (LOOKS[look].interface if look in LOOKS else "", REWRITES[written].interface)
     ]
     return lambda limits: [
         {"seen": look, "written": written, "life": life, "new": _NEW[number % len(_NEW)]}
@@ -136,7 +137,9 @@ async def _expect_reborn(case: Case, kv: Any, seen: str, written: str, life: str
     old = await MAKES["set_with_ttl"].run(kv, times, "k", b"held", 5)
     if not await times.past(old):
         return
-    if seen:
+    if seen == _EVERYTHING:
+        await times.look_everywhere("k", b"held", old, early="keyvalue_ttl.1", late="keyvalue_ttl.2", story="expired")
+    elif seen:
         await times.look(kv, seen, "k", b"held", old)
     if life:
         _, now = await times.during(kv.set_with_ttl("k", new, _SECONDS[life]))

@@ -133,18 +133,20 @@ async def the_first_look_finds_what_comes_again(
     if look == "dequeue" and offers(looker, QueueBasic):
         is_message(promise, await looker.dequeue("q"), put, f"a message does not come again ({story})")
     else:
-        await _look(looker, look, put, story)
+        for each in (look, *_LOOKS):
+            await _look(looker, each, put, story, "queue_basic.5" if each == look else promise)
         held = await is_available(times, queue, held, attempt + 1, story, promise)
         await queue.ack(held.lease)
+    await _look(whole, "scheduled_count", put, story, promise)
     await empty(queue, "q", "queue_visibility.4", f"a message that was taken for good comes again ({story})")
 
 
-async def _look(slot: Any, look: str, put: Put, story: str) -> None:
-    """Make a look, if it is one that takes nothing, and is offered."""
+async def _look(slot: Any, look: str, put: Put, story: str, promise: str) -> None:
+    """Make a look, if it is one that takes nothing, and is offered; ``promise`` is that of a peek that shows something else."""
     if look == "peek" and offers(slot, QueueBasic):
         shown = await slot.peek("q")
         if shown is None:
-            broken("queue_basic.5", f"peek does not show what is available ({story})", expected=put, got=None)
-        is_message("queue_basic.5", shown, put, f"peek shows something else ({story})")
+            broken(promise, f"peek does not show what is available ({story})", expected=put, got=None)
+        is_message(promise, shown, put, f"peek shows something else ({story})")
     if look == "scheduled_count" and offers(slot, QueueDelayed):
         same("queue_delayed.2", await slot.scheduled_count("q"), 0, f"a message that was given waits for its delay ({story})")

@@ -71,12 +71,17 @@ async def programs_of_all_that_is_offered_match_the_model(
     await run_program(case, await case.whole(), program, whole=True)
 
 
-@check("queue_basic.9", "queue_visibility.15", *_BASIC, *_LEASES, *_DEAD, "queue_priority.1", "queue_delayed.1", "queue_delayed.2")
-@given(program=programs(operations(*OPERATIONS), 25))
-async def programs_made_in_two_namespaces_by_turns_match_the_model(
-    queue: QueueBasic | QueueVisibility, case: Case, program: Program
+@check("queue_visibility.15", "queue_dead_letter.10", *_LEASES, *_DEAD)
+@given(program=programs(operations("queue_visibility", "queue_dead_letter"), 25))
+async def leases_and_deaths_in_two_namespaces_by_turns_match_the_model(
+    queue: VisibilityAndDeadLetter, case: Case, program: Program
 ) -> None:
     """Each of two namespaces in which the same calls are made, with other payloads, answers as if it were alone (Q-32)."""
-    if await is_second(queue, case):
-        return
+    await run_program(case, queue, echoed(program))
+
+
+@check("queue_basic.9", *_BASIC, "queue_priority.1", "queue_delayed.1", "queue_delayed.2")
+@given(program=programs(operations("queue_basic", "queue_priority", "queue_delayed"), 25))
+async def plain_calls_in_two_namespaces_by_turns_match_the_model(queue: QueueBasic, case: Case, program: Program) -> None:
+    """The same of plain takes, priorities and delays, where they are offered (Q-32)."""
     await run_program(case, await case.whole(), echoed(program), whole=True)
