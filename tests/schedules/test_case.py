@@ -28,6 +28,7 @@ def made() -> Case:
         opener=unused,
         killer=unused,
         private=unused,
+        processes=unused,
         cleaner=unused,
         crasher=unused,
         new_namespace=unused,
