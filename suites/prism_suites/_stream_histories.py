@@ -2,7 +2,7 @@
 
 A story is words: letters are records of these keys (``.`` is one without), ``~`` lets a second pass, ``!`` compacts, ``<3`` trims
 what is before the fourth record kept, ``=3`` keeps the last three, ``^`` sets bounds that nothing is outside of. Two clients take
-turns. What a backend does not offer, or does not do at once, is left out.
+turns, and every third record is empty. What a backend does not offer, or does not do at once, is left out.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -76,7 +76,8 @@ async def history(case: Case, story: str, name: str = "s", trims: str = "stream_
             await who.set_retention(name)
         else:
             offsets = [
-                await who.append(name, b"%d" % (number * 100 + at), None if key == "." else key) for at, key in enumerate(word)
+                await who.append(name, b"" if at % 3 == 1 else b"%d" % (number * 100 + at), None if key == "." else key)
+                for at, key in enumerate(word)
             ]
             kept += [record async for record in _records(who, name, offsets[0])]
             end = offsets[-1] + 1

@@ -32,6 +32,20 @@ async def payloads_are_read_as_they_were_appended(stream: StreamBasic, payloads:
     await reads(stream, "s", puts)
 
 
+@check("stream_basic.2", "stream_basic.4")
+@gauntlet(lambda limits: [{"size": size} for size in (1, 64, 1025, 4097, 70_000) if size <= limits.max_payload])
+async def payloads_that_differ_in_one_place_are_apart(stream: StreamBasic, case: Case, size: int) -> None:
+    """Of one length, and alike but for one byte at either end or between: each is read as it was appended (ST-30)."""
+    base = patterned(size)
+    places = dict.fromkeys((0, size // 5, size // 3, size // 2, size - size // 5 - 1, size - 1))
+    payloads = [base, *(base[:place] + bytes([base[place] ^ 1]) + base[place + 1 :] for place in places), base]
+    puts = await fill(stream, "s", payloads)
+    other = await case.client()
+    puts += await fill(other, "s", payloads[1::2])
+    for slot in (stream, other):
+        await reads(slot, "s", puts)
+
+
 @check("stream_basic.2")
 @gauntlet(headers_gauntlet)
 @given(

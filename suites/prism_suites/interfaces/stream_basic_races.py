@@ -33,6 +33,10 @@ _SCRIPTS: tuple[tuple[str, ...], ...] = (
 )
 
 
+_SIZES = (0, 6000, 300, 70_000)
+"""Bytes: a small append is done while a large one is under way."""
+
+
 async def _play(case: Case, slots: Sequence[Any], scripts: Sequence[str], before: int, plan: Plan) -> Recorder:
     """Run each script: append, read all, follow, break off a read, trim, ask for the latest, or let the others run."""
     recorder = Recorder()
@@ -91,7 +95,7 @@ async def histories_are_those_of_one_log(
     (await _play(case, slots, scripts, before, plan)).judge()
 
 
-@check("stream_basic.12", "stream_basic.3", "stream_basic.13")
+@check("stream_basic.12", "stream_basic.3", "stream_basic.13", "stream_basic.6")
 @gauntlet(
     lambda limits: [
         {"writers": writers, "each": each, "on": on, "plan": Plan()}
@@ -109,7 +113,8 @@ async def concurrent_appends_lose_and_share_nothing(
 
     def payload(number: int, place: int) -> bytes:
         """Payloads of many sizes, for appends that take different times."""
-        return b"%d.%d" % (number, place) + b"." * (number * 7 + place * 5)
+        size = _SIZES[(number + place) % len(_SIZES)] + number * 7 + place * 5
+        return (b"%d.%d" % (number, place) + b"." * size)[: case.limits.max_payload]
 
     async def write(slot: Any, number: int) -> list[int]:
         return [await slot.append("s", payload(number, place)) for place in range(each)]
@@ -128,6 +133,8 @@ async def concurrent_appends_lose_and_share_nothing(
         same("stream_basic.13", instants, sorted(instants), "appended_ms decreases with the offset after concurrent appends")
         found = {record.offset: record.payload for record in got}
         same("stream_basic.12", found, wanted, "after concurrent appends the stream does not hold what was appended")
+        latest = await slot.latest_offset("s")
+        same("stream_basic.6", latest, max(offsets), "after concurrent appends latest_offset is not that of the last record")
 
 
 @check("stream_basic.4", "stream_basic.1", "stream_basic.12")

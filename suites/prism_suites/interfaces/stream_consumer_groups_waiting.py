@@ -5,12 +5,15 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_model import Window
 from prism_suites._noticing import TURNS, is_noticed
+from prism_suites._racing import together
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import gets, nothing_comes, shared_out, take
+from prism_suites._stream_taking import gets, nothing_comes, patience_s, receive, shared_out, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Closed, Member, StreamConsumerGroups
+from prism_testkit.interfaces import Closed, Member, RecordDelivery, StreamConsumerGroups
 
 
 @check("stream_consumer_groups.10")
@@ -54,6 +57,55 @@ async def everyone_who_waits_is_woken(stream: StreamConsumerGroups, case: Case, 
         if passed_s > wait_s / 2:
             sentence = "of several groups one is given what was appended only when its time is nearly over"
             broken("stream_consumer_groups.10", sentence, expected="as soon as it comes", got=f"after {passed_s:g} s")
+
+
+_WAITS_S = ((50.0, 5.0, 20.0), (5.0, 50.0), (20.0, 20.0, 5.0, 5.0))
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.4")
+@gauntlet(lambda limits: [{"waits_s": waits_s, "turns": turns} for waits_s in _WAITS_S for turns in (0, 3)])
+async def receives_of_one_member_wait_each_for_itself(
+    stream: StreamConsumerGroups, case: Case, waits_s: tuple[float, ...], turns: int
+) -> None:
+    """Of several receives of a member at once none ends empty before its own time is up, whatever comes to other streams; then each
+    gets records of its own.
+    """
+    times = Times(case)
+    part = 1.0 if times.virtual else 0.01
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member:
+
+        async def wait(number: int, wait_s: float) -> tuple[Window, int, list[RecordDelivery]]:
+            for _ in range(number * turns):
+                await asyncio.sleep(0)
+            got, now = await times.during(receive(member, 1, wait_s))
+            return now, round(wait_s * 1e9), got
+
+        async def elsewhere() -> None:
+            while True:
+                await case.clock.sleep(3.0 * part)
+                await stream.append("other", b"x")
+
+        beside = asyncio.ensure_future(elsewhere())
+        try:
+            ended = await together(*(wait(number, wait_s * part) for number, wait_s in enumerate(waits_s)))
+        finally:
+            beside.cancel()
+            await asyncio.wait([beside])
+        for now, wait_ns, got in ended:
+            same("stream_consumer_groups.10", got, [], "a receive of nothing gives something")
+            if now.end < now.start + wait_ns - (1_000_000 if times.virtual else 20_000_000):
+                broken(
+                    "stream_consumer_groups.10",
+                    "a receive ends before its time is up, beside others of its member",
+                    expected=f"{wait_ns / 1e9:g} s",
+                    got=f"{(now.end - now.start) / 1e9:g} s",
+                )
+        waiting = [asyncio.ensure_future(receive(member, 1, patience_s(case))) for _ in waits_s]
+        await asyncio.sleep(0)
+        puts = await fill(stream, "s", numbered(len(waits_s)), laws=GROUPS)
+        found = sorted(delivery.record.offset for got in await together(*waiting) for delivery in got)
+        same("stream_consumer_groups.4", found, [put.offset for put in puts], "receives of a member at once do not share records")
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.5")

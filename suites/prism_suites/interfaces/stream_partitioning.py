@@ -173,6 +173,10 @@ async def what_needs_one_order_is_refused(stream: Parted, case: Case) -> None:
     await stream.create_partitioned("one", 1)
     await stream.create_group("s", "g")
     offset = (await put_in(stream, "s", 1, b"x")).offset
+    await stream.create_group("s", "behind")
+    async with stream.join("s", "behind", "c") as member:
+        await receive(member, 1, patience_s(case))
+    before = await stream.group_info("s", "behind")
 
     async def read_all(records: Any) -> list[Any]:
         return [record async for record in records]
@@ -190,11 +194,16 @@ async def what_needs_one_order_is_refused(stream: Parted, case: Case) -> None:
     if hasattr(slot, "seek"):
         calls += [
             lambda: slot.seek("s", "g", offset),
+            lambda: slot.seek("s", "behind", 0),
             lambda: read_all(slot.replay("s", 0, 10)),
             lambda: read_all(slot.replay("s", 0, 0)),
         ]
     for call in calls:
         await refused("stream_partitioning.9", call(), ConfigError, "what needs one order of offsets is not refused")
+        same("stream_partitioning.9", await stream.group_info("s", "behind"), before, "a refused call changed a group")
+    async with stream.join("s", "behind", "c") as member:
+        again = [delivery.record.payload for delivery in await receive(member, 1, patience_s(case))]
+    same("stream_partitioning.9", again, [b"x"], "after refused calls what is pending does not come again")
     (put,) = await fill(stream, "one", [b"y"])
     got = await read_part(stream, "one", 0)
     same("stream_partitioning.2", [r.offset for r in got], [put.offset], "an ordinary stream is not its partition 0")

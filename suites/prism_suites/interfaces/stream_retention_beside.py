@@ -13,6 +13,8 @@ from prism_testkit.interfaces import StreamReplay
 from prism_testkit.tap import offers
 
 _HOW = ("most", "compact", "age")
+_MUCH = 1100
+"""Above a thousand, and 1024."""
 
 
 @check("stream_retention.2", "stream_retention.7", "stream_retention.10", "stream_retention.1")
@@ -99,3 +101,24 @@ async def removers_at_once_keep_what_is_inside(stream: Retained, case: Case, ord
     same("stream_retention.1", [o for o in inside if o not in found], [], "what is inside is gone after several removed at once")
     extra = [put.offset for put in puts[:-4] if put.offset in found]
     same("stream_retention.2", extra, [], "what was outside is there after several removed at once")
+
+
+@check("stream_retention.2", "stream_retention.7", "stream_retention.1")
+@gauntlet(lambda limits: [{"how": how} for how in _HOW])
+async def much_goes_in_one_call(stream: Retained, case: Case, how: str) -> None:
+    """However much is outside, or superseded, one call removes it all, and nothing that stays (ST-24)."""
+    if (how == "age" and not case.clock.virtual) or (how == "compact" and case.traits.compaction != "immediate"):
+        case.note("not everything is removed at once")
+        return
+    gone = 300 if case.server else _MUCH
+    for number in range(gone):
+        await stream.append("s", b"%d" % number, "k")
+    if how == "age":
+        await case.advance(1e6)
+    kept = [await append(stream, "s", b"kept %d" % number, "k" if number == 5 else None) for number in range(6)]
+    await _remove(await case.client(), how)
+    found = [record.offset for record in await everything(stream.read("s"))]
+    same("stream_retention.1", [put.offset for put in kept if put.offset not in found], [], "what is inside is gone")
+    over = sum(offset < kept[0].offset for offset in found)
+    promise = "stream_retention.7" if how == "compact" else "stream_retention.2"
+    same(promise, over, 0, f"of {gone} records that should be gone by one call some are there")

@@ -65,6 +65,10 @@ _BOUNDS: tuple[tuple[float | None, int | None], ...] = (
     (20.0, 7),
 )
 _GAP_S = 2.0
+_KINDS: tuple[tuple[bytes, str | None, dict[str, str] | None], ...] = (
+    *((b"x", None, None), (b"", None, None), (b"", "k", {"h": ""}), (b"x", "k", None), (b"0", "0", {"h": "v"})),
+)
+"""A bound counts records, whatever they hold."""
 
 
 @check("stream_retention.2", "stream_retention.1", "stream_retention.4", "stream_retention.3")
@@ -118,8 +122,9 @@ async def bounds_replace_each_other(
 
 async def _append(case: Case, slot: Any, count: int) -> list[int]:
     offsets = []
-    for _ in range(count):
-        offsets.append((await append(slot, "s", b"x")).offset)
+    for number in range(count):
+        payload, key, headers = _KINDS[number % len(_KINDS)]
+        offsets.append((await append(slot, "s", payload, key, headers)).offset)
         if case.clock.virtual:
             await case.advance(_GAP_S)
     return offsets

@@ -32,6 +32,8 @@ from . import (
     mutants_retention_compact,
     mutants_strangers,
     mutants_strangers_again,
+    mutants_strangers_blind,
+    mutants_strangers_blind_newer,
     mutants_strangers_bounds,
     mutants_strangers_more,
     mutants_strangers_moves,
@@ -72,6 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_moves.MUTANTS,
     *mutants_strangers_bounds.MUTANTS,
     *mutants_strangers_partitions.MUTANTS,
+    *mutants_strangers_blind.MUTANTS,
+    *mutants_strangers_blind_newer.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL)

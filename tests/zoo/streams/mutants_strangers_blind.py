@@ -124,7 +124,9 @@ class AMemberHasOneTimeout(Member):
             self.check_open("receive")
 
 
-@mutant("consumer_groups.1", "cut too late", trap="records that come again before new ones, in one receive", also="consumer_groups.10")
+@mutant(
+    "consumer_groups.1", "cut too late", trap="records that come again before new ones, in one receive", also="consumer_groups.10"
+)
 class WhatComesAgainPushesNewOnesOut(Member):
     """New ones are taken for the whole batch, those that come again are put before them, and the rest is cut off."""
 

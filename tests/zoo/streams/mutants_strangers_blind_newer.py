@@ -17,12 +17,6 @@ MUTANTS: list[Mutant] = []
 mutant = declaring_newer(MUTANTS)
 
 
-@mutant("replay.2", "float", trap="records a millisecond apart, at instants that seconds cannot hold")
-class InstantsGoThroughSeconds(NewerStreams):
-    def place_in_time(self, stream: str, at_ms: int) -> int:
-        return super().place_in_time(stream, int(at_ms / 1000 * 1000) if at_ms < 2**53 else at_ms)
-
-
 @mutant("replay.2", "cache", trap="one instant twice, and appends between")
 class InstantsAreLookedUpOnce(NewerStreams):
     def place_in_time(self, stream: str, at_ms: int) -> int:
@@ -129,7 +123,12 @@ class RefusedBoundsStopTheEnforcement(NewerStreams):
             await super().enforce_retention(stream)
 
 
-@mutant("retention.6", "shared state", trap="compactions of two streams that overlap on one client", also="retention.7 retention.8 retention.12")
+@mutant(
+    "retention.6",
+    "shared state",
+    trap="compactions of two streams that overlap on one client",
+    also="retention.7 retention.8 retention.12",
+)
 class CompactionsShareTheirList(NewerStreams):
     _gone: frozenset[int] = frozenset()
 
@@ -146,7 +145,9 @@ class EnforcesFiveHundredAtMost(NewerStreams):
         return set(sorted(super().outside(log, bounds))[:500])
 
 
-@mutant("partitioning.10", "aliasing", trap="records 11 of partition 1 and 1 of partition 11, held at once", also="consumer_groups.6")
+@mutant(
+    "partitioning.10", "aliasing", trap="records 11 of partition 1 and 1 of partition 11, held at once", also="consumer_groups.6"
+)
 class PartitionAndOffsetRunTogether(LaneMember):
     """What is held is found by the digits of both."""
 
@@ -157,7 +158,9 @@ class PartitionAndOffsetRunTogether(LaneMember):
                 part.put(offset, Acked())
 
 
-@mutant("partitioning.9", "effect before error", trap="a seek of a partitioned stream with something pending", also="partitioning.10")
+@mutant(
+    "partitioning.9", "effect before error", trap="a seek of a partitioned stream with something pending", also="partitioning.10"
+)
 class RefusedSeeksForgetWhatIsPending(NewerStreams):
     async def seek(self, stream: str, group: str, offset: int) -> None:
         name, label = self.name(stream, "seek"), self.group_name(group, "seek")
