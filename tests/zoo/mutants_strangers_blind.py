@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -236,3 +236,30 @@ class ExpireCountsHundredths(KeyValue):
         if math.isfinite(ttl_s) and ttl_s > 0:
             return await super().expire(key, int(ttl_s * 100) / 100)
         return await super().expire(key, ttl_s)
+
+
+@mutant("batch.2", "stale cache", trap="a batch_get of an expired key, then a swap or a transaction makes it again", also="ttl.10")
+class BatchGetRemembersTheExpired(KeyValue):
+    """What it found expired is missing until `set`, `set_with_ttl` or `batch_set` writes it."""
+
+    def gone(self) -> set[str]:
+        found: set[str] = self.store.notes.setdefault(("gone", self.namespace), set())
+        return found
+
+    async def batch_get(self, keys: Sequence[str]) -> dict[str, bytes]:
+        found = await super().batch_get(keys)
+        told = {key: value for key, value in found.items() if key not in self.gone()}
+        self.gone().update(key for key in keys if key in self.rows() and key not in found)
+        return told
+
+    async def set(self, key: str, value: Bytes) -> None:
+        await super().set(key, value)
+        self.gone().discard(key)
+
+    async def set_with_ttl(self, key: str, value: Bytes, ttl_s: float) -> None:
+        await super().set_with_ttl(key, value, ttl_s)
+        self.gone().discard(key)
+
+    async def batch_set(self, items: Mapping[str, Bytes]) -> None:
+        await super().batch_set(items)
+        self.gone().difference_update(items)

@@ -187,3 +187,35 @@ class ConfigurationsAreCachedWhenFound(Queue):
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
         self.known.pop(queue, None)
         await super().configure_dead_letter(queue, target, max_attempts)
+
+
+@mutant(
+    "delayed.2",
+    "interaction",
+    trap="a delayed message was due, leased, and is free again",
+    also="visibility.7 visibility.3 basic.5",
+)
+class DelayedThatCameAgainAreScheduled(Queue):
+    def scheduled(self, queue: str) -> int:
+        return sum(self.delayed(row) or (row.due > 0 and row.attempts > 0 and not row.token) for row in self.rows(queue))
+
+
+@mutant(
+    "basic.9",
+    "state of the class",
+    trap="messages of one id die in two namespaces, and are redriven in one",
+    also="visibility.15 dead_letter.10 dead_letter.5 dead_letter.4 dead_letter.3",
+)
+class DeathsAreKnownById(Queue):
+    died: ClassVar[dict[tuple[str, str], str]] = {}
+
+    def corpse(self, row: Row, target: str) -> Row:
+        self.died[target, row.id] = row.queue
+        return super().corpse(row, target)
+
+    def dead(self, queue: str) -> list[Row]:
+        return [row for row in super().dead(queue) if self.died.get((row.queue, row.id)) == queue]
+
+    def revived(self, row: Row, queue: str) -> Row:
+        self.died.pop((row.queue, row.id), None)
+        return super().revived(row, queue)
