@@ -75,7 +75,15 @@ class Running:
         argv = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:asyncio", "--prism-json=report.json", *args]
         self._output = self.path / "output.txt"
         with self._output.open("w") as output:
-            self.process = subprocess.Popen(argv, cwd=self.path, stdout=output, stderr=output, start_new_session=True)
+            # Whoever runs us in the background may have us ignore SIGINT, and so would our children.
+            self.process = subprocess.Popen(
+                argv,
+                cwd=self.path,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
         _wait_for(lambda: (self.path / "reached").exists() or self.process.poll() is not None, "the check is never reached")
         assert self.process.poll() is None, self.output
         (record,) = (self.path / ".prism" / "runs").glob("*.json")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -48,6 +48,15 @@ def test_a_runner_drives_it(clock: VirtualClock, debug: bool, caplog: pytest.Log
     assert not caplog.records
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Whoever runs us in the background may have us ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_runner_cancels_the_main_task(clock: VirtualClock) -> None:
     events: list[str] = []
 
