@@ -133,7 +133,8 @@ async def partitions_given_at_once_are_each_its_own(stream: Parted, case: Case, 
             "stream_partitioning.3", await stream.partitions(name), n, "of streams that are given partitions at once one has others"
         )
     parts = [(name, place) for name, n in numbers.items() for place in range(n)]
-    await together(*_turned([put_in(stream, name, place, f"{name}{place}".encode()) for name, place in parts], first))
+    with case.law("stream_partitioning.6"):
+        await together(*_turned([put_in(stream, name, place, f"{name}{place}".encode()) for name, place in parts], first))
     for name, place in parts:
         found = [record.payload for record in await read_part(stream, name, place)]
         same("stream_partitioning.6", found, [f"{name}{place}".encode()], "appends to several partitions at once meet")

@@ -39,8 +39,11 @@ async def _holds(slot: Any, name: str, partition: int, puts: Sequence[Put], stor
     return got
 
 
+_USES = ("append", "group", "pending")
+
+
 @check("stream_partitioning.1", "stream_partitioning.2", "stream_partitioning.3")
-@gauntlet(lambda limits: [{"n": n, "used": used} for n in (1, 2, 3, 16, 256) for used in ("never", "append", "group", "own")])
+@gauntlet(lambda limits: [{"n": n, "used": used} for n in (1, 2, 3, 16, 256) for used in ("never", *_USES, "own")])
 async def partitions_are_given_once(stream: Parted, case: Case, n: int, used: str) -> None:
     """A stream that was not used gets so many, once; one that was used stays as it is, whatever is asked for (ST-08)."""
     other = await case.client()
@@ -49,8 +52,14 @@ async def partitions_are_given_once(stream: Parted, case: Case, n: int, used: st
         await stream.append("s", b"x")
     elif used == "group":
         await stream.create_group("s", "g")
+    elif used == "pending":
+        await stream.append("s", b"x")
+        await stream.create_group("s", "g")
+        async with stream.join("s", "g", "c") as member:
+            await receive(member, 1, patience_s(case))
+    before = await stream.group_info("s", "g") if used == "pending" else None
     has = n
-    if used in ("append", "group") and n > 1:
+    if used in _USES and n > 1:
         await refused("stream_partitioning.1", stream.create_partitioned("s", n), AlreadyExists, "a used stream gets partitions")
         has = 1
     else:
@@ -60,9 +69,11 @@ async def partitions_are_given_once(stream: Parted, case: Case, n: int, used: st
     for slot in (stream, other):
         same("stream_partitioning.3", await slot.partitions("s"), has, "a stream has another number of partitions")
         await slot.create_partitioned("s", has)
-        for another in {1, 2, 5, 256} - {has} if has > 1 or used in ("append", "group") else ():
+        for another in {1, 2, 5, 256} - {has} if has > 1 or used in _USES else ():
             await refused("stream_partitioning.1", slot.create_partitioned("s", another), AlreadyExists, "another number is taken")
     same("stream_partitioning.3", await other.partitions("s"), has, "a refused call changed the partitions")
+    if before is not None:
+        same("stream_partitioning.1", await other.group_info("s", "g"), before, "a call that was refused changed a group")
     if n == 1 and used == "never":
         with case.law("stream_partitioning.2"):
             await other.create_partitioned("s", 2)

@@ -1,14 +1,25 @@
 """stream: refused, failed and unfinished calls use nothing up, however many there were."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prism_suites._judging import same
+from prism_suites._queue_cancelling import cancelled
 from prism_suites._stream_shared import GROUPS, fill, numbered, read
 from prism_suites._stream_taking import take
 from prism_suites._using_up import left_early, never_begun, never_entered, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import AlreadyExists, GroupNotFound, InvalidName, StreamBasic, StreamConsumerGroups
+from prism_testkit.interfaces import (
+    AlreadyExists,
+    GroupNotFound,
+    InvalidName,
+    Retention,
+    StreamBasic,
+    StreamConsumerGroups,
+    StreamPartitioning,
+    StreamRetention,
+)
 
 _FAILURES = (InvalidName, ValueError, TypeError, GroupNotFound, AlreadyExists, ZeroDivisionError)
 
@@ -76,3 +87,35 @@ async def members_that_fail_use_nothing_up(stream: StreamConsumerGroups, case: C
 
     call: Any = (lambda: stream.create_group("s", "g")) if kind == "made twice" else serve
     await uses_nothing_up(promise, f"a member that fails ({kind})", call, _FAILURES, goes_on)
+
+
+async def _cancelled_looks(case: Case, promise: str, look: Callable[[], Awaitable[Any]], wanted: Any) -> None:
+    """Cancel a look at every point; each is made again, and tells what it told before."""
+    case.overlap()
+    for point in range(1, 6):
+        await cancelled(look(), point)
+        with case.law(promise):
+            same(promise, await look(), wanted, "a look tells something else after one that was cancelled")
+
+
+@check("stream_consumer_groups.14", "stream_consumer_groups.11")
+async def a_look_at_a_group_may_be_cancelled(stream: StreamConsumerGroups, case: Case) -> None:
+    """Behind a `group_info` that was cancelled the next one, and all else, goes on (ST-36)."""
+    await stream.create_group("s", "g")
+    await _cancelled_looks(
+        case, "stream_consumer_groups.14", lambda: stream.group_info("s", "g"), await stream.group_info("s", "g")
+    )
+
+
+@check("stream_retention.13", "stream_retention.4")
+async def a_look_at_bounds_may_be_cancelled(stream: StreamRetention, case: Case) -> None:
+    """Behind a `retention` that was cancelled the next one tells the bounds (ST-36)."""
+    await stream.set_retention("s", None, 3)
+    await _cancelled_looks(case, "stream_retention.13", lambda: stream.retention("s"), Retention(None, 3))
+
+
+@check("stream_partitioning.12", "stream_partitioning.3")
+async def a_look_at_partitions_may_be_cancelled(stream: StreamPartitioning, case: Case) -> None:
+    """Behind a `partitions` that was cancelled the next one tells how many there are (ST-36)."""
+    await stream.create_partitioned("s", 3)
+    await _cancelled_looks(case, "stream_partitioning.12", lambda: stream.partitions("s"), 3)
