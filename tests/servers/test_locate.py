@@ -23,9 +23,9 @@ def program(path: Path, executable: bool = True) -> Path:
     return path
 
 
-def server(binary: str = "acmed", wheel: str = "", release: str = "") -> Server:
+def server(binary: str = "acmed", wheel: str = "", release: str = "", oldest: str = "") -> Server:
     url = "acme://127.0.0.1:{port}"
-    return Server(url=url, ready=always, command=lambda *_: [], binary=binary, wheel=wheel, release=release)
+    return Server(url=url, ready=always, command=lambda *_: [], binary=binary, wheel=wheel, release=release, oldest=oldest)
 
 
 def test_the_variable_comes_first_and_its_password_is_not_shown() -> None:
@@ -68,6 +68,22 @@ def test_of_a_release_that_is_wanted_the_first_binary_that_tells_to_be_of_it(tmp
     assert locate("acme", server(), None, path).binary == str(near / "acmed")
     with pytest.raises(ServerUnavailable, match=r"no acmed of release 7 on PATH .*; install acmed of release 7, or: export"):
         locate("acme@7", server(release="7"), None, path)
+
+
+def test_one_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
+    old, new = (tmp_path / name for name in ("old", "new"))
+    path = {"PATH": os.pathsep.join(map(str, (old, new)))}
+    speaking(old / "acmed", "2.9.10")
+    wanted = speaking(new / "acmed", "2.12.0")
+    assert locate("acme", server(oldest="2.12"), None, path).binary == wanted
+    assert locate("acme", server(oldest="2.9"), None, path).binary == str(old / "acmed")
+    with pytest.raises(ServerUnavailable, match=r"no acmed of 3 or newer on PATH"):
+        locate("acme", server(oldest="3"), None, path)
+
+
+def test_one_that_tells_no_release_may_be_new_enough(tmp_path: Path) -> None:
+    binary = program(tmp_path / "acmed")
+    assert locate("acme", server(oldest="3"), None, {"PATH": str(tmp_path)}).binary == str(binary)
 
 
 def test_a_binary_that_cannot_be_asked_is_of_no_release(tmp_path: Path) -> None:

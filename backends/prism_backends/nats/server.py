@@ -15,6 +15,7 @@ from prism_testkit.interfaces import errors
 __all__ = ["jetstream_server", "nats_server"]
 
 _PORT = 4222
+_OLDEST = "2.12"
 _GREETING_S = 5.0
 
 
@@ -29,7 +30,8 @@ def jetstream_server() -> prism.Server:
     No ``sync_interval``: a message is written to its file before it is acknowledged, so it survives SIGKILL of the process
     without fsync; loss of power it would survive with ``sync_interval: always`` only.
     """
-    return replace(_server(_jetstream_command, _jetstream), container_args=("--jetstream", "--store_dir", "/data"))
+    server = _server(_jetstream_command, _jetstream)
+    return replace(server, oldest=_OLDEST, container_args=("--jetstream", "--store_dir", "/data"))
 
 
 def _server(command: Callable[[str, Path, int], list[str]], ask: Callable[[str], Awaitable[str]]) -> prism.Server:
@@ -70,8 +72,8 @@ async def _jetstream(url: str) -> str:
     refused = found.get("error")
     if refused:
         raise errors.ConfigError(f"JetStream refuses this account: {refused['description']}")
-    if _numbers(found["version"]) < (2, 12):
-        raise errors.ConfigError(f"it is NATS {found['version']}: the drivers of JetStream need 2.12 or later")
+    if _numbers(found["version"]) < _numbers(_OLDEST):
+        raise errors.ConfigError(f"it is NATS {found['version']}: the drivers of JetStream need {_OLDEST} or later")
     return str(found["version"])
 
 

