@@ -60,7 +60,7 @@ def main() -> None:
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     with asyncio.Runner(loop_factory=factory) as runner:
         if order.get("together"):
-            runner.run(_take_part(backend.connect(place), driver, order["namespace"], steps))
+            runner.run(_take_part(backend.connect(place), driver, order["namespace"], steps, order["pace_ns"]))
         else:
             runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, Fuse(*order["fuse"])))
 
@@ -106,7 +106,9 @@ async def _write(
         _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
 
 
-async def _take_part(connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+async def _take_part(
+    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], pace_ns: int
+) -> None:
     """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
     what = "connect"
     try:
@@ -117,8 +119,10 @@ async def _take_part(connection: Any, make: Any, namespace: str, steps: Sequence
                 await opener()
             results, entered, told = dict[int, Any](), _Entered(), list[list[Any]]()
             _say("ready")
-            sys.stdin.readline()
+            begin_ns = int(sys.stdin.readline())
             for number, (method, arguments) in enumerate(steps):
+                await asyncio.sleep(0)
+                _wait_until(begin_ns + number * pace_ns if pace_ns else 0)
                 given = filled_in(arguments, {step: results.get(step) for step in referred_to([(method, arguments)])})
                 if any(isinstance(plain, Returned) and value is None for plain, value in zip(arguments, given, strict=True)):
                     continue
@@ -142,6 +146,11 @@ async def _take_part(connection: Any, make: Any, namespace: str, steps: Sequence
         _say("done")
     except Exception as error:
         _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
+
+
+def _wait_until(instant_ns: int) -> None:
+    """Wait for an instant of the monotonic clock; not by the loop, whose timers are good to a millisecond."""
+    time.sleep(max(0, instant_ns - time.monotonic_ns()) / 1e9)
 
 
 def _say(line: str) -> None:

@@ -47,7 +47,7 @@ class Case:
         opener: Opener,
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
-        processes: "Callable[[Sequence[Sequence[Step]]], list[Told]]",
+        processes: "Callable[[Sequence[Sequence[Step]], float], list[Told]]",
         cleaner: Callable[[Any], Awaitable[Any]],
         crasher: Callable[[Any, int], Awaitable[Any]],
         new_namespace: Callable[[], str],
@@ -166,15 +166,16 @@ class Case:
         """
         return await self._kill(steps, acknowledgements, target, after, down_s)
 
-    def processes(self, plans: "Sequence[Sequence[Step]]") -> "list[Told]":
+    def processes(self, plans: "Sequence[Sequence[Step]]", *, pace_s: float = 0.0) -> "list[Told]":
         """Let each plan be made by another process, all at once, in this namespace; every call is in the history afterwards.
 
         Each opens a client of its own, and its real clock is the system's. A step is one of `kill`'s; one that is to be given
         what an earlier step returned is left out where that was None. A call that raises is told, and the others go on. Of a
         backend without a server they meet in a directory of their own, the same one again for a later call of this case.
-        Inconclusive if no calls of two of several processes overlapped.
+        With ``pace_s`` their steps begin together, so long after each other. Inconclusive if no calls of two of several
+        processes overlapped.
         """
-        return self._processes(plans)
+        return self._processes(plans, pace_s)
 
     def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
         """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,

@@ -277,9 +277,9 @@ class _Opened:
         self._survivors[-1] = (survivors, driver)
         return survivors
 
-    def _processes(self, plans: Sequence[Sequence[Step]]) -> list[Told]:
-        self._together = self._together or shared_place(self.worker, self._first)
-        return run_processes(self.worker, self._first, self._together, plans, self.record.namespace, self.history)
+    def _processes(self, plans: Sequence[Sequence[Step]], pace_s: float) -> list[Told]:
+        place = self._together = self._together or shared_place(self.worker, self._first)
+        return run_processes(self.worker, self._first, place, plans, self.record.namespace, self.history, pace_s=pace_s)
 
     async def _reopen(
         self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True

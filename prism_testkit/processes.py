@@ -8,6 +8,7 @@ system's monotonic clock, which all share, and tells them at the end, so that te
 import builtins
 import contextlib
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -28,6 +29,8 @@ __all__ = ["PROCESS", "Told", "run_processes", "shared_place"]
 
 PROCESS = 1000
 """The first process stands under this client number in a history; the others follow."""
+_HEAD_START_NS = 1_000_000
+"""Until the first step: the last process is told by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +56,18 @@ def shared_place(worker: Worker, candidate: Candidate) -> Place:
 
 
 def run_processes(
-    worker: Worker, candidate: Candidate, place: Place, plans: Sequence[Sequence[Step]], namespace: str, history: History
+    worker: Worker,
+    candidate: Candidate,
+    place: Place,
+    plans: Sequence[Sequence[Step]],
+    namespace: str,
+    history: History,
+    *,
+    pace_s: float = 0.0,
 ) -> list[Told]:
     """Let each plan be made by a process of its own, all at once; return every call, and put it into ``history``.
 
+    With ``pace_s`` a step begins no sooner than so long after the one before it should have begun: they meet at every step.
     Raise `Inconclusive` if the calls of no two of several overlapped, and what a kill raises if a process ends early.
     """
     backend = candidate.backend
@@ -68,13 +79,14 @@ def run_processes(
             writer = writers.start(place.directory, log.with_suffix(f".{number}.stderr"))
             stack.callback(writer.close)
             started.append(writer)
-            asked = {**order(worker, candidate, place, namespace, plan), "together": True}
+            asked = {**order(worker, candidate, place, namespace, plan), "together": True, "pace_ns": round(pace_s * 1e9)}
             writer.orders.write(json.dumps(asked).encode() + b"\n")
             writer.orders.flush()
         for number, writer in enumerate(started):
             _expect(b"ready\n", writer, backend.name, log.with_suffix(f".{number}.stderr"))
+        begin_ns = time.monotonic_ns() + _HEAD_START_NS
         for writer in started:
-            writer.orders.write(b"go\n")
+            writer.orders.write(b"%d\n" % begin_ns)
             writer.orders.flush()
         for number, (writer, plan) in enumerate(zip(started, plans, strict=True)):
             told += _heard(number, writer, plan)

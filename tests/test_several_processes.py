@@ -120,6 +120,9 @@ def _promise(result: dict[str, Any]) -> str:
     return str(result["failure"]["promise"]) if result["outcome"] == "failed" else str(result["outcome"])
 
 
+_RUNS = 5
+
+
 @pytest.mark.parametrize(
     ("backend", "check", "promise"),
     [
@@ -131,7 +134,11 @@ def _promise(result: dict[str, Any]) -> str:
     ],
 )
 def test_what_is_right_in_one_process_only_is_caught(run: Any, backend: str, check: str, promise: str) -> None:
-    assert run(backend)[check] == promise
+    # Whether processes meet within a few microseconds is the system's to say, above all while other tests run.
+    told = [run(backend)[check]]
+    while told[-1] == "passed" and len(told) < _RUNS:
+        told.append(run(backend)[check])
+    assert told[-1] == promise
 
 
 def test_a_lock_that_is_not_needed_is_right(run: Any) -> None:

@@ -11,10 +11,12 @@ from prism_testkit.killing import Step
 from prism_testkit.processes import Told
 from prism_testkit.traits import Limits
 
-__all__ = ["PROCESSES", "STEPS", "perform", "seeds", "value_of"]
+__all__ = ["PACE_S", "PROCESSES", "STEPS", "perform", "seeds", "value_of"]
 
 PROCESSES = 3
 STEPS = 60
+PACE_S = 0.003
+"""Between the steps of processes that are to meet at each of them."""
 
 
 def seeds(limits: Limits) -> list[dict[str, Any]]:
@@ -27,13 +29,15 @@ def value_of(process: int, step: int, random: Random, limits: Limits) -> bytes:
     return bytes([1 + process * STEPS + step]) * min(random.choice((1, 40, 900)), limits.max_payload)
 
 
-def perform(case: Case, promise: str, plans: Sequence[Sequence[Step]], *, racing: tuple[str, ...] = ()) -> list[Told]:
+def perform(
+    case: Case, promise: str, plans: Sequence[Sequence[Step]], *, racing: tuple[str, ...] = (), pace_s: float = 0.0
+) -> list[Told]:
     """Let processes make their plans at once; return what they were told.
 
     No call may raise; but those of ``racing`` may be told `Conflict`, and are left out of what is returned then.
     """
     with case.law(promise):
-        told = case.processes(plans)
+        told = case.processes(plans, pace_s=pace_s)
     for call in told:
         if call.error is not None and not (call.op in racing and isinstance(call.error, Conflict)):
             sentence = f"while {len(plans)} processes were at work, {call.op} of process {call.process + 1} raised"

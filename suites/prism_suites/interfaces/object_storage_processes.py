@@ -4,7 +4,7 @@ from random import Random
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
-from prism_suites._processes import PROCESSES, STEPS, perform, seeds, value_of
+from prism_suites._processes import PACE_S, PROCESSES, STEPS, perform, seeds, value_of
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
 from prism_testkit.checks import check, gauntlet
@@ -43,9 +43,9 @@ def _operation(call: Told) -> Operation:
     return Operation(call.process, _AS_KEYS.get(call.op, call.op), key, arguments, call.call, call.ret, output=told)
 
 
-def _play(case: Case, promise: str, plans: list[list[Step]]) -> None:
+def _play(case: Case, promise: str, plans: list[list[Step]], pace_s: float = 0.0) -> None:
     perform(case, promise, [[("create_bucket", (_BUCKET,))]])
-    told = perform(case, promise, plans, racing=("get",))
+    told = perform(case, promise, plans, racing=("get",), pace_s=pace_s)
     keys = sorted({arguments[1] for plan in plans for _, arguments in plan})
     told += perform(case, promise, [[("get", (_BUCKET, key)) for key in keys]])
     verdict = worst(check_history([_operation(call) for call in told], KeyValueModel))
@@ -68,4 +68,4 @@ async def of_processes_that_create_an_object_one_succeeds(
     store: Annotated[ObjectStorageConditional, Traits(sharing="processes")], case: Case
 ) -> None:
     """Of processes that put an object if it is absent one is told yes, and its object is what all read."""
-    _play(case, "object_storage_conditional.2", [_creations(number, case.limits) for number in range(PROCESSES)])
+    _play(case, "object_storage_conditional.2", [_creations(number, case.limits) for number in range(PROCESSES)], PACE_S)
