@@ -12,8 +12,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,12 +25,13 @@ from prism_testkit.forking import serve
 from prism_testkit.fuse import Fuse
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
-from prism_testkit.returned import TELL, Returned, filled_in, portable, referred_to
+from prism_testkit.returned import TELL, filled_in, portable, referred_to
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.witness import decode, encode
 
 __all__ = ["main"]
 
+Steps = Sequence[tuple[str, tuple[Any, ...]]]
 _TRIES = 8
 """A needless conflict is legal, but a transaction retried alone succeeds."""
 
@@ -58,11 +60,15 @@ def main() -> None:
     driver = registry.offers[backend.name][order["interface"]].driver
     steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
+    together = order.get("together", False)
+    work = (
+        partial(_take_part, steps=steps, pace_ns=order["pace_ns"])
+        if together
+        else partial(_write, steps=steps, clock=clock, fuse=Fuse(*order["fuse"]))
+    )
     with asyncio.Runner(loop_factory=factory) as runner:
-        if order.get("together"):
-            runner.run(_take_part(backend.connect(place), driver, order["namespace"], steps, order["pace_ns"]))
-        else:
-            runner.run(_write(backend.connect(place), driver, order["namespace"], steps, clock, Fuse(*order["fuse"])))
+        if runner.run(_play(backend.connect(place), driver, order["namespace"], work)) and together:
+            _say("done")
 
 
 def _load(path: Path) -> ModuleType:
@@ -75,77 +81,84 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-async def _write(
-    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], clock: Clock, fuse: Fuse
-) -> None:
-    what = "connect"
+class _Part:
+    """What one process does its steps with; ``doing`` tells what is under way, for whoever has to say what failed."""
+
+    def __init__(self) -> None:
+        self.doing = "connect"
+        self.driver: Any = None
+        self.entered = _Entered()
+        self.results: dict[int, Any] = {}
+
+    async def call(self, method: str, arguments: Sequence[Any]) -> Any:
+        """Make a call of the driver, or of what an earlier one entered."""
+        if "." in method:
+            return await self.entered.call(method, *arguments)
+        return await _call(self.driver, method, tuple(arguments), self.entered)
+
+
+async def _play(connection: Any, make: Any, namespace: str, steps: Callable[[_Part], Awaitable[None]]) -> bool:
+    """Open a driver, make its steps and leave everything; say what failed, and return whether nothing did."""
+    part = _Part()
     try:
         async with connection as client:
-            what = "open"
-            driver = make(client, namespace)
-            opener = getattr(driver, "open", None)
+            part.doing = "open"
+            part.driver = make(client, namespace)
+            opener = getattr(part.driver, "open", None)
             if opener is not None:
                 await opener()
-            wanted, results, entered = referred_to(steps), dict[int, Any](), _Entered()
-            for number, (what, arguments) in enumerate(steps):
-                fuse.before(number)
-                given = filled_in(arguments, results)
-                told = ""
-                if what == TELL:
-                    told = f" {json.dumps(encode(portable(given)))}"
-                else:
-                    result = await (entered.call(what, *given) if "." in what else _call(driver, what, given, entered))
-                    if number in wanted:
-                        results[number] = result
-                fuse.after(number)
-                _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}{told}")
-            what = "leaving what was entered"
-            await entered.leave()
-            what = "leaving connect"
+            await steps(part)
+            part.doing = "leaving what was entered"
+            await part.entered.leave()
+            part.doing = "leaving connect"
     except Exception as error:
-        _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
+        _say(f"! {part.doing}() raised {type(error).__name__}: {error}".replace("\n", " "))
+        return False
+    return True
 
 
-async def _take_part(
-    connection: Any, make: Any, namespace: str, steps: Sequence[tuple[str, tuple[Any, ...]]], pace_ns: int
-) -> None:
+async def _write(part: _Part, *, steps: Steps, clock: Clock, fuse: Fuse) -> None:
+    """Make the calls one after another, and say after each that it returned."""
+    wanted = referred_to(steps)
+    for number, (method, arguments) in enumerate(steps):
+        part.doing = method
+        fuse.before(number)
+        given = filled_in(arguments, part.results)
+        told = ""
+        if method == TELL:
+            told = f" {json.dumps(encode(portable(given)))}"
+        else:
+            result = await part.call(method, given)
+            if number in wanted:
+                part.results[number] = result
+        fuse.after(number)
+        _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}{told}")
+
+
+async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
     """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
-    what = "connect"
-    try:
-        async with connection as client:
-            what = "open"
-            driver = make(client, namespace)
-            if (opener := getattr(driver, "open", None)) is not None:
-                await opener()
-            results, entered, told = dict[int, Any](), _Entered(), list[list[Any]]()
-            _say("ready")
-            begin_ns = int(sys.stdin.readline())
-            for number, (method, arguments) in enumerate(steps):
-                await asyncio.sleep(0)
-                _wait_until(begin_ns + number * pace_ns if pace_ns else 0)
-                given = filled_in(arguments, {step: results.get(step) for step in referred_to([(method, arguments)])})
-                if any(isinstance(plain, Returned) and value is None for plain, value in zip(arguments, given, strict=True)):
-                    continue
-                failed = None
-                began_ns = time.monotonic_ns()
-                try:
-                    results[number] = await (
-                        entered.call(method, *given) if "." in method else _call(driver, method, given, entered)
-                    )
-                except Exception as error:
-                    failed = (type(error).__name__, str(error))
-                ended_ns = time.monotonic_ns()
-                told.append([number, began_ns, ended_ns, given, results.get(number), failed])
-            for number, began_ns, ended_ns, given, result, failed in told:
-                plain = encode(tuple(map(portable, given)))
-                _say(json.dumps([number, began_ns, ended_ns, plain, encode(portable(result)), failed]))
-            _say("told")
-            what = "leaving what was entered"
-            await entered.leave()
-            what = "leaving connect"
-        _say("done")
-    except Exception as error:
-        _say(f"! {what}() raised {type(error).__name__}: {error}".replace("\n", " "))
+    told: list[tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]] = []
+    _say("ready")
+    begin_ns = int(sys.stdin.readline())
+    for number, (method, arguments) in enumerate(steps):
+        await asyncio.sleep(0)
+        if pace_ns:
+            _wait_until(begin_ns + number * pace_ns)
+        references = referred_to([(method, arguments)])
+        if any(part.results.get(step) is None for step in references):
+            continue  # there was no message, or no value
+        given = filled_in(arguments, part.results)
+        result, failed = None, None
+        began_ns = time.monotonic_ns()
+        try:
+            result = part.results[number] = await part.call(method, given)
+        except Exception as error:
+            failed = (type(error).__name__, str(error))
+        told.append((number, began_ns, time.monotonic_ns(), given, result, failed))
+    for number, began_ns, ended_ns, given, result, failed in told:
+        plain = encode(tuple(map(portable, given)))
+        _say(json.dumps([number, began_ns, ended_ns, plain, encode(portable(result)), failed]))
+    _say("told")
 
 
 def _wait_until(instant_ns: int) -> None:
