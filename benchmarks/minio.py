@@ -8,9 +8,7 @@ write, no deadlines, and no names that need a code.
 import asyncio
 import io
 import secrets
-import statistics
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 from minio import Minio
 
 import prism_testkit as prism
+from benchmarks._calls import one_by_one
 from prism_backends.minio.backend import MinioObjectStorage, minio
 from prism_testkit.servers import ServerUnavailable, start
 
@@ -84,18 +83,6 @@ def on_a_thread(call: Callable[[], object]) -> Call:
     return lambda: asyncio.to_thread(call)
 
 
-async def measured(ours: Call, by_hand: Call, rounds: int) -> tuple[float, float]:
-    """Return the lower quartiles in microseconds."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for call, row in zip((ours, by_hand), times, strict=True):
-            began = time.perf_counter()
-            await call()
-            row.append((time.perf_counter() - began) * 1e6)
-    first, second = (statistics.quantiles(row, n=4)[0] for row in times)
-    return first, second
-
-
 async def run() -> None:
     assert minio.server is not None
     with tempfile.TemporaryDirectory() as state:
@@ -110,7 +97,7 @@ async def run() -> None:
                 await driver.create_bucket("b")
                 for family in (whole, streamed, others):
                     for name, ours, by_hand, rounds in family(driver, raw):
-                        mine, theirs = await measured(ours, by_hand, rounds)
+                        mine, theirs = await one_by_one((lambda _, call=ours: call(), lambda _, call=by_hand: call()), rounds)
                         print(f"{name:20} {mine:7.0f} us, by hand {theirs:7.0f} us: {theirs / mine:.2f} of raw", flush=True)
         finally:
             await server.stop()

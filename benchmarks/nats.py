@@ -9,9 +9,7 @@ its PING before what was published.)
 import asyncio
 import contextlib
 import secrets
-import statistics
 import tempfile
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import nats
 from nats.js.api import ConsumerConfig, RetentionPolicy, StreamConfig
 
 import prism_testkit as prism
+from benchmarks._calls import one_by_one
 from prism_backends.jetstream import (
     JetStreamKeyValue,
     JetStreamObjectStorage,
@@ -132,18 +131,6 @@ async def storing(stack: contextlib.AsyncExitStack, client: NatsClient, raw: nat
         yield f"get an object of {name}", get, get_by_hand, ROUNDS // 4
 
 
-async def measured(ours: Call, by_hand: Call, rounds: int) -> tuple[float, float]:
-    """Return the lower quartiles in microseconds."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(rounds):
-        for call, row in zip((ours, by_hand), times, strict=True):
-            began = time.perf_counter()
-            await call()
-            row.append((time.perf_counter() - began) * 1e6)
-    first, second = (statistics.quantiles(row, n=4)[0] for row in times)
-    return first, second
-
-
 async def run() -> None:
     assert jetstream.server is not None
     with tempfile.TemporaryDirectory() as state:
@@ -155,7 +142,7 @@ async def run() -> None:
                     client = await stack.enter_async_context(jetstream.connect(place))
                     raw = await stack.enter_async_context(await nats.connect(server.url))
                     async for name, ours, by_hand, rounds in family(stack, client, raw):
-                        mine, theirs = await measured(ours, by_hand, rounds)
+                        mine, theirs = await one_by_one((lambda _, call=ours: call(), lambda _, call=by_hand: call()), rounds)
                         print(
                             f"{family.__name__:11} {name:30} {mine:7.0f} us, by hand {theirs:7.0f} us: {theirs / mine:.2f} of raw"
                         )

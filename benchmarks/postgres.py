@@ -9,7 +9,6 @@ more where the contract says so: ``dequeue`` looks for leases that ended, ``appe
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 
 import prism_testkit as prism
+from benchmarks._calls import Call, one_by_one
 from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, PostgresStream, postgres
 from prism_testkit.servers import start
 
@@ -40,8 +40,6 @@ DEQUEUE = """WITH head AS MATERIALIZED (SELECT id FROM raw.queue ORDER BY id LIM
   DELETE FROM raw.queue USING head WHERE raw.queue.id = head.id RETURNING raw.queue.id, payload"""
 APPEND = "INSERT INTO raw.log (payload) VALUES ($1) RETURNING id"
 
-Call = Callable[[int], Awaitable[Any]]
-
 
 async def pair_of(stack: AsyncExitStack, url: str, raw: Any) -> dict[str, tuple[Call, Call]]:
     """Return, for each operation, a call by hand, on what ``raw`` is, and ours."""
@@ -58,18 +56,6 @@ async def pair_of(stack: AsyncExitStack, url: str, raw: Any) -> dict[str, tuple[
         "publish_persistent": (lambda n: raw.fetch(APPEND, VALUE), lambda n: pubsub.publish_persistent("t", VALUE)),
         "publish_ordered": (lambda n: raw.fetch(APPEND, VALUE), lambda n: pubsub.publish_ordered("u", str(n % 10), VALUE)),
     }
-
-
-async def one_by_one(ways: tuple[Call, Call]) -> tuple[float, float]:
-    """Return the lower quartile of each, in microseconds."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(CALLS):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            began = time.perf_counter()
-            await ways[which](turn)
-            times[which].append((time.perf_counter() - began) * 1e6)
-    by_hand, ours = (sorted(found)[CALLS // 4] for found in times)
-    return by_hand, ours
 
 
 async def many_at_once(ways: tuple[Call, Call]) -> tuple[float, float]:
@@ -99,7 +85,7 @@ async def measure(url: str) -> None:
         stack.push_async_callback(raw.close)
         await raw.execute(TABLES)
         for name, ways in (await pair_of(stack, url, raw)).items():
-            by_hand, ours = await one_by_one(ways)
+            by_hand, ours = await one_by_one(ways, CALLS)
             print(
                 f"{name:20} one by one     by hand {by_hand:7.0f} us   ours {ours:7.0f} us   ratio {by_hand / ours:.2f}", flush=True
             )

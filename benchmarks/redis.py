@@ -8,8 +8,7 @@ chained to the one before it, and a receive by a group looks for what comes agai
 
 import asyncio
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 import prism_testkit as prism
+from benchmarks._calls import Call, one_by_one
 from prism_backends.redis import RedisKeyValue, RedisPubSub, RedisStream
 from prism_backends.valkey import valkey
 from prism_testkit.interfaces import Record
@@ -27,8 +27,6 @@ PAGE = 100
 VALUE = bytes(229)
 SPACE = "n" * 24
 TOPIC, LOG = b"raw:topic", b"raw:log"
-
-Call = Callable[[int], Awaitable[Any]]
 
 
 async def pairs(stack: AsyncExitStack, url: str, raw: Any) -> dict[str, tuple[Call, Call]]:
@@ -72,23 +70,11 @@ async def pairs(stack: AsyncExitStack, url: str, raw: Any) -> dict[str, tuple[Ca
     }
 
 
-async def one_by_one(ways: tuple[Call, Call]) -> tuple[float, float]:
-    """Return the lower quartile of each, in microseconds."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(CALLS):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            began = time.perf_counter()
-            await ways[which](turn)
-            times[which].append((time.perf_counter() - began) * 1e6)
-    by_hand, ours = (sorted(found)[CALLS // 4] for found in times)
-    return by_hand, ours
-
-
 async def measure(url: str) -> None:
     async with AsyncExitStack() as stack:
         raw: Any = await stack.enter_async_context(Redis.from_url(url))
         for name, ways in (await pairs(stack, url, raw)).items():
-            by_hand, ours = await one_by_one(ways)
+            by_hand, ours = await one_by_one(ways, CALLS)
             print(f"{name:24} by hand {by_hand:7.0f} us   ours {ours:7.0f} us   ratio {by_hand / ours:.2f}", flush=True)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+_BETWEEN_S = 0.001
+
 
 async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
     with pytest.raises(error) as caught:
@@ -16,4 +18,10 @@ async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseExcept
 async def changed(look: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something is so; the test's own deadline is the bound."""
     while not await look():  # noqa: ASYNC110  what is waited for has no event
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(_BETWEEN_S)
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait until something in this process is so; the test's own deadline is the bound."""
+    while not is_so():  # noqa: ASYNC110  what is waited for has no event
+        await asyncio.sleep(_BETWEEN_S)

@@ -1,16 +1,18 @@
 """A small world for tests of the Kafka drivers: a real server, a namespace nobody used, and any number of clients."""
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from serving import missing as missing_of
+from serving import played, served
 
 import prism_testkit as prism
 from prism_backends.kafka.backend import KafkaClient, kafka
 from prism_testkit.namespaces import Namespaces
-from prism_testkit.servers import ServerUnavailable, locate, start
 
 __all__ = ["World", "connected", "missing", "name", "over_kafka", "serving"]
 
@@ -20,12 +22,7 @@ _namespaces = Namespaces(RUN, 0)
 
 def missing() -> str:
     """Return why there is no server here; empty if there is one."""
-    assert kafka.server is not None
-    try:
-        locate("kafka", kafka.server, "native")
-    except ServerUnavailable as error:
-        return str(error)
-    return ""
+    return missing_of(kafka)
 
 
 def name() -> str:
@@ -57,17 +54,10 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[KafkaClient]:
 
 def over_kafka(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-
-    def test(url: str) -> None:
-        asyncio.run(asyncio.wait_for(_play(url, scenario), 60))
-
-    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
-    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
-    test.__module__ = scenario.__module__
-    return test
+    return played(partial(_play, scenario=scenario), scenario)
 
 
-async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(url))
         namespace = name()
@@ -78,12 +68,6 @@ async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
             await kafka.clean(client, namespace)
 
 
-@contextlib.contextmanager
-def serving(state: Path) -> Iterator[str]:
+def serving(state: Path) -> contextlib.AbstractContextManager[str]:
     """Yield the address of a server that lives as long as the block."""
-    assert kafka.server is not None
-    server = asyncio.run(start("kafka", kafka.server, state=state, run_id=RUN, prefer="native"))
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())
+    return served(kafka, state, RUN)

@@ -1,12 +1,14 @@
 """A small world for tests of object storage over S3: a real MinIO, a namespace nobody used, and the client of a place."""
 
-import asyncio
 import contextlib
-import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from serving import missing as missing_of
+from serving import played, served
 
 import prism_testkit as prism
 from prism_backends.minio.backend import MinioObjectStorage, minio
@@ -15,8 +17,6 @@ from prism_backends.s3.cells import Cells
 from prism_backends.s3.places import bucket_of, prefix_of
 from prism_backends.s3.store import Store
 from prism_testkit.namespaces import Namespaces
-from prism_testkit.servers import ServerUnavailable, start
-from prism_testkit.servers.locate import locate
 
 __all__ = ["World", "connected", "missing", "name", "over_minio", "serving"]
 
@@ -25,12 +25,7 @@ _namespaces = Namespaces("0s3tests", 0)
 
 def missing() -> str:
     """Return why there is no server here; empty if there is one."""
-    assert minio.server is not None
-    try:
-        locate("minio", minio.server, "native", os.environ)
-    except ServerUnavailable as error:
-        return str(error)
-    return ""
+    return missing_of(minio)
 
 
 def name() -> str:
@@ -75,17 +70,10 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[S3Client]:
 
 def over_minio(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-
-    def test(url: str) -> None:
-        asyncio.run(asyncio.wait_for(_play(url, scenario), 120))
-
-    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
-    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
-    test.__module__ = scenario.__module__
-    return test
+    return played(partial(_play, scenario=scenario), scenario, 120)
 
 
-async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(url))
         namespace = name()
@@ -96,12 +84,6 @@ async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
             await minio.clean(client, namespace)
 
 
-@contextlib.contextmanager
-def serving(state: Path) -> Iterator[str]:
+def serving(state: Path) -> contextlib.AbstractContextManager[str]:
     """Yield the address of a server that lives as long as the block."""
-    assert minio.server is not None
-    server = asyncio.run(start("minio", minio.server, state=state, run_id=secrets.token_hex(4), prefer="native"))
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())
+    return served(minio, state, secrets.token_hex(4))

@@ -1,19 +1,20 @@
 """A small world for tests of the NATS drivers: a real server, a namespace nobody used, and the client of a place."""
 
-import asyncio
 import contextlib
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from serving import played, served
 
 import prism_testkit as prism
 from prism_backends.jetstream import jetstream
 from prism_backends.jetstream.api import JetStream
 from prism_backends.nats import NatsClient, nats
 from prism_testkit.namespaces import Namespaces
-from prism_testkit.servers import start
 
 __all__ = ["World", "connected", "name", "over_jetstream", "serving"]
 
@@ -50,17 +51,10 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[NatsClient]:
 
 def over_jetstream(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-
-    def test(url: str) -> None:
-        asyncio.run(asyncio.wait_for(_play(url, scenario), 60))
-
-    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
-    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
-    test.__module__ = scenario.__module__
-    return test
+    return played(partial(_play, scenario=scenario), scenario)
 
 
-async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(url))
         namespace = name()
@@ -71,13 +65,7 @@ async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
             await jetstream.clean(client, namespace)
 
 
-@contextlib.contextmanager
-def serving(backend: "prism.Backend[Any]", state: Path) -> Iterator[str]:
+def serving(backend: "prism.Backend[Any]", state: Path) -> contextlib.AbstractContextManager[str]:
     """Yield the address of a server that lives as long as the block."""
     assert backend in (nats, jetstream)
-    assert backend.server is not None
-    server = asyncio.run(start(backend.name, backend.server, state=state, run_id=secrets.token_hex(4), prefer="native"))
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())
+    return served(backend, state, secrets.token_hex(4))

@@ -1,15 +1,19 @@
 """A small world for tests of the PostgreSQL drivers: a real server, a namespace nobody used, and any number of clients."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from serving import missing as missing_of
+from serving import played, served
+from serving import private as private_of
 
 import prism_testkit as prism
 from prism_backends.postgres import PostgresClient, postgres
 from prism_testkit.namespaces import Namespaces
-from prism_testkit.servers import RunningServer, ServerUnavailable, locate, start
+from prism_testkit.servers import RunningServer
 
 __all__ = ["World", "missing", "name", "over_postgres", "private", "serving"]
 
@@ -19,12 +23,7 @@ _namespaces = Namespaces(RUN, 0)
 
 def missing() -> str:
     """Return why there is no server here; empty if there is one."""
-    assert postgres.server is not None
-    try:
-        locate("postgres", postgres.server, "native", {"PATH": ""})
-    except ServerUnavailable as error:
-        return str(error)
-    return ""
+    return missing_of(postgres, {"PATH": ""})
 
 
 def name() -> str:
@@ -51,43 +50,21 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[PostgresClient
 
 def over_postgres(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-
-    def test(url: str) -> None:
-        asyncio.run(asyncio.wait_for(_play(url, scenario), 60))
-
-    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
-    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
-    test.__module__ = scenario.__module__
-    return test
+    return played(partial(_play, scenario=scenario), scenario)
 
 
-async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(url))
         await client.value("make the schema", "SELECT 1")
         await scenario(World(url, stack, client, name()))
 
 
-@contextlib.contextmanager
-def serving(state: Path) -> Iterator[str]:
+def serving(state: Path) -> contextlib.AbstractContextManager[str]:
     """Yield the address of a server that lives as long as the block."""
-    server = asyncio.run(_start(state))
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())
+    return served(postgres, state, RUN)
 
 
-@contextlib.asynccontextmanager
-async def private(state: Path) -> AsyncIterator[RunningServer]:
+def private(state: Path) -> contextlib.AbstractAsyncContextManager[RunningServer]:
     """Yield a server of one's own, to be killed."""
-    server = await _start(state)
-    try:
-        yield server
-    finally:
-        await server.stop()
-
-
-async def _start(state: Path) -> RunningServer:
-    assert postgres.server is not None
-    return await start("postgres", postgres.server, state=state, run_id=RUN, prefer="native")
+    return private_of(postgres, state, RUN)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awaiting import until
 
 import prism_testkit as prism
 from prism_backends.memory import MemoryQueue, memory
@@ -127,5 +128,5 @@ async def settled(*tasks: "asyncio.Task[Any]") -> list[Any]:
 async def resting(driver: Queue, queue: str) -> None:
     """Wait until a take of ``queue`` through ``driver`` has found nothing and waits."""
     assert not isinstance(driver, MemoryQueue)
-    while not any(taker._rest for taker in driver._takers._waiting.get(queue, ())):  # noqa: ASYNC110  it has no event
-        await asyncio.sleep(0.001)
+    waiting = driver._takers._waiting
+    await until(lambda: any(taker._rest for taker in waiting.get(queue, ())))

@@ -1,18 +1,21 @@
 """A small world for tests of the Redis driver: a real Valkey, a namespace nobody used, and any number of clients."""
 
-import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+from serving import played, served
+from serving import private as private_of
 
 import prism_testkit as prism
 from prism_backends.redis import RedisClient, RedisKeyValue
 from prism_backends.valkey import valkey
 from prism_testkit.namespaces import Namespaces
-from prism_testkit.servers import RunningServer, start
+from prism_testkit.servers import RunningServer
 
 __all__ = ["World", "listed", "name", "over_valkey", "private", "serving"]
 
@@ -54,45 +57,30 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[RedisClient]:
 
 def over_valkey(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-
-    def test(url: str) -> None:
-        asyncio.run(asyncio.wait_for(_play(url, scenario), 60))
-
-    # Not functools.wraps: pytest would follow it to the coroutine function and its parameters.
-    test.__name__, test.__qualname__, test.__doc__ = scenario.__name__, scenario.__qualname__, scenario.__doc__
-    test.__module__ = scenario.__module__
-    return test
+    return played(partial(_play, scenario=scenario), scenario)
 
 
-async def _play(url: str, scenario: Callable[[World], Awaitable[None]]) -> None:
+async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(url))
         namespace = name()
         await scenario(World(url, stack, client, namespace, driver(client, namespace)))
 
 
-@contextlib.contextmanager
-def serving(state: Path, *options: str) -> Iterator[str]:
+def serving(state: Path, *options: str) -> contextlib.AbstractContextManager[str]:
     """Yield the address of a server that lives as long as the block."""
-    server = asyncio.run(_start(state, *options))
-    try:
-        yield server.url
-    finally:
-        asyncio.run(server.stop())
+    return served(_with(*options), state, RUN)
 
 
 @contextlib.asynccontextmanager
 async def private(state: Path, *options: str) -> AsyncIterator[tuple[RunningServer, RedisKeyValue]]:
     """Yield a server of one's own, to be killed, and a driver on it."""
-    server = await _start(state, *options)
-    try:
-        async with connected(server.url) as client:
-            yield server, driver(client, name())
-    finally:
-        await server.stop()
+    async with private_of(_with(*options), state, RUN) as server, connected(server.url) as client:
+        yield server, driver(client, name())
 
 
-async def _start(state: Path, *options: str) -> RunningServer:
+def _with(*options: str) -> "prism.Backend[RedisClient]":
+    """Return Valkey, started with more options."""
     assert valkey.server is not None
     command = valkey.server.command
     assert command is not None
@@ -101,7 +89,7 @@ async def _start(state: Path, *options: str) -> RunningServer:
     def with_options(binary: str, directory: Path, port: int) -> list[str]:
         return [*known(binary, directory, port), *options]
 
-    return await start("valkey", replace(valkey.server, command=with_options), state=state, run_id=RUN, prefer="native")
+    return replace(valkey, server=replace(valkey.server, command=with_options))
 
 
 async def listed(steps: AsyncIterator[T]) -> list[T]:

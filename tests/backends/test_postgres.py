@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from awaiting import changed, expect
+from awaiting import changed, expect, until
 from postgres_store import World, connected, missing, name, over_postgres, serving
 
 from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, client
@@ -35,6 +35,10 @@ async def holding(world: World, statement: str) -> AsyncIterator[Any]:
             yield other
     finally:
         await other.close()
+
+
+_TURNS = 5
+"""Of the loop: after so many a call that was cancelled has been told so, and waits for what it has to undo."""
 
 
 async def waits(world: World, what: str, at_least: int = 1) -> None:
@@ -211,7 +215,8 @@ async def test_a_take_that_is_cancelled_while_the_server_works_takes_nothing(wor
             call = asyncio.create_task(take)
             await waits(world, "queue_take")
             call.cancel()
-            await asyncio.sleep(0.01)
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
         await expect(asyncio.CancelledError, call)
     messages = [await queue.dequeue("q") for _ in range(5)]
     assert [message and message.payload for message in messages] == [b"0", b"1", b"2", b"3", None]
@@ -317,8 +322,7 @@ async def test_a_take_is_woken_by_another_process(world: World) -> None:
     queue, other = PostgresQueue(world.client, world.namespace), PostgresQueue(await world.another(), world.namespace)
     for _ in range(5):
         taking = asyncio.create_task(queue.dequeue("q", 30))
-        while queue._channel is None:  # noqa: ASYNC110  nobody tells that it listens
-            await asyncio.sleep(0.002)
+        await until(lambda: queue._channel is not None)  # nobody tells that it listens
         await other.enqueue("q", b"x")
         message = await taking
         assert message is not None
@@ -336,8 +340,7 @@ async def test_the_feed_is_made_again_when_its_connection_is_lost(world: World) 
     async with pubsub.subscribe("t") as subscription:
         connection: Any = world.client.feed._connection
         connection.terminate()
-        while world.client.feed._connection is connection or world.client.feed._connection is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
+        await until(lambda: world.client.feed._connection not in (connection, None))
         receiving = asyncio.create_task(subscription.receive(30))
         await other.publish("t", b"x")
         message = await receiving

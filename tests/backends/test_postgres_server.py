@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from awaiting import until
 from postgres_store import connected, missing, name, private
 
 from prism_backends.postgres import PostgresKeyValue, postgres
@@ -47,8 +48,7 @@ def test_a_killed_server_leaves_no_child_and_comes_back_with_what_was_acknowledg
             for _ in range(3):
                 writers = [asyncio.create_task(write(which)) for which in range(4)]
                 before = len(done)
-                while len(done) < before + 200:  # noqa: ASYNC110  what is waited for has no event
-                    await asyncio.sleep(0.002)
+                await until(lambda enough=before + 200: len(done) >= enough)  # type: ignore[misc]
                 assert running.pid is not None
                 children = [found for pid in family(running.pid) if (found := identify(pid)) is not None]
                 assert len(children) > 5
