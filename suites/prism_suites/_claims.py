@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
@@ -113,14 +114,18 @@ def judge_markers(case: Case) -> None:
                 broken("CC4", "a consumer's marker was put before the broker had taken its ack", got=entry.args[1])
 
 
-def beside(case: Case, claims: Bound[ClaimCheck], *, acks: bool = False, names: bool = False, time: bool = False) -> bool:
-    """Say whether a check asks for what this binding cannot show, and note it: acks, several consumers of a message, time."""
+def beside(
+    case: Case, claims: Bound[ClaimCheck], *, acks: bool = False, names: bool = False, time: bool = False, codec: object = "none"
+) -> bool:
+    """Say whether a check asks for what cannot be shown here, and note it: acks, several consumers, time, a library."""
     if acks and not has_acks(claims):
         case.note(f"{claims.interfaces['queue']} has no acks")
     elif names and pattern_of(claims) == "queue":
         case.note("a message of a queue has one consumer")
     elif time and not case.clock.virtual:
         case.note("time moves on embedded backends only")
+    elif codec == "zstd" and find_spec("zstandard") is None:
+        case.note("zstd was left out, for its library is not installed: pip install 'prism-testkit[zstd]'")
     else:
         return False
     return True

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import TOPIC, T, chunked, pieces, sent_messages, take
+from prism_suites._claims import TOPIC, T, beside, chunked, pieces, sent_messages, take
 from prism_suites._claims_sending import Upload, all_there_and_back, payload_of, there_and_back
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
@@ -28,6 +28,8 @@ LOOKS = (b"\x1f\x8b" + b"0" * 70, b"\x28\xb5\x2f\xfd" + b"1" * 70, b'{"bucket":"
 )
 async def a_payload_of_every_size_comes_back(claims: Bound[ClaimCheck], case: Case, size: int, compression: str) -> None:
     """A payload comes back byte for byte, claimed if it is longer than the threshold, with every compression (CC-1, CC-2)."""
+    if beside(case, claims, codec=compression):
+        return
     payload = payload_of(size)
     await there_and_back(claims, case, payload, {"a": "b"}, payload, compression=compression)
 
@@ -196,6 +198,8 @@ async def a_stream_is_never_held_whole(claims: Bound[ClaimCheck], case: Case) ->
 @gauntlet(lambda limits: [{"compression": compression} for compression in ("none", "gzip", "zstd")])
 async def a_claim_is_never_held_whole(claims: Bound[ClaimCheck], case: Case, compression: str) -> None:
     """The first chunk is given before the object was fetched whole, and none is large, though much may stand in a few bytes."""
+    if beside(case, claims, codec=compression):
+        return
     parts, size = 9, 1024 * 1024
     async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
         await check_in.publish(TOPIC, chunked(*[bytes(size)] * parts))
