@@ -51,6 +51,8 @@ class RedisClient(Redis):
         options: dict[str, Any] = {"socket_connect_timeout": TIMEOUT_S, "socket_timeout": None}
         options |= parse_url(url)
         options |= {"protocol": 2, "decode_responses": False, "health_check_interval": 0, "retry": Retry(NoBackoff(), 0)}
+        # Otherwise each connection looks up, on the disk, which redis-py this is, and tells the server: a millisecond of both.
+        options |= {"driver_info": None}
         super().__init__(connection_pool=ConnectionPool(**options | {"max_connections": sys.maxsize}))
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self.shared: dict[str, Any] = {}
