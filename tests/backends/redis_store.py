@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from serving import played, served
 from serving import private as private_of
@@ -17,7 +17,17 @@ from prism_backends.valkey import valkey
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.servers import RunningServer
 
-__all__ = ["World", "listed", "name", "over_valkey", "private", "serving"]
+__all__ = [
+    "World",
+    "connected",
+    "connections",
+    "listed",
+    "name",
+    "no_connection_is_in_a_bad_state",
+    "over_valkey",
+    "private",
+    "serving",
+]
 
 T = TypeVar("T")
 
@@ -94,3 +104,21 @@ def _with(*options: str) -> "prism.Backend[RedisClient]":
 
 async def listed(steps: AsyncIterator[T]) -> list[T]:
     return [item async for item in steps]
+
+
+def connections(kv: RedisKeyValue) -> list[Any]:
+    """Return what the pool has, after checking that nobody still holds one."""
+    pool = kv.client.connection_pool
+    assert pool._in_use_connections == set()
+    return list(pool._available_connections)
+
+
+async def no_connection_is_in_a_bad_state(kv: RedisKeyValue) -> None:
+    """Nothing is watched, no MULTI is open, no reply is left over: whatever takes the connection next gets its own answer."""
+    for connection in connections(kv):
+        await connection.connect()
+        leftover = getattr(connection, "can_read", None) or connection.can_read_destructive  # its name before redis-py 8
+        assert not await leftover()
+        await connection.send_command("CLIENT", "INFO")
+        state = dict(word.split("=", 1) for word in (await connection.read_response()).decode().split())
+        assert (state["flags"], state.get("watch", "0")) == ("N", "0")

@@ -1,7 +1,6 @@
-"""What object storage in files adds to the promises: names, the one file of a version, locks, and how the disk fails."""
+"""What object storage in files adds to the promises: names, the one file of a version, and locks."""
 
 import asyncio
-import errno
 import os
 import random
 import struct
@@ -10,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from object_world import Gate, World, files, listed, over, play, source
+from object_world import World, files, over, play, source
 
-from prism_backends.filesystem import FilesystemClient, FilesystemObjectStorage, drafts
+from prism_backends.filesystem import FilesystemClient, drafts
 from prism_backends.filesystem.buckets import Bucket
 from prism_backends.filesystem.names import beginning_of, file_name
 from prism_backends.filesystem.versions import read_version
 from prism_backends.objects import CHUNK_BYTES, Target
-from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, CorruptPayload, QuotaExceeded
+from prism_testkit.interfaces.errors import CorruptPayload
 from prism_testkit.strategies import name_groups
 
 here = over("filesystem")
 both_ways = over("filesystem", "filesystem-threads")
-
-
-# Names
 
 
 def test_every_name_has_a_file_of_its_own_in_lower_case_and_short_enough() -> None:
@@ -53,9 +49,6 @@ async def test_long_keys_with_a_common_beginning_are_told_apart_and_listed(world
     assert await world.keys() == sorted(keys)
     assert [info.key async for info in world.objects.list_objects(world.bucket, "k" * 511 + "b")] == [keys[1]]
     assert await world.objects.get(world.bucket, keys[2]) == keys[2].encode()
-
-
-# One file a version
 
 
 def only_file(world: World) -> Path:
@@ -172,9 +165,6 @@ async def test_a_deadline_that_is_read_while_it_is_written_is_read_again(world: 
     assert next(tries, None) is None
 
 
-# Locks
-
-
 def bucket_of(world: World, key: str) -> Bucket:
     client = world.connection
     assert isinstance(client, FilesystemClient)
@@ -281,121 +271,3 @@ async def test_who_changes_or_lists_a_bucket_waits_for_its_lock_and_who_reads_do
             assert not await others.exists(world.bucket, "missing")
             os.close(lock)
             await task
-
-
-# Sweeping and closing
-
-
-def test_what_a_killed_process_left_in_the_trash_and_among_the_drafts_is_swept(tmp_path: Path) -> None:
-    root = tmp_path / "objects"
-    (root / "trash" / "bucket").mkdir(parents=True)
-    (root / "trash" / "bucket" / "file").write_bytes(b"x")
-    (root / "drafts").mkdir()
-    (root / "drafts" / "draft").write_bytes(b"x")
-
-    async def scenario(world: World) -> None:
-        assert list((root / "trash").iterdir()) == list((root / "drafts").iterdir()) == []
-
-    play("filesystem", tmp_path, scenario)
-
-
-@here
-async def test_a_writer_whose_draft_a_sweeper_took_before_it_was_locked_takes_another(world: World) -> None:
-    flock, taken = drafts.fcntl.flock, []
-
-    def swept_first(descriptor: int, how: int) -> None:
-        if not taken:
-            (path,) = (world.place.directory / "objects" / "drafts").iterdir()
-            taken.append(path)
-            path.unlink()
-        flock(descriptor, how)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(drafts.fcntl, "flock", swept_first)
-        await world.objects.put(world.bucket, "key", b"data")
-    assert len(taken) == 1
-    assert await world.objects.get(world.bucket, "key") == b"data"
-
-
-def open_files() -> int:
-    return len(os.listdir("/dev/fd"))  # noqa: PTH208  names are enough
-
-
-@both_ways
-async def test_no_file_stays_open_behind_a_call(world: World) -> None:
-    await world.objects.put(world.bucket, "key", bytes(3 * CHUNK_BYTES))
-    await world.settled()
-    before = open_files()
-    await world.objects.get(world.bucket, "key")
-    await world.objects.get(world.bucket, "missing")
-    await world.objects.set_ttl(world.bucket, "key", 9)
-    await world.keys()
-    parts = world.objects.get_stream(world.bucket, "key")
-    await anext(parts)
-    assert open_files() == before + 1
-    await parts.aclose()  # type: ignore[attr-defined]
-    gate = Gate([b"x"])
-    task = asyncio.ensure_future(world.objects.put_stream(world.bucket, "new", gate))
-    await gate.reached.wait()
-    assert open_files() == before + 1
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await world.settled()
-    assert open_files() == before
-    assert await listed(world.objects.get_stream(world.bucket, "key")) == bytes(3 * CHUNK_BYTES)
-    await world.settled()
-    assert open_files() == before
-
-
-# How the disk fails
-
-
-@pytest.mark.parametrize(
-    ("code", "error"), [(errno.ENOSPC, QuotaExceeded), (errno.EACCES, AccessDenied), (errno.EIO, BackendUnavailable)]
-)
-def test_an_error_of_the_disk_has_a_name_and_leaves_what_was_there(code: int, error: type[Exception], tmp_path: Path) -> None:
-    async def scenario(world: World) -> None:
-        await world.objects.put(world.bucket, "key", b"old")
-
-        def fails(descriptor: int) -> None:
-            raise OSError(code, os.strerror(code))
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(os, "fsync", fails)
-            with pytest.raises(error, match="filesystem: put 'bucket' 'key'") as caught:
-                await world.objects.put(world.bucket, "key", b"new")
-            assert isinstance(caught.value.__cause__, OSError)
-            with pytest.raises(error):
-                await world.objects.put_stream(world.bucket, "key", source(b"new"))
-        await world.settled()
-        assert world.rest() == []
-        assert await world.objects.get(world.bucket, "key") == b"old"
-
-    play("filesystem", tmp_path, scenario)
-
-
-@here
-async def test_every_write_is_on_the_disk_before_it_returns(world: World) -> None:
-    objects = world.objects
-    assert isinstance(objects, FilesystemObjectStorage)
-    synced: list[str] = []
-    fsync = os.fsync
-
-    def noted(descriptor: int) -> None:
-        synced.append("directory" if os.path.isdir(f"/dev/fd/{descriptor}") else "file")  # noqa: PTH112
-        fsync(descriptor)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", noted)
-        for call, wanted in (
-            (lambda: objects.put(world.bucket, "key", b""), ["file", "directory"]),
-            (lambda: objects.put_stream(world.bucket, "key", source(b"")), ["file", "directory"]),
-            (lambda: objects.put_if_absent(world.bucket, "new", b""), ["file", "directory"]),
-            (lambda: objects.set_ttl(world.bucket, "key", 1), ["file"]),
-            (lambda: objects.delete(world.bucket, "key"), ["directory"]),
-            (lambda: objects.create_bucket("new"), ["directory", "directory"]),
-            (lambda: objects.delete_bucket("new"), ["directory"]),
-        ):
-            synced.clear()
-            await call()
-            assert synced == wanted
