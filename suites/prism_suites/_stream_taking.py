@@ -13,6 +13,7 @@ from prism_testkit.case import Case
 from prism_testkit.interfaces import Member, RecordDelivery, StreamBasic, StreamConsumerGroups
 
 __all__ = [
+    "FAR_S",
     "BasicAndGroups",
     "comes",
     "counted",
@@ -25,6 +26,8 @@ __all__ = [
     "take",
 ]
 
+FAR_S = tuple(2.0**bits / unit + 0.5 for bits, unit in ((31, 1000), (32, 1000), (31, 1), (32, 1)))
+"""Spans of time above 31 and 32 bits of milliseconds, and of seconds: where they turn over half a second is left."""
 _ROUNDS = 400
 
 

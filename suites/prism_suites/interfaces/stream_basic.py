@@ -203,18 +203,25 @@ async def readers_do_not_use_anything_up(stream: StreamBasic, case: Case) -> Non
 
 
 @check("stream_basic.1", "stream_basic.4", "stream_basic.5")
-@gauntlet(lambda limits: [{"bounds": bounds} for bounds in ((None,) * 4, (3, 4, 5, 2), (None, 6, 2, None), (4, 1, None, 3))])
-async def reads_beside_each_other_do_not_meet(stream: StreamBasic, case: Case, bounds: tuple[int | None, ...]) -> None:
-    """Reads that take their steps by turns, over one client and two, each give everything up to their limit (ST-03)."""
+@gauntlet(
+    lambda limits: (
+        [{"bounds": bounds, "count": 12} for bounds in ((None,) * 4, (3, 4, 5, 2), (None, 6, 2, None), (4, 1, None, 3))]
+        + [{"bounds": (None, 130, 257, None), "count": 300}]
+    )
+)
+async def reads_beside_each_other_do_not_meet(stream: StreamBasic, case: Case, bounds: tuple[int | None, ...], count: int) -> None:
+    """Reads that take their steps by turns, over one client and two, each give everything up to their limit, also where a
+    read is more than one page of the store (ST-03).
+    """
     other = await case.client()
-    puts = await fill(stream, "s", numbered(12))
+    puts = await fill(stream, "s", numbered(min(count, 150) if case.server else count))
     begins = (0, 0, 5, 7)
     readers: list[Any] = [
         slot.read("s", puts[begin].offset, limit)
         for slot, begin, limit in zip((stream, other, stream, other), begins, bounds, strict=True)
     ]
     found: list[list[Any]] = [[] for _ in readers]
-    for _ in range(13):
+    for _ in range(len(puts) + 1):
         for number, reader in enumerate(readers):
             async for record in reader:
                 found[number].append(record)

@@ -133,23 +133,33 @@ async def bad_receives_are_refused(stream: StreamConsumerGroups, case: Case, mos
 
 
 @check("stream_consumer_groups.10")
-@gauntlet(lambda limits: [{"timeout_s": t} for t in (0, -1, -0.0, -1e9, 0.02, 0.25, 0.999, 1, 10.0)])
-async def an_empty_receive_waits_for_its_timeout(stream: StreamConsumerGroups, case: Case, timeout_s: float) -> None:
-    """An empty list comes not before ``timeout_s`` have passed; a negative timeout is none (ST-06)."""
+@gauntlet(
+    lambda limits: [
+        {"timeout_s": t, "idle": idle}
+        for t, idle in (*((t, 0) for t in (0, -1, -0.0, -1e9, 0.02, 0.25, 0.999, 1, 10.0)), (0, 2), (0.25, 2), (10.0, 2))
+    ]
+)
+async def an_empty_receive_waits_for_its_timeout(stream: StreamConsumerGroups, case: Case, timeout_s: float, idle: int) -> None:
+    """An empty list comes not before ``timeout_s`` have passed, whoever else is a member; a negative timeout is none (ST-06)."""
     if not case.clock.virtual:
         timeout_s = min(timeout_s, 0.05)
     await stream.create_group("s", "g")
-    async with stream.join("s", "g", "c") as member:
+    async with contextlib.AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(stream.join("s", "g", f"c{number}")) for number in range(1 + idle)]
         for count in (0, 1):
             puts = await fill(stream, "s", numbered(count), laws=GROUPS)
-            await gets(case, member, puts)
-            began_s = case.clock.now_s()
-            got = await member.receive(3, timeout_s)
-            passed_s = case.clock.now_s() - began_s
-            same("stream_consumer_groups.10", got, [], "a receive of nothing gives something")
-            if passed_s < (timeout_s - 1e-4 if case.clock.virtual else timeout_s * 0.8 - 0.01):
-                sentence = "a receive of nothing returned before its timeout had passed"
-                broken("stream_consumer_groups.10", sentence, expected=f"{timeout_s:g} s", got=f"{passed_s:g} s")
+            if idle:
+                await shared_out(case, members, [put.offset for put in puts])
+            else:
+                await gets(case, members[0], puts)
+            for member in members:
+                began_s = case.clock.now_s()
+                got = await member.receive(3, timeout_s)
+                passed_s = case.clock.now_s() - began_s
+                same("stream_consumer_groups.10", got, [], "a receive of nothing gives something")
+                if passed_s < (timeout_s - 1e-4 if case.clock.virtual else timeout_s * 0.8 - 0.01):
+                    sentence = "a receive of nothing returned before its timeout had passed"
+                    broken("stream_consumer_groups.10", sentence, expected=f"{timeout_s:g} s", got=f"{passed_s:g} s")
 
 
 @check("stream_consumer_groups.10", "stream_consumer_groups.1")

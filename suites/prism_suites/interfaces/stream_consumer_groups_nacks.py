@@ -13,12 +13,15 @@ from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
 from prism_suites._racing import together
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import counted, gets, nothing_comes, patience_s, receive, take
+from prism_suites._stream_taking import FAR_S, counted, gets, nothing_comes, patience_s, receive, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Member, RecordDelivery, StreamConsumerGroups
 
-_DELAYS_S = (0.001, 0.0015, 0.01, 0.25, 0.5, 0.999, 1.0, 1.5, 2.0, 2.5, 10.0, 59.0, 60.5, 301.0, 3600.0, 86_401.0, 1e6, 2_592_001.0)
+_DELAYS_S = (
+    *(0.001, 0.0015, 0.01, 0.25, 0.5, 0.999, 1.0, 1.5, 2.0, 2.5, 10.0, 59.0, 60.5, 301.0, 3600.0, 86_401.0, 1e6, 2_592_001.0),
+    *FAR_S,
+)
 _PARTS = (0.0, 0.5, 0.9, 0.999)
 _MILLISECOND_NS = 1_000_000
 
@@ -98,12 +101,19 @@ async def a_nacked_record_waits_for_its_delay(stream: StreamConsumerGroups, case
 @check("stream_consumer_groups.7", "stream_consumer_groups.5", "stream_consumer_groups.4")
 @gauntlet(
     lambda limits: [
-        {"delays": delays} for delays in ([30, 20, 10, 0], [5, 5, 5], [0.5, 3600, 0, 60, 0.25, 1], [1e6, 0.001, 7, 1e5])
+        {"delays": delays, "at_once": at_once}
+        for delays, at_once in (
+            *(([30, 20, 10, 0], False), ([5, 5, 5], False), ([0.5, 3600, 0, 60, 0.25, 1], False), ([1e6, 0.001, 7, 1e5], False)),
+            *(([5, 5, 5], True), ([30, 0, 30, 7, 0, 7], True), ([1e6] * 12, True)),
+        )
     ]
 )
-@given(delays=st.lists(st.sampled_from([0, 0.25, 1, 5, 30.5, 600, -1]), min_size=1, max_size=6))
-async def each_delay_is_its_own(stream: StreamConsumerGroups, case: Case, delays: list[float]) -> None:
-    """Of records with delays of their own each comes when its own is over, none with another's, none twice."""
+@given(delays=st.lists(st.sampled_from([0, 0.25, 1, 5, 30.5, 600, -1]), min_size=1, max_size=6), at_once=st.booleans())
+async def each_delay_is_its_own(stream: StreamConsumerGroups, case: Case, delays: list[float], at_once: bool) -> None:
+    """Of records with delays of their own each comes when its own is over, none with another's, none twice.
+
+    Those of one delay are given back one by one, or by one call.
+    """
     times = Times(case)
     if not times.virtual:
         delays = [0.0 if delay_s <= 0 else delay_s + 3600 for delay_s in delays]
@@ -111,9 +121,13 @@ async def each_delay_is_its_own(stream: StreamConsumerGroups, case: Case, delays
     puts = await fill(stream, "s", numbered(len(delays)), laws=GROUPS)
     async with stream.join("s", "g", "c") as member:
         due: dict[int, Window] = {}
-        for delivery, delay_s in zip(await gets(case, member, puts), delays, strict=True):
-            _, now = await times.during(member.nack(delivery, delay_s=delay_s))
-            due[delivery.record.offset] = now.after(max(0.0, delay_s))
+        held = list(zip(await gets(case, member, puts), delays, strict=True))
+        parts = [([delivery], delay_s) for delivery, delay_s in held]
+        if at_once:
+            parts = [([delivery for delivery, of in held if of == delay_s], delay_s) for delay_s in dict.fromkeys(delays)]
+        for deliveries, delay_s in parts:
+            _, now = await times.during(member.nack(*deliveries, delay_s=delay_s))
+            due |= {delivery.record.offset: now.after(max(0.0, delay_s)) for delivery in deliveries}
         seen: set[int] = set()
         for deadline in sorted(set(due.values()), key=lambda window: window.start):
             if not times.virtual and deadline.start > times.now_ns():
@@ -173,22 +187,37 @@ async def a_delay_that_is_no_number_is_refused(stream: StreamConsumerGroups, cas
 
 
 @check("stream_consumer_groups.7", "stream_consumer_groups.10")
-@gauntlet(lambda limits: [{"delay_s": delay_s, "by": by} for delay_s in (0.5, 5.0, 90.0) for by in ("its member", "another")])
-async def a_waiting_receive_is_given_what_is_due(stream: StreamConsumerGroups, case: Case, delay_s: float, by: str) -> None:
-    """A receive that waits longer than the delay is given the record, and not before the delay is over."""
+@gauntlet(
+    lambda limits: [
+        {"delay_s": delay_s, "by": by, "beside": beside}
+        for delay_s in (0.5, 5.0, 90.0)
+        for by in ("its member", "another")
+        for beside in (0, 2)
+    ]
+)
+async def a_waiting_receive_is_given_what_is_due(
+    stream: StreamConsumerGroups, case: Case, delay_s: float, by: str, beside: int
+) -> None:
+    """A receive that waits longer than the delay is given the record, and not before the delay is over, whatever is put off for
+    longer, earlier or later.
+    """
     times = Times(case)
     if not times.virtual:
         delay_s /= 500
     other = await case.client()
     await stream.create_group("s", "g")
-    puts = await fill(stream, "s", numbered(1), laws=GROUPS)
+    puts = await fill(stream, "s", numbered(1 + beside), laws=GROUPS)
     async with AsyncExitStack() as stack:
         member = await stack.enter_async_context(stream.join("s", "g", "c"))
         held = await gets(case, member, puts)
         everyone = [member]
         if by == "another":
             everyone.append(await stack.enter_async_context(other.join("s", "g", "d")))
-        _, now = await times.during(member.nack(*held, delay_s=delay_s))
+        for delivery in held[2:]:
+            await member.nack(delivery, delay_s=1e6)
+        _, now = await times.during(member.nack(held[0], delay_s=delay_s))
+        for delivery in held[1:2]:
+            await member.nack(delivery, delay_s=1e5)
         wait_s = delay_s + (10 * patience_s(case) if times.virtual else 2.0 if by == "another" else 10.0)
         shortly_s = 1.0 if times.virtual else 0.05
         given: list[tuple[int, RecordDelivery]] = []

@@ -10,7 +10,7 @@ from prism_suites._keyvalue_model import Window
 from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._racing import together
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import gets, nothing_comes, patience_s, receive, shared_out, take
+from prism_suites._stream_taking import FAR_S, gets, nothing_comes, patience_s, receive, shared_out, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Member, RecordDelivery, StreamConsumerGroups
@@ -108,6 +108,33 @@ async def receives_of_one_member_wait_each_for_itself(
         puts = await fill(stream, "s", numbered(len(waits_s)), laws=GROUPS)
         found = sorted(delivery.record.offset for got in await together(*waiting) for delivery in got)
         same("stream_consumer_groups.4", found, [put.offset for put in puts], "receives of a member at once do not share records")
+
+
+@check("stream_consumer_groups.10")
+@gauntlet(lambda limits: [{"other": other} for other in (False, True)])
+async def however_long_a_wait_is_it_goes_on(stream: StreamConsumerGroups, case: Case, other: bool) -> None:
+    """Waits of months and of decades do not end empty after a moment, but with what comes (ST-06)."""
+    by = await case.client() if other else stream
+    async with AsyncExitStack() as stack:
+        waiting: list[asyncio.Task[list[RecordDelivery]]] = []
+        for number in range(len(FAR_S)):
+            await stream.create_group("s", f"g{number}")
+            members = [await stack.enter_async_context(stream.join("s", f"g{number}", "c"))]
+            waiting.append(asyncio.ensure_future(receive(members[0], 1, FAR_S[number])))
+        try:
+            await case.clock.sleep(3.0 if case.clock.virtual else 0.75)
+            for wait_s, task in zip(FAR_S, waiting, strict=True):
+                if task.done():
+                    told = "a receive of nothing returned before its timeout had passed"
+                    broken("stream_consumer_groups.10", told, expected=f"{wait_s:g} s", got=task.result())
+            put, *_ = await fill(by, "s", numbered(1), laws=GROUPS)
+            for got in await together(*waiting):
+                found = [delivery.record.offset for delivery in got]
+                same("stream_consumer_groups.10", found, [put.offset], "a receive that waits is not given what is appended")
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.5")
