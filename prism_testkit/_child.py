@@ -58,17 +58,22 @@ def main() -> None:
     clock: Clock = VirtualClock(order["now_ns"]) if order["clock"] == "virtual" else RealClock()
     place = Place(url=order["url"], directory=Path(order["directory"]), shared={}, clock=clock)
     driver = registry.offers[backend.name][order["interface"]].driver
-    steps = [(method, decode(arguments)) for method, arguments in order["steps"]]
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
-    together = order.get("together", False)
-    work = (
-        partial(_take_part, steps=steps, pace_ns=order["pace_ns"])
-        if together
-        else partial(_write, steps=steps, clock=clock, fuse=Fuse(*order["fuse"]))
-    )
+    work = _work(order, [(method, decode(arguments)) for method, arguments in order["steps"]], clock)
     with asyncio.Runner(loop_factory=factory) as runner:
-        if runner.run(_play(backend.connect(place), driver, order["namespace"], work)) and together:
+        if runner.run(_play(backend.connect(place), driver, order["namespace"], work)) and order["manner"] != "writer":
             _say("done")
+
+
+def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[_Part], Awaitable[None]]":
+    """Return what a process does with its driver."""
+    match order["manner"]:
+        case "together":
+            return partial(_take_part, steps=steps, pace_ns=order["pace_ns"])
+        case "conducted":
+            return _obey
+        case _:
+            return partial(_write, steps=steps, clock=clock, fuse=Fuse(*order["fuse"]))
 
 
 def _load(path: Path) -> ModuleType:
@@ -135,9 +140,13 @@ async def _write(part: _Part, *, steps: Steps, clock: Clock, fuse: Fuse) -> None
         _say(f"{number} {clock.now_ns() if isinstance(clock, VirtualClock) else round(clock.now_s() * 1e9)}{told}")
 
 
+_Told = tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]
+"""A step: its number, when it began and ended, its arguments, its result, the name and the text of what it raised."""
+
+
 async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
     """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
-    told: list[tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]] = []
+    told: list[_Told] = []
     _say("ready")
     begin_ns = int(sys.stdin.readline())
     for number, (method, arguments) in enumerate(steps):
@@ -147,18 +156,40 @@ async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
         references = referred_to([(method, arguments)])
         if any(part.results.get(step) is None for step in references):
             continue  # there was no message, or no value
-        given = filled_in(arguments, part.results)
-        result, failed = None, None
-        began_ns = time.monotonic_ns()
-        try:
-            result = part.results[number] = await part.call(method, given)
-        except Exception as error:
-            failed = (type(error).__name__, str(error))
-        told.append((number, began_ns, time.monotonic_ns(), given, result, failed))
-    for number, began_ns, ended_ns, given, result, failed in told:
-        plain = encode(tuple(map(portable, given)))
-        _say(json.dumps([number, began_ns, ended_ns, plain, encode(portable(result)), failed]))
+        told.append(await _step(part, number, method, arguments))
+    for each in told:
+        _tell(each)
     _say("told")
+
+
+async def _obey(part: _Part) -> None:
+    """Make one call after another as they are asked for, and say at once what each was told. In between the loop runs on."""
+    _say(f"ready {os.getpid()}")
+    loop, number = asyncio.get_running_loop(), 0
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        method, arguments = json.loads(line)
+        _tell(await _step(part, number, method, decode(arguments)))
+        number += 1
+
+
+async def _step(part: _Part, number: int, method: str, arguments: tuple[Any, ...]) -> _Told:
+    given = filled_in(arguments, part.results)
+    plain = part.entered.left_out(given)
+    result, failed = None, None
+    began_ns = time.monotonic_ns()
+    try:
+        result = part.results[number] = await part.call(method, given)
+    except Exception as error:
+        failed = (type(error).__name__, str(error))
+    ended_ns = time.monotonic_ns()
+    (result,) = part.entered.left_out((result,))
+    return number, began_ns, ended_ns, plain, result, failed
+
+
+def _tell(told: _Told) -> None:
+    number, began_ns, ended_ns, given, result, failed = told
+    plain = encode(tuple(map(portable, given)))
+    _say(json.dumps([number, began_ns, ended_ns, plain, encode(portable(result)), failed]))
 
 
 def _wait_until(instant_ns: int) -> None:
@@ -181,6 +212,10 @@ class _Entered:
         inner = await manager.__aenter__()
         self._contexts[id(inner)] = inner, manager
         return inner
+
+    def left_out(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return values with None for what was entered, which stays here: others know it by the number of its step."""
+        return tuple(None if id(value) in self._contexts else value for value in values)
 
     async def call(self, what: str, inner: Any, *arguments: Any) -> Any:
         """Make a call of what was entered, or leave it; lists are given item by item, a dict at the end as keywords."""

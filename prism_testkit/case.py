@@ -17,6 +17,7 @@ from prism_testkit.traits import Limits, Traits
 from prism_testkit.turns import Turns
 
 if TYPE_CHECKING:
+    from prism_testkit.conducting import Player
     from prism_testkit.killing import Step, Survivors, Target
     from prism_testkit.private import PrivateServer
     from prism_testkit.processes import Told
@@ -48,6 +49,7 @@ class Case:
         killer: Killer,
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
         processes: "Callable[[Sequence[Sequence[Step]], float], list[Told]]",
+        conductor: "Callable[[int], AbstractContextManager[list[Player]]]",
         cleaner: Callable[[Any], Awaitable[Any]],
         crasher: Callable[[Any, int], Awaitable[Any]],
         new_namespace: Callable[[], str],
@@ -70,6 +72,7 @@ class Case:
         self._kill = killer
         self._private = private
         self._processes = processes
+        self._conductor = conductor
         self._clean = cleaner
         self._crash = crasher
         self._new_namespace = new_namespace
@@ -176,6 +179,14 @@ class Case:
         processes overlapped.
         """
         return self._processes(plans, pace_s)
+
+    def conducted(self, count: int) -> "AbstractContextManager[list[Player]]":
+        """Start so many processes, where those of `processes` are, that make one call after another as they are asked.
+
+        ``with case.conducted(2) as (one, other)``, then ``one.call("append", "s", b"x")``, which returns what it was told, and
+        ``one.stop()``, ``one.resume()`` (SIGSTOP, SIGCONT). In between their loops run on. Killed at the end.
+        """
+        return self._conductor(count)
 
     def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
         """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,

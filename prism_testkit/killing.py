@@ -180,7 +180,7 @@ async def _write_and_kill(
     """Return when the writer began and when each acknowledged step returned, and what it told."""
     began_ns = place.clock.now_ns() if isinstance(place.clock, VirtualClock) else round(place.clock.now_s() * 1e9)
     fuse = _fuse(acknowledgements) if server is None else NEVER
-    asked = {**order(worker, candidate, place, namespace, steps), "fuse": fuse}
+    asked = {**order(worker, candidate, place, namespace, steps), "manner": "writer", "fuse": fuse}
     log = place.directory.parent / f"{place.directory.name}.stderr"
     writer = worker.writers.start(place.directory, log)
     returned: list[int] = []

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import FAULTS, Check
+from prism_testkit.conducting import Player, conducted
 from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
@@ -156,6 +157,7 @@ class _Opened:
             killer=self._kill,
             private=self._private,
             processes=self._processes,
+            conductor=self._conducted,
             cleaner=self._clean,
             crasher=self._crash,
             new_namespace=worker.namespaces.new,
@@ -280,6 +282,10 @@ class _Opened:
     def _processes(self, plans: Sequence[Sequence[Step]], pace_s: float) -> list[Told]:
         place = self._together = self._together or shared_place(self.worker, self._first)
         return run_processes(self.worker, self._first, place, plans, self.record.namespace, self.history, pace_s=pace_s)
+
+    def _conducted(self, count: int) -> AbstractContextManager[list[Player]]:
+        place = self._together = self._together or shared_place(self.worker, self._first)
+        return conducted(self.worker, self._first, place, count, self.record.namespace, self.history)
 
     async def _reopen(
         self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True

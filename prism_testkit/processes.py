@@ -25,7 +25,7 @@ from prism_testkit.outcomes import Inconclusive
 from prism_testkit.returned import decoded
 from prism_testkit.worker import Worker
 
-__all__ = ["PROCESS", "Told", "run_processes", "shared_place"]
+__all__ = ["PROCESS", "Told", "heard", "run_processes", "shared_place"]
 
 PROCESS = 1000
 """The first process stands under this client number in a history; the others follow."""
@@ -79,7 +79,7 @@ def run_processes(
             writer = writers.start(place.directory, log.with_suffix(f".{number}.stderr"))
             stack.callback(writer.close)
             started.append(writer)
-            asked = {**order(worker, candidate, place, namespace, plan), "together": True, "pace_ns": round(pace_s * 1e9)}
+            asked = {**order(worker, candidate, place, namespace, plan), "manner": "together", "pace_ns": round(pace_s * 1e9)}
             writer.orders.write(json.dumps(asked).encode() + b"\n")
             writer.orders.flush()
         for number, writer in enumerate(started):
@@ -108,11 +108,16 @@ def _heard(process: int, writer: Writer, plan: Sequence[Step]) -> Iterator[Told]
     for line in iter(writer.said.readline, b""):
         if line == b"told\n":
             return
-        if line.startswith(b"!"):
-            raise early("", [line[1:].decode(errors="replace").strip()], "")
-        step, began_ns, ended_ns, arguments, result, failed = json.loads(line)
-        error = _raised(*failed) if failed is not None else None
-        yield Told(process, step, plan[step][0], decoded(arguments), began_ns, ended_ns, decoded(result), error)
+        yield heard(process, line, [method for method, _ in plan])
+
+
+def heard(process: int, line: bytes, methods: Sequence[str]) -> Told:
+    """Return what a process told of one step; raise what a kill raises if it told that it could not go on."""
+    if line.startswith(b"!"):
+        raise early("", [line[1:].decode(errors="replace").strip()], "")
+    step, began_ns, ended_ns, arguments, result, failed = json.loads(line)
+    error = _raised(*failed) if failed is not None else None
+    return Told(process, step, methods[step], decoded(arguments), began_ns, ended_ns, decoded(result), error)
 
 
 def _raised(name: str, message: str) -> Exception:

@@ -1,0 +1,96 @@
+"""Processes that make calls as they are asked, and stand still in between: who holds what, while its machine sleeps.
+
+Each is a client of its own in a process of its own, whose loop runs on between its calls, so that what its driver does by itself
+(signs of life, say) goes on; until it is stopped (SIGSTOP), which no driver can notice, and all that it sees later is that time
+has passed.
+"""
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from prism_testkit.backend import Place
+from prism_testkit.bindings import Candidate
+from prism_testkit.forking import Writer
+from prism_testkit.histories import History
+from prism_testkit.killing import early, order
+from prism_testkit.outcomes import HarnessError, Inconclusive
+from prism_testkit.processes import PROCESS, Told, heard
+from prism_testkit.servers.pausing import are_stopped, signal_all
+from prism_testkit.servers.processes import Identity, identify
+from prism_testkit.witness import encode
+from prism_testkit.worker import Worker
+
+__all__ = ["Player", "conducted"]
+
+_STOPPED_S = 10.0
+"""Until then the system shows a process as stopped, or this is no stop."""
+
+
+class Player:
+    """One of these processes."""
+
+    def __init__(self, number: int, writer: Writer, process: Identity, history: History) -> None:
+        self._number, self._writer, self._process, self._history = number, writer, process, history
+        self._methods: list[str] = []
+        history.labels[PROCESS + number] = f"process {number + 1}"
+
+    def call(self, method: str, *arguments: Any) -> Told:
+        """Let it make a call, and return what it was told: a result or an error. The steps of `killing.Step` count from 0."""
+        self._methods.append(method)
+        event = self._history.invoke(PROCESS + self._number, method, arguments, {})
+        self._writer.orders.write(json.dumps([method, encode(arguments)]).encode() + b"\n")
+        self._writer.orders.flush()
+        told = heard(self._number, self._writer.said.readline() or b"! it ended", self._methods)
+        if told.error is not None:
+            self._history.fail(event, told.error)
+        else:
+            self._history.respond(event, told.result)
+        return told
+
+    def stop(self) -> None:
+        """Let all of it stand still (SIGSTOP) until `resume`; inconclusive if the system does not show it so."""
+        event = self._history.invoke(PROCESS + self._number, "stand_still", (), {})
+        signal_all([self._process], signal.SIGSTOP)
+        deadline = time.monotonic() + _STOPPED_S
+        while not are_stopped([self._process]):
+            if time.monotonic() > deadline:
+                raise Inconclusive("the process was asked to stand still, and did not")
+            time.sleep(0.001)
+        self._history.respond(event, None)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        event = self._history.invoke(PROCESS + self._number, "go_on", (), {})
+        signal_all([self._process], signal.SIGCONT)
+        self._history.respond(event, None)
+
+
+@contextlib.contextmanager
+def conducted(
+    worker: Worker, candidate: Candidate, place: Place, count: int, namespace: str, history: History
+) -> Iterator[list[Player]]:
+    """Start so many processes, each with a driver of ``namespace``; afterwards they are killed, whatever they hold."""
+    log = place.directory.parent / f"{place.directory.name}.stderr"
+    with contextlib.ExitStack() as stack:
+        players = []
+        for number, writers in enumerate(worker.crew(count)):
+            errors = log.with_suffix(f".{number}.stderr")
+            writer = writers.start(place.directory, errors)
+            stack.callback(writer.close)
+            asked = {**order(worker, candidate, place, namespace, []), "manner": "conducted"}
+            writer.orders.write(json.dumps(asked).encode() + b"\n")
+            writer.orders.flush()
+            said = writer.said.readline().decode(errors="replace").strip()
+            ready, _, pid = said.partition(" ")
+            if ready != "ready":
+                failed = [said[1:].strip()] if said.startswith("!") else []
+                raise early(candidate.backend.name, failed, errors.read_text(errors="replace"))
+            process = identify(int(pid))
+            if process is None:
+                raise HarnessError(f"process {pid} for {candidate.backend.name} ended as soon as it was ready")
+            players.append(Player(number, writer, process, history))
+        yield players

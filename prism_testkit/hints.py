@@ -1,0 +1,92 @@
+"""What is likely the cause of a failure, where something beside the verdict tells: a value of a type that no caller expects."""
+
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from prism_testkit.histories import Entry
+from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces.errors import PrismError
+from prism_testkit.signatures import methods_of
+
+__all__ = ["hint_of"]
+
+
+def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence[str]) -> str:
+    """Return a sentence, or the empty string."""
+    if isinstance(error.__cause__, SystemExit | GeneratorExit):
+        return f"{type(error.__cause__).__name__} is no answer to a caller: let no call of a driver raise it"
+    for entry in entries:
+        if entry.returned and entry.error is None:
+            told = _of_result(entry, interfaces)
+            if told:
+                return told
+    return _of_error(error) if any(entry.error is error for entry in entries) else ""
+
+
+def _of_result(entry: Entry, interfaces: Sequence[str]) -> str:
+    if inspect.isawaitable(entry.result):
+        return f"{entry.op} returned {_a(entry.result)} that nobody awaited: an `await` is missing in it"
+    kinds, each = next((_returned(name)[entry.op] for name in interfaces if entry.op in _returned(name)), ((object,), False))
+    for value in entry.result if each and isinstance(entry.result, list) else (entry.result,):
+        if not isinstance(value, kinds) or (isinstance(value, bool) and not {bool, object} & {*kinds}):
+            gave = "gave" if each else "returned"
+            return f"{entry.op} {gave} {_a(value)}; the contract says {' or '.join(_name(kind) for kind in kinds)}"
+    return ""
+
+
+def _of_error(error: BaseException) -> str:
+    if isinstance(error, PrismError | AssertionError | NotImplementedError) or type(error).__module__ == "builtins":
+        if isinstance(error, ConnectionError):
+            return "where the store cannot be reached a driver raises BackendUnavailable, `from` this one"
+        return ""
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    return f"{name} is nobody's but the driver's: it raises one of prism_testkit.interfaces.errors, `from` this one"
+
+
+def _a(value: object) -> str:
+    name = _name(type(value))
+    return name if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def _name(kind: type) -> str:
+    return "None" if kind is type(None) else kind.__name__
+
+
+@cache
+def _returned(interface: str) -> dict[str, tuple[tuple[type, ...], bool]]:
+    """Return {operation: (the classes of what it returns, whether it gives many)}, where annotations say it plainly."""
+    protocol = INTERFACES.get(interface)
+    return dict(_plainly(protocol, "")) if protocol is not None else {}
+
+
+def _plainly(protocol: type, prefix: str) -> Iterator[tuple[str, tuple[tuple[type, ...], bool]]]:
+    for name, kind in methods_of(protocol).items():
+        if kind == "property":
+            continue
+        returned = typing.get_type_hints(getattr(protocol, name)).get("return")
+        if kind == "context":
+            inner = (*typing.get_args(returned), None)[0]
+            if isinstance(inner, type):
+                yield from _plainly(inner, f"{prefix}{name}.")
+            continue
+        many = kind == "iterator"
+        kinds = _classes(typing.get_args(returned)[0] if many else returned)
+        if kinds:
+            yield f"{prefix}{name}", (kinds, many)
+
+
+def _classes(annotation: Any) -> tuple[type, ...]:
+    """Return the classes that an annotation allows; none where it is not as simple as that."""
+    if annotation is None:
+        return (type(None),)
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        parts = [_classes(part) for part in typing.get_args(annotation)]
+        return tuple(kind for part in parts for kind in part) if all(parts) else ()
+    origin = typing.get_origin(annotation) or annotation
+    if origin is float:
+        return (float, int)
+    return (origin,) if isinstance(origin, type) and not getattr(origin, "_is_protocol", False) else ()

@@ -1,0 +1,99 @@
+"""Many failures of one cause are told as one: the first of them whole, the others in a line or two, and which to mend first."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from prism_testkit.interfaces import INTERFACES
+from prism_testkit.reports.text import clip, plain
+from prism_testkit.results import CheckResult, Failure
+
+__all__ = ["Told", "beginning_lines", "cause_key"]
+
+_MOST = 5
+"""So many causes are named where it is said what to mend first."""
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]*)", line (?P<line>\d+)', re.MULTILINE)
+_RAISED = re.compile(r"(?:raised|the check met) (\w+)")
+_DATA = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|\d[\d.,]*")
+_HUNG = re.compile(r"([\w. ]+?)(?:\(.*\))? (?:never returned|did not return)")
+_CLEAR, _UNCLEAR = 0, 1
+
+
+def cause_key(result: CheckResult) -> tuple[str, ...]:
+    """Return what failures of one cause have in common: where an exception came from, a hint, or the words of the verdict."""
+    failure = result.failure
+    who = result.pattern or result.binding
+    if failure is None:
+        return (who, result.reason)
+    hung = _HUNG.match(failure.message)
+    if hung is not None:
+        return (who, "hung", hung[1])
+    frames = _FRAME.findall(failure.traceback)
+    if frames:
+        raised = _RAISED.search(failure.message)
+        return (who, *frames[-1], raised[1] if raised else "")
+    if failure.hint:
+        return (who, failure.hint)
+    return (who, failure.promise, _DATA.sub("…", failure.message))
+
+
+class Told:
+    """Remembers which result was the first to be told of each cause."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, ...], str] = {}
+
+    def before(self, result: CheckResult) -> str:
+        """Return the id of another result of the same cause that was told before; the empty string if this is the first."""
+        first = self._first.setdefault(cause_key(result), result.id)
+        return "" if first == result.id else first
+
+
+@dataclass
+class _Cause:
+    simplest: CheckResult
+    results: list[CheckResult] = field(default_factory=list)
+
+
+def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator[str]:
+    """Yield, where several checks failed, what to mend first: each cause with its simplest case, what says most before the rest."""
+    causes: dict[tuple[str, ...], _Cause] = {}
+    number = 0
+    for result in results:
+        if result.failure is None:
+            continue
+        number += 1
+        cause = causes.setdefault(cause_key(result), _Cause(result))
+        cause.results.append(result)
+        if _length(result.failure) < _length(cause.simplest.failure):
+            cause.simplest = result
+    if number < 2:
+        return
+    causes_told = "1 cause" if len(causes) == 1 else f"{len(causes):,} causes"
+    yield f"where to begin: {number:,} failures of {causes_told}, it seems{'' if len(causes) == 1 else '; the simplest first'}"
+    ordered = sorted(causes.values(), key=_order)
+    for place, cause in enumerate(ordered[:_MOST], 1):
+        result, failure = cause.simplest, cause.simplest.failure
+        assert failure is not None
+        times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
+        yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", width)
+        yield f"     {failure.promise or 'before or after the check'}: {result.check}[{result.binding}]{times}"
+        yield f"     {failure.command}"
+    left = sum(len(cause.results) for cause in ordered[_MOST:])
+    if left:
+        yield f"  and {left:,} failures of other causes"
+
+
+def _length(failure: Failure | None) -> int:
+    return 0 if failure is None else len(failure.steps) + failure.steps_left_out
+
+
+def _order(cause: _Cause) -> tuple[int, int, int, int]:
+    """What is told by an exception or a hint comes first, then what belongs to the first interface, then what needs few steps."""
+    failure = cause.simplest.failure
+    assert failure is not None
+    clear = _CLEAR if failure.traceback or failure.hint or not failure.promise or _HUNG.match(failure.message) else _UNCLEAR
+    interface = failure.promise.rpartition(".")[0]
+    catalogue = list(INTERFACES)
+    rank = catalogue.index(interface) if interface in catalogue else len(catalogue) if failure.promise else -1
+    return clear, rank, _length(failure), -len(cause.results)

@@ -1,0 +1,113 @@
+"""Mistakes of programming in a driver: told in words, with what is likely the cause, and the run goes on to its end."""
+
+from typing import Any
+
+import pytest
+
+BACKEND = 'BACKENDS = [prism.Backend(name="mine", connect=connect, clean=clean, drivers=[Bad])]'
+
+
+def failure_of(folder: Any, body: str, more: str = "") -> dict[str, Any]:
+    folder.backends(f"{more}\nclass Bad(Dict):\n{body}\n{BACKEND}")
+    folder.checks()
+    result = folder.run("--prism-backend=mine", "test_checks.py", "-k", "set_is_read")
+    assert result.ret == 1
+    (found,) = folder.report()["results"]
+    assert found["outcome"] == "failed"
+    told: dict[str, Any] = found["failure"]
+    assert told["message"].split(":")[0] in result.stdout.str().replace("\n  ", " ")
+    return told
+
+
+@pytest.mark.parametrize(
+    ("get", "hint"),
+    [
+        ("return super().get(key)", "get returned a coroutine that nobody awaited: an `await` is missing in it"),
+        ("return str(await super().get(key))", "get returned a str; the contract says bytes or None"),
+        ("return await super().exists(key)", "get returned a bool; the contract says bytes or None"),
+    ],
+)
+def test_an_answer_of_a_type_that_nobody_expects_is_pointed_at(folder: Any, get: str, hint: str) -> None:
+    assert failure_of(folder, f"    async def get(self, key): {get}")["hint"] == hint
+
+
+def test_a_librarys_own_error_is_pointed_at(folder: Any) -> None:
+    told = failure_of(folder, "    async def get(self, key): raise Refused('no')", "class Refused(Exception): pass")
+    assert told["message"] == "get('a') raised Refused: no"
+    assert "it raises one of prism_testkit.interfaces.errors" in told["hint"]
+
+
+@pytest.mark.parametrize("method", ["__init__", "open", "close"])
+def test_what_goes_wrong_before_or_after_a_check_breaks_no_promise(folder: Any, method: str) -> None:
+    how = "def" if method == "__init__" else "async def"
+    told = failure_of(folder, f"    {how} {method}(self, *arguments): raise OSError('no room')")
+    assert told["promise"] == ""
+    assert told["message"].startswith("Bad")
+    assert told["message"].endswith("raised OSError: no room")
+
+
+@pytest.mark.parametrize("kind", ["SystemExit", "GeneratorExit"])
+def test_what_would_end_the_process_is_a_failure_like_any_other(folder: Any, kind: str) -> None:
+    told = failure_of(folder, f"    async def get(self, key): raise {kind}")
+    assert told["message"] == f"get('a') raised {kind}"
+    assert told["hint"] == f"{kind} is no answer to a caller: let no call of a driver raise it"
+
+
+def test_an_error_that_cannot_be_told_is_told_all_the_same(folder: Any) -> None:
+    odd = "class Odd(Exception):\n    def __str__(self): raise ValueError\n    __repr__ = __str__\n"
+    told = failure_of(folder, "    async def get(self, key): raise Odd", odd)
+    assert told["message"] == "get('a') raised Odd: <its str raised ValueError>"
+
+
+def test_an_error_of_a_million_characters_is_cut(folder: Any) -> None:
+    told = failure_of(folder, "    async def get(self, key): raise OSError('x' * 1_000_000)")
+    assert len(told["message"]) < 5000
+
+
+def test_a_call_that_blocks_is_told_with_the_line_where_it_does(folder: Any) -> None:
+    folder.ini("prism_hang_s = 2\n")
+    told = failure_of(folder, "    async def get(self, key):\n        time.sleep(1000)")
+    assert told["message"] == "get('a') did not return within 2 s of real time"
+    assert "time.sleep(1000)" in told["traceback"]
+
+
+@pytest.mark.parametrize(("verbosity", "whole"), [("", 1), ("-v", 2)])
+def test_of_failures_of_one_cause_the_first_is_told_whole(folder: Any, verbosity: str, whole: int) -> None:
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key): return 1 + None\n{BACKEND}")
+    folder.checks()
+    result = folder.run("--prism-backend=mine", "test_checks.py", *filter(None, [verbosity]))
+    assert result.ret == 1
+    lines = result.outlines
+    assert sum("Repeat exactly this case:" in line for line in lines) == whole
+    assert any(line.startswith("where to begin: 2 failures of 1 cause, it seems") for line in lines)
+    commands = {line.strip() for line in lines if line.strip().startswith("pytest --prism-replay=")}
+    assert len(commands) == 2
+
+
+def test_of_a_driver_that_always_hangs_not_every_check_is_waited_for(folder: Any) -> None:
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key):\n        while True: await asyncio.sleep(0)\n{BACKEND}")
+    check = '''
+@prism.check("keyvalue_basic.1")
+async def number_{0}(kv: KeyValueBasic) -> None:
+    """What is set is read."""
+    await kv.get("a")
+'''
+    folder.checks("import prism_testkit as prism\nfrom prism_testkit.interfaces import *\n" + "".join(map(check.format, range(22))))
+    (folder.path / "soon.py").write_text("from prism_testkit.schedules import VirtualLoop\nVirtualLoop.step_limit = 2000\n")
+    assert folder.run("--prism-backend=mine", "-p", "soon", "test_checks.py").ret == 1
+    results = folder.report()["results"]
+    assert [r["outcome"] for r in results] == ["failed"] * 20 + ["unavailable"] * 2
+    assert results[-1]["reason"] == "20 checks hung on Bad of mine; the others are not run: mend that first"
+    assert "no end after 2000 steps" in results[0]["failure"]["message"]
+    assert "no end after 200 steps" in results[3]["failure"]["message"]
+
+
+def test_a_generator_in_place_of_an_async_one_is_refused_at_once(folder: Any) -> None:
+    scan = "    def scan(self, prefix='', limit=None):\n        yield\n"
+    rest = "    async def scan_keys(self, prefix='', limit=None):\n        yield\n    async def count(self, prefix=''): return 0\n"
+    folder.backends(f"class Bad(Dict, KeyValueScan):\n{scan}{rest}\n{BACKEND}")
+    folder.checks()
+    assert folder.run("--prism-backend=mine", "test_checks.py").ret == 1
+    (problem,) = [p for p in folder.report()["problems"] if "refused" in p]
+    assert "Bad.scan: expected an async generator" in problem
+    assert "found a generator (def with yield)" in problem
