@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from prism_testkit.strategies.ladders import durations as durations
     from prism_testkit.strategies.ladders import over as over
     from prism_testkit.strategies.ladders import sizes as sizes
+    from prism_testkit.strategies.payloads import checksum_twins as checksum_twins
     from prism_testkit.strategies.payloads import gauntlet_pairs as gauntlet_pairs
     from prism_testkit.strategies.payloads import gauntlet_payloads as gauntlet_payloads
     from prism_testkit.strategies.payloads import patterned as patterned
@@ -36,6 +37,7 @@ _HOME = {
     "TRANSFORMATIONS": "transformations",
     "Transformation": "transformations",
     "around": "ladders",
+    "checksum_twins": "payloads",
     "counts": "ladders",
     "current_limits": "_limits",
     "durations": "ladders",

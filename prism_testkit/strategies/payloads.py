@@ -8,7 +8,7 @@ from typing import Literal
 from prism_testkit.strategies._lookalikes import LOOKALIKES
 from prism_testkit.strategies.ladders import rungs, sizes
 
-__all__ = ["CHEAP", "WIDEST", "filled", "gauntlet_pairs", "gauntlet_payloads", "patterned", "payload_partners"]
+__all__ = ["CHEAP", "WIDEST", "checksum_twins", "filled", "gauntlet_pairs", "gauntlet_payloads", "patterned", "payload_partners"]
 
 CHEAP = 4200
 """Bytes: the longest value that programs write many times; just above a page of 4096."""
@@ -87,7 +87,9 @@ def payload_partners(payload: bytes, max_payload: int) -> list[bytes]:
     One byte changed at the end, front, middle and around every 2^k; more or fewer bytes at either end; trimmed, folded,
     normalised or respelt where it is text.
     """
-    candidates = dict.fromkeys((*_flipped(payload), *_resized(payload), *_rearranged(payload), *_respelt(payload)))
+    candidates = dict.fromkeys(
+        (*_flipped(payload), *checksum_twins(payload), *_resized(payload), *_rearranged(payload), *_respelt(payload))
+    )
     return [candidate for candidate in candidates if candidate != payload and len(candidate) <= max_payload]
 
 
@@ -129,6 +131,31 @@ def _flipped(payload: bytes) -> Iterator[bytes]:
         places = (last, 0, last // 2, last // 3, *rungs(last), *(last - rung for rung in rungs(last)))
         yield from _changed_at(payload, dict.fromkeys(places))
         yield from (bytes([payload[0] ^ 0x80]) + payload[1:], payload[:-1] + bytes([payload[-1] ^ 0x20]))
+
+
+_SAME_CRC = bytes.fromhex("b1ec4627925b6edd01")
+"""Added (exclusive or) to nine bytes anywhere it changes neither CRC-32 nor CRC-32C: the product of their polynomials."""
+
+
+def checksum_twins(payload: bytes) -> list[bytes]:
+    """Return payloads of the same length that a short checksum takes for this one, few and in fixed order.
+
+    By CRC-32 and CRC-32C, in the first and in the last bytes; by Adler-32, by Fletcher's and by the sum of the bytes; by the
+    exclusive or of words of 32 and 64 bits, and by the sum of the digests of blocks: two of 4 KiB that changed places.
+    """
+    twins = []
+    for at in (0, len(payload) - len(_SAME_CRC)) if len(payload) >= len(_SAME_CRC) else ():
+        changed = bytes(one ^ other for one, other in zip(payload[at:], _SAME_CRC, strict=False))
+        twins.append(payload[:at] + changed + payload[at + len(_SAME_CRC) :])
+    for at in range(len(payload) - 2):
+        first, second, third = payload[at : at + 3]
+        if first < 255 and second > 1 and third < 255:
+            twins.append(payload[:at] + bytes((first + 1, second - 2, third + 1)) + payload[at + 3 :])
+            break
+    for block in (8, 4096):
+        if len(payload) >= 2 * block:
+            twins.append(payload[block : 2 * block] + payload[:block] + payload[2 * block :])
+    return twins
 
 
 def _resized(payload: bytes) -> Iterator[bytes]:

@@ -168,6 +168,10 @@ EQUALITIES: dict[str, Change] = {
     "integer": int,
     "JSON": lambda payload: repr(json.loads(payload)),
     "falsy": lambda payload: payload or b"0",
+    "by CRC-32 and length": lambda payload: b"%d %d" % (zlib.crc32(payload), len(payload)),
+    "by Adler-32 and length": lambda payload: b"%d %d" % (zlib.adler32(payload), len(payload)),
+    "by the sum of the bytes and length": lambda payload: b"%d %d" % (sum(payload), len(payload)),
+    "by the digests of its blocks": lambda payload: b"".join(sorted(payload[at : at + 8] for at in range(0, len(payload), 8))),
     "unquoted": lambda payload: payload.strip(b"'\""),
 }
 

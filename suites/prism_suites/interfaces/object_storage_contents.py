@@ -24,7 +24,7 @@ from prism_suites._objects_asking import NOTHING as NO
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
-from prism_testkit.strategies import gauntlet_payloads, sizes
+from prism_testkit.strategies import checksum_twins, gauntlet_payloads, sizes
 from prism_testkit.strategies.hypothesis_strategies import payloads
 from prism_testkit.traits import Limits
 
@@ -33,6 +33,9 @@ _LARGE = tuple(around for power in range(13, 23) for around in ((1 << power) - 1
 _EVERY_WAY = 140_000
 """Bytes: so long an object, if its length is a power of two, is written by every way; the others by one way each."""
 _TELLING = (255_000, 256_000, 1_000_000, 3 * 65536 + 1, 5 * 65536, 3 << 20, (3 << 20) + 1)
+_PAGES = tuple(whole + more for whole in (4 * 255 << 10, 1260 << 10, 3_000_000) for more in (-1, 0, 1))
+"""Lengths around multiples of what pages may have that are no power of two: of 255 KiB, of every number of KiB up to 10 and of
+most up to 70, and of every round number of bytes."""
 
 
 def _small(limits: Limits) -> Iterator[dict[str, Any]]:
@@ -62,9 +65,10 @@ async def what_was_put_is_read(store: ObjectStorage, texts: list[bytes]) -> None
 @check("object_storage.1", "object_storage.3")
 @gauntlet(lambda limits: [{"size": size} for size in (100, 1100, 5000, 70_000, 300_000) if size <= limits.max_payload])
 async def objects_alike_but_for_one_byte_are_two(store: ObjectStorage, size: int) -> None:
-    """Objects of one size that differ in their first, middle or last byte hold their own data, side by side (OS-01, OS-10)."""
+    """Objects of one size that differ in their first, middle or last byte, or have one checksum, hold their own data, side by side
+    and one after the other (OS-01, OS-10)."""
     first = made(size)
-    datas = [first]
+    datas = [first, *checksum_twins(first)]
     for place in (0, size // 2, size - 1):
         datas.append(first[:place] + bytes([first[place] ^ 1]) + first[place + 1 :])
     await store.create_bucket(BUCKET)
@@ -72,11 +76,14 @@ async def objects_alike_but_for_one_byte_are_two(store: ObjectStorage, size: int
         await list(PUTS.values())[number % len(PUTS)](store, f"k{number}", data)
     for number, data in enumerate(datas):
         value("object_storage.1", await store.get(BUCKET, f"k{number}"), data, "an object beside others of its size")
+    for number, data in enumerate(datas):
+        await list(PUTS.values())[(number + 1) % len(PUTS)](store, "k0", data)
+        value("object_storage.1", await store.get(BUCKET, "k0"), data, "an object over another of its size")
 
 
 def _long(limits: Limits) -> Iterator[dict[str, Any]]:
     limit = min(limits.max_payload, MOST + 1)
-    chosen = sorted(size for size in {*_LARGE, *_TELLING, *sizes(limit)} if 4200 < size <= limit)
+    chosen = sorted(size for size in {*_LARGE, *_TELLING, *_PAGES, *sizes(limit)} if 4200 < size <= limit)
     for number, size in enumerate(chosen):
         for way in PUTS if size <= _EVERY_WAY and size & (size - 1) == 0 else list(PUTS)[number % 3 :][:1]:
             yield {"size": size, "way": way}

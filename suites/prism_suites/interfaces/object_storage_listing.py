@@ -1,7 +1,7 @@
 """object_storage: a listing gives exactly the present objects whose keys begin with the prefix, however many there are."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -77,6 +77,14 @@ _COUNTS = (0, 1, 2, 10, 11, 99, 100, 101, 257, 1001)
 _KINDS = ("padded", "plain", "folders", "one beginning", "long")
 
 
+def _many(limits: Limits) -> Iterator[dict[str, Any]]:
+    for number, count in enumerate(_COUNTS):
+        some = {"count": count, "kind": _KINDS[number % len(_KINDS)]}
+        yield some | ({"how": "delete", "stay": "one in ten"} if count < 1000 else {"how": "set_ttl", "stay": "the last"})
+    yield {"count": 101, "kind": "plain", "how": "delete", "stay": "the last"}
+    yield {"count": 101, "kind": "padded", "how": "set_ttl", "stay": "the first"}
+
+
 def _key(kind: str, number: int, limits: Limits) -> str:
     match kind:
         case "plain":
@@ -91,9 +99,12 @@ def _key(kind: str, number: int, limits: Limits) -> str:
 
 
 @check("object_storage.8")
-@gauntlet(lambda limits: [{"count": count, "kind": _KINDS[number % len(_KINDS)]} for number, count in enumerate(_COUNTS)])
-async def all_objects_are_listed_however_many(store: ObjectStorage, case: Case, count: int, kind: str) -> None:
-    """Counts around every page size, in and behind a prefix, also when many were deleted (OS-12)."""
+@gauntlet(_many)
+async def all_objects_are_listed_however_many(store: ObjectStorage, case: Case, count: int, kind: str, how: str, stay: str) -> None:
+    """Counts around every page size, in and behind a prefix, also when many were deleted or expired, here and there or all of the
+    first or last ones, so that nothing is left of whole pages (OS-12)."""
+    if how == "set_ttl" and case.traits.ttl_late_s + case.limits.clock_resolution_s > 0.001:
+        how = "delete"
     await store.create_bucket(BUCKET)
     await store.create_bucket("other")
     keys = [_key(kind, number, case.limits) for number in range(count)]
@@ -110,11 +121,17 @@ async def all_objects_are_listed_however_many(store: ObjectStorage, case: Case, 
     beginning = keys[0][:1] if keys else "k"
     wanted = [key for key in keys if key.startswith(beginning)]
     _told(await listed(store, beginning), wanted, f"list_objects of {len(wanted)} objects under a prefix, others around them")
-    gone = [key for number, key in enumerate(keys) if (number % 10 != 3) == (count < 1000)]
+    stays: dict[str, Callable[[int], bool]] = {
+        "one in ten": lambda number: number % 10 == 3,
+        "the first": lambda number: number < 3,
+        "the last": lambda number: number >= count - 3,
+    }
+    gone = [key for number, key in enumerate(sorted(keys, key=str.encode)) if not stays[stay](number)]
     for first in range(0, len(gone), 50):
-        await together(*(store.delete(BUCKET, key) for key in gone[first : first + 50]))
+        some = gone[first : first + 50]
+        await together(*(store.delete(BUCKET, key) if how == "delete" else store.set_ttl(BUCKET, key, 0) for key in some))
     left = {*keys, "!", "~", "\U0010ffff"} - set(gone)
-    _told(await listed(store), left, f"list_objects after {len(gone)} of {count} were deleted")
+    _told(await listed(store), left, f"list_objects after {len(gone)} of {count} met {how}")
 
 
 _SWEEPS = ("delete", "set_ttl", "overwrite")

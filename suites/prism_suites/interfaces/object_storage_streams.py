@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from prism_suites._judging import broken, refused, same, truth, value
+from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import BUCKET, Given, expect_missing, expect_object, listed, made, source
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -232,15 +233,24 @@ async def nothing_is_seen_of_an_unfinished_stream(store: ObjectStorage, case: Ca
         await expect_object("object_storage.6", client, "k", data, "a stream that paused", _NEW, known=known)
 
 
-@check("object_storage.6", "object_storage.16")
+@check("object_storage.6", "object_storage.16", "object_storage.10")
 @gauntlet(
-    lambda limits: [{"meanwhile": what, "parts": parts} for what in ("put", "put_stream", "delete", "set_ttl") for parts in _PARTS]
+    lambda limits: [
+        {"meanwhile": what, "parts": parts}
+        for what in ("put", "put_stream", "delete", "set_ttl", "set_ttl of 5 s", "its deadline")
+        for parts in _PARTS
+    ]
 )
 async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, case: Case, meanwhile: str, parts: str) -> None:
-    """An object written while a stream of its key is on its way is there, whole, until the stream ends and replaces it."""
+    """An object written while a stream of its key is on its way is there, whole, until the stream ends and replaces it; what
+    comes of the stream has no deadline, be it that the one before it had one, got one or came to it meanwhile."""
+    times = Times(case)
     await _scene(store, "present", case.limits)
     chunks = _fitting(_PARTS[parts], case.limits)
     gated = _Gated(chunks)
+    if meanwhile == "its deadline":
+        _, now = await times.during(store.set_ttl(BUCKET, "k", 5))
+        deadline = now.after(5)
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
     await _reached(gated, task)
     between = Given("between/b", None, {"between": "3"})
@@ -249,6 +259,8 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
         "put_stream": lambda: store.put_stream(BUCKET, "k", source([b"bet", b"ween"]), **between.keywords),
         "delete": lambda: store.delete(BUCKET, "k"),
         "set_ttl": lambda: store.set_ttl(BUCKET, "k", 1e7),
+        "set_ttl of 5 s": lambda: store.set_ttl(BUCKET, "k", 5),
+        "its deadline": lambda: times.past(deadline),
     }
     got = await _meanwhile(case, gated, task, calls[meanwhile]())
     if meanwhile.startswith("put"):
@@ -258,7 +270,13 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
         await expect_missing("object_storage.6", store, "k", "deleted while a stream is on its way")
     gated.go_on.set()
     known = await task
-    await expect_object("object_storage.16", store, "k", b"".join(chunks), f"a stream with a {meanwhile} in it", _NEW, known=known)
+    promise = "object_storage.10" if meanwhile.startswith(("set_ttl", "its")) else "object_storage.16"
+    await expect_object(promise, store, "k", b"".join(chunks), f"a stream with {meanwhile} in it", _NEW, known=known)
+    if promise == "object_storage.10":
+        await times.move(1e8)
+        await expect_object(
+            promise, store, "k", b"".join(chunks), f"a stream with {meanwhile} in it, much later", _NEW, known=known
+        )
 
 
 @check("object_storage.6", "object_storage.11")

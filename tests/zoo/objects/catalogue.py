@@ -10,6 +10,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    independent,
     mutants_buckets,
     mutants_clients,
     mutants_concurrent,
@@ -18,6 +19,9 @@ from . import (
     mutants_copies,
     mutants_creation,
     mutants_durable,
+    mutants_independent,
+    mutants_independent_ends,
+    mutants_independent_tables,
     mutants_listing,
     mutants_many,
     mutants_metadata,
@@ -59,9 +63,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_more.MUTANTS,
     *mutants_strangers_blind.MUTANTS,
     *mutants_many.MUTANTS,
+    *mutants_independent.MUTANTS,
+    *mutants_independent_ends.MUTANTS,
+    *mutants_independent_tables.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT)
 
 WITHOUT_MUTANTS = {"object_storage.20": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""
