@@ -27,6 +27,23 @@ SlotOpener = Callable[[str, int, Incarnation | None, bool], Awaitable[tuple[Any,
 _current: ContextVar[Incarnation | None] = ContextVar("prism_incarnation", default=None)
 
 
+class _Skewed:
+    """A clock that is wrong by so many seconds, and as fast as the right one."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self.virtual = clock.virtual
+
+    def now_s(self) -> float:
+        return self._clock.now_s() + self._seconds
+
+    def now_ms(self) -> int:
+        return self._clock.now_ms() + round(self._seconds * 1000)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+
 class Bound(Generic[P]):
     """What a check of a pattern is given: ``async def check(claims: Bound[ClaimCheck], case: Case)``.
 
@@ -53,6 +70,7 @@ class Bound(Generic[P]):
         self._needs = needs
         self._open = opener
         self._clock = clock
+        self._given_clock = clock
         self._label = label
         self._actors = 0
         self._owners: weakref.WeakKeyDictionary[asyncio.Task[Any], Incarnation] = weakref.WeakKeyDictionary()
@@ -61,6 +79,10 @@ class Bound(Generic[P]):
     def faulty(self, plan: Iterable[Fault]) -> None:
         """Let a plan of faults befall the calls of the incarnations that are opened from now on."""
         self.faults = Faults(plan, self._clock)
+
+    def skew(self, seconds: float) -> None:
+        """Let the clock be wrong that is given to the incarnations opened from now on; the clocks of their stores stay right."""
+        self._given_clock = _Skewed(self._clock, seconds) if seconds else self._clock
 
     def heal(self) -> None:
         """Stop all faults: from now on everything must settle."""
@@ -132,7 +154,7 @@ class Bound(Generic[P]):
         if self._needs.config is not None:
             rest["config"] = self._needs.config(**config)
         if self._needs.takes_clock:
-            rest["clock"] = self._clock
+            rest["clock"] = self._given_clock
         made: AbstractAsyncContextManager[P] = self._implementation(**slots, **rest)
         return made
 

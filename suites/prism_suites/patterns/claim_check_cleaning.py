@@ -1,6 +1,7 @@
 """Claim check, promises 4 and 7: a claim is removed when it is due, never before, and nothing else ever is."""
 
 import asyncio
+from itertools import product
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
@@ -37,12 +38,18 @@ async def _at(
     same(promise, len(await claims_there(claims)), expected, sentence)
 
 
+SKEWS_S = (0.0, 1e6, -1e6)
+"""By how much the clock of a process may be wrong."""
+
+
 @check("CC4", "CC7")
-@gauntlet(lambda limits: [{"cleanup": cleanup} for cleanup in ("sweep", "on_ack")])
-async def a_claim_lives_for_its_age_and_the_grace(claims: Bound[ClaimCheck], case: Case, cleanup: str) -> None:
-    """Up to max_age + grace a claim stays, acked or not; after that the next sweep removes it (CC-6, CC-12)."""
+@gauntlet(lambda limits: [{"cleanup": cleanup, "skew_s": skew} for cleanup in ("sweep", "on_ack") for skew in SKEWS_S])
+async def a_claim_lives_for_its_age_and_the_grace(claims: Bound[ClaimCheck], case: Case, cleanup: str, skew_s: float) -> None:
+    """Up to max_age + grace by the store's clock a claim stays, acked or not; after that the next sweep removes it, whatever the
+    clock of its process says (CC-6, CC-12)."""
     if beside(case, claims, acks=cleanup == "on_ack", time=True):
         return
+    claims.skew(skew_s)
     config: dict[str, Any] = {**AGE, "cleanup": cleanup, "consumers": ("c",), "retention_after_ack_s": 10 * DAY_S}
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in:
@@ -83,11 +90,15 @@ async def an_ack_removes_nothing_under_sweep(claims: Bound[ClaimCheck], case: Ca
 
 
 @check("CC4")
-@gauntlet(lambda limits: [{"retention_s": seconds} for seconds in (0.0, 1.0, 300.0)])
-async def an_acked_claim_is_kept_for_its_retention(claims: Bound[ClaimCheck], case: Case, retention_s: float) -> None:
-    """After the last ack a claim stays for retention_after_ack_s, and is removed by the next sweep after that (CC-5)."""
+@gauntlet(lambda limits: [{"retention_s": s, "skew_s": skew} for s, skew in ((0.0, 0.0), (1.0, 0.0), *product([300.0], SKEWS_S))])
+async def an_acked_claim_is_kept_for_its_retention(
+    claims: Bound[ClaimCheck], case: Case, retention_s: float, skew_s: float
+) -> None:
+    """After the last ack a claim stays for retention_after_ack_s by the store's clock, and is removed by the next sweep after
+    that (CC-5)."""
     if beside(case, claims, acks=True, time=True):
         return
+    claims.skew(skew_s)
     config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": retention_s}
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
@@ -256,6 +267,23 @@ async def the_background_worker_removes_what_is_due(claims: Bound[ClaimCheck], c
 
 STRANGERS = (
     "claims/readme.txt",
+    "claims/README",
+    "claims/0a1B",
+    "claims/0a1b\n",
+    "claims/0a 1b",
+    "claims/0a_1b",
+    "claims/0a-1b",
+    "claims/\u0663\u0663",
+    "claims/caf\u00e9",
+    "claims//0a1b",
+    "claims/0a1b/",
+    "claims/",
+    "claims/0A1B.acks/c",
+    "claims/0a1b\n.acks/c",
+    "claims/0a1b.ACKS/c",
+    "claims/0a1b.acksc",
+    "claims/0a1b.acks2/c",
+    "claims/0a1b_acks/c",
     "claims/a/b",
     "claims2/x",
     "claimsx",

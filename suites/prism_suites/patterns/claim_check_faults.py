@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
-from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, judge_markers, sent_messages
+from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, has_acks, judge_markers, sent_messages
 from prism_suites._judging import broken, same
 from prism_suites._racing import together
 from prism_testkit.bound import Bound
@@ -134,7 +134,8 @@ async def _life(claims: Bound[ClaimCheck], case: Case, cleanup: str, plan: Sched
     case.unschedule()
     claims.heal()
     claims.struck()
-    judge_markers(case)
+    if has_acks(claims):  # where there are none an ack is its marker alone
+        judge_markers(case)
     if not live:
         await _drain(claims, case, ledger, config)
     if case.clock.virtual:

@@ -7,11 +7,13 @@ from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
 from prism_suites._claims import FIELD, TOPIC, T, beside, digest, sent_messages, take, taken
+from prism_suites._claims_racing import planned, raced
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces.errors import ConfigError, CorruptPayload
+from prism_testkit.plan import Plan
 
 BIG = bytes((7 * i + i // 256) % 256 for i in range(2048))
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -99,9 +101,19 @@ async def the_checksum_is_of_the_original(claims: Bound[ClaimCheck], case: Case,
 
 
 @check("CC6")
-@gauntlet(lambda limits: [{"age_s": age} for age in (0.0, 99.0, 99.9, 100.1, 101.0, 10_000.0)])
-async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Case, age_s: float) -> None:
-    """A claim that is gone raises ClaimExpired past max_age, else ClaimNotFound, by name; the message can be acked (CC-8)."""
+@gauntlet(
+    lambda limits: [
+        {"age_s": age, "skew_s": skew}
+        for age, skew in (
+            *((age, 0.0) for age in (0.0, 99.0, 99.9, 100.1, 101.0, 10_000.0)),
+            *((0.0, 1e6), (99.0, 1e6), (101.0, -1e6), (10_000.0, -1e6)),
+        )
+    ]
+)
+async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Case, age_s: float, skew_s: float) -> None:
+    """A claim that is gone raises ClaimExpired past max_age by the store's clock, else ClaimNotFound, by name; the message can be
+    acked (CC-8)."""
+    claims.skew(skew_s)
     if age_s and (beside(case, claims, time=True) or abs(age_s - 100) <= case.limits.clock_resolution_s):
         return
     config: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 1e6, "cleanup": "sweep"}
@@ -160,6 +172,28 @@ async def those_who_disagree_are_refused(
         broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
     async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="elsewhere", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
+
+
+@check("CC8")
+@planned(24)
+async def of_those_who_disagree_at_once_one_is_refused(claims: Bound[ClaimCheck], case: Case, plan: Plan) -> None:
+    """However two who disagree meet at their entries, a store that creates lets one of them in; where there is none that creates,
+    one is refused at the next entry (CC-8)."""
+    sides: tuple[dict[str, Any], ...] = ({"max_age_s": 100.0}, {"max_age_s": 200.0})
+
+    async def enter(side: dict[str, Any]) -> bool:
+        try:
+            async with claims.opened(threshold=T, cleanup="retain", **side):
+                return True
+        except ConfigError:
+            return False
+
+    entered = await raced(case, plan, *(enter(side) for side in sides))
+    again = [await enter(side) for side in sides]
+    if claims.interfaces["store"] == "object_storage_conditional":
+        same("CC8", sum(entered), 1, "of two who disagree and are entered at once not one was let in")
+        same("CC8", again, entered, "who was let in is refused at the next entry, or the other way round")
+    same("CC8", sum(again), 1, "of two who disagree not one is let in at the next entry")
 
 
 @check("CC7", "CC8")

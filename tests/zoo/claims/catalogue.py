@@ -8,6 +8,8 @@ from tests.zoo.declare import Mutant
 from . import (
     mutants_config,
     mutants_edges,
+    mutants_independent,
+    mutants_independent_sweeps,
     mutants_order,
     mutants_payloads,
     mutants_races,
@@ -30,6 +32,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_races.MUTANTS,
     *mutants_edges.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_independent.MUTANTS,
+    *mutants_independent_sweeps.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

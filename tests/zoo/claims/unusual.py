@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from prism_patterns.claim_check import Claim, ClaimDelivery
 from prism_testkit.pattern import Pattern
 
+from .independent_claims import OwnClaimCheck
 from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
@@ -94,6 +95,7 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
     Pattern(kind="claim-check", name=name, implementation=implementation)
     for name, implementation in (
         ("stranger", StrangeClaimCheck),
+        ("own", OwnClaimCheck),
         ("ours-on-queues", OursOnQueues),
         ("ours-on-topics", OursOnTopics),
         ("short-leases", ShortLeases),

@@ -138,7 +138,7 @@ class AnAbsentEncodingLeavesTheOldOne(TableObjects):
 
 
 @mutant("5", "what an update leaves", "other metadata than before")
-class MergesMetadata(TableObjects):
+class PatchesTheLabels(TableObjects):
     """``json_patch(labels, excluded.labels)``."""
 
     UPSERT = TableObjects.UPSERT.replace("labels = excluded.labels", "labels = json_patch(objects.labels, excluded.labels)")
