@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken
+from prism_suites._pubsub_both import gives_up
 from prism_suites._pubsub_taking import BASIC, Ear, Sent, hears, is_message, listening, numbered, patience, send
 from prism_suites._queue_cancelling import cancelled, points
 from prism_testkit.case import Case
@@ -84,15 +85,9 @@ async def a_receive_that_gave_up_takes_nothing(pubsub: PubSubBasic, case: Case, 
         wait_s = 2.0 if case.clock.virtual else 0.01
         if how == "its own":
             await ear.inner.receive(wait_s)
-        elif how == "timeout":
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await ear.inner.receive(3600.0)
         else:
-            waiting = asyncio.ensure_future(ear.inner.__anext__() if how == "iteration" else ear.inner.receive(3600.0))
-            await case.clock.sleep(wait_s)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            wait = ear.inner.__anext__ if how == "iteration" else lambda: ear.inner.receive(3600.0)
+            await gives_up(case, wait, wait_s, how, "pubsub_basic.9")
         for _ in range(point):
             await asyncio.sleep(0)
         await hears(ear, await send(pubsub, "t", numbered(3), BASIC), "after a receive that gave up", lost="pubsub_basic.11")

@@ -11,6 +11,7 @@ from prism_suites.interfaces import pubsub_basic_names as names
 from prism_suites.interfaces import pubsub_basic_waiting as waiting
 from prism_suites.interfaces import pubsub_cancellation as cancellation
 from prism_suites.interfaces import pubsub_concurrency as concurrency
+from prism_suites.interfaces import pubsub_patience as patience
 
 payloads_come_out_as_they_went_in = ATTRIBUTES.also(basic.payloads_come_out_as_they_went_in, __name__)
 so_many_wait_for_a_slow_one = ATTRIBUTES.also(basic.so_many_wait_for_a_slow_one, __name__, decoys=False)
@@ -33,6 +34,7 @@ what_comes_elsewhere_ends_no_wait = ATTRIBUTES.also(waiting.what_comes_elsewhere
 receives_on_one_subscription_share = ATTRIBUTES.also(waiting.receives_on_one_subscription_share, __name__)
 iteration_gives_what_receives_give = ATTRIBUTES.also(waiting.iteration_gives_what_receives_give, __name__, numbers={9: 10})
 iteration_waits_however_long = ATTRIBUTES.also(waiting.iteration_waits_however_long, __name__, numbers={9: 10})
+a_long_wait_goes_on = ATTRIBUTES.also(patience.a_long_wait_goes_on, __name__)
 what_was_left_is_closed = ATTRIBUTES.also(waiting.what_was_left_is_closed, __name__)
 leaving_ends_what_waits = ATTRIBUTES.also(waiting.leaving_ends_what_waits, __name__)
 leaving_takes_nothing_from_others = ATTRIBUTES.also(waiting.leaving_takes_nothing_from_others, __name__)

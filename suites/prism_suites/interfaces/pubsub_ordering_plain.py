@@ -5,6 +5,7 @@ Each is a check of ``pubsub_persistent`` whose messages have keys: each its own,
 
 from prism_suites._pubsub_keyed import EVERY_OTHER, KEYED, ONE_KEY
 from prism_suites.interfaces import pubsub_buffers as buffers
+from prism_suites.interfaces import pubsub_patience as patience
 from prism_suites.interfaces import pubsub_persistent as persistent
 from prism_suites.interfaces import pubsub_persistent_cancellation as cancellation
 from prism_suites.interfaces import pubsub_persistent_contents as contents
@@ -40,3 +41,4 @@ members_share_whatever_overlaps = EVERY_OTHER.also(races.members_share_whatever_
 a_cancelled_publish_leaves_a_true_last_id = ONE_KEY.also(others.a_cancelled_publish_leaves_a_true_last_id, __name__)
 publishes_at_once_lose_nothing = EVERY_OTHER.also(races.publishes_at_once_lose_nothing, __name__)
 what_comes_at_any_turn_is_noticed = KEYED.also(prompt.what_comes_at_any_turn_is_noticed, __name__)
+a_huge_delay_is_a_delay = KEYED.also(patience.a_huge_delay_is_a_delay, __name__)

@@ -113,9 +113,10 @@ async def entered_and_left_it_exists(pubsub: PubSubPersistent, case: Case, start
             pass
     if start == "new":
         sents = []
-    sents = sents + await send(await case.client(), "t", numbered(4, "away"), PERSISTENT)
-    if case.clock.virtual:
-        await case.advance(86_400.0)
+    for seconds in (86_400.5, 2_592_001.0):
+        sents = sents + await send(await case.client(), "t", numbered(2, f"away {seconds:g}"), PERSISTENT)
+        if case.clock.virtual:
+            await case.advance(seconds)
     async with pubsub.subscribe_durable("t", "s", "new") as member:
         await gets(case, member, sents, batch=2, lost="pubsub_persistent.1")
 

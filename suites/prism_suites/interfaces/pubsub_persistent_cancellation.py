@@ -1,12 +1,12 @@
 """pubsub_persistent: a cancelled publish is received by all or by none; a cancelled receive holds nothing."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._pubsub_both import gives_up
 from prism_suites._pubsub_members import gets, nothing, received
 from prism_suites._pubsub_taking import PERSISTENT, Sent, hears, is_message, listening, numbered, patience, send
 from prism_suites._queue_cancelling import cancelled, points
@@ -145,15 +145,8 @@ async def a_receive_that_gave_up_takes_nothing(pubsub: PubSubPersistent, case: C
             wait_s = 2.0 if case.clock.virtual else 0.01
             if how == "its own":
                 await member.receive(3, wait_s)
-            elif how == "timeout":
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait_s):
-                        await member.receive(3, 3600.0)
             else:
-                waiting = asyncio.ensure_future(member.receive(3, 3600.0))
-                await case.clock.sleep(wait_s)
-                waiting.cancel()
-                await asyncio.gather(waiting, return_exceptions=True)
+                await gives_up(case, lambda: member.receive(3, 3600.0), wait_s, how, "pubsub_persistent.9")
             sents = await send(pubsub, "t", numbered(3, f"turn {turn}"), PERSISTENT)
             await _all_at_once(case, member if turn == 1 else second, sents, "after a receive that gave up")
 

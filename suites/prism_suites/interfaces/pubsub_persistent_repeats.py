@@ -90,11 +90,14 @@ async def a_nack_does_not_wait_for_its_delay(pubsub: PubSubPersistent, case: Cas
             broken("pubsub_persistent.8", "a nack with a delay holds its caller up", expected="at once", got="after the delay")
 
 
+_FOREIGN = ("of another subscription", "of another topic")
+
+
 @check("pubsub_persistent.15", "pubsub_persistent.5", "pubsub_persistent.6")
 @gauntlet(
     lambda limits: [
         {"which": which, "use": use}
-        for which in ("an old one", "of another subscription", "of another topic")
+        for which in ("an old one", *_FOREIGN, *(f"{foreign}, while its own is held" for foreign in _FOREIGN))
         for use in ("ack", "nack")
     ]
 )
@@ -102,15 +105,16 @@ async def a_delivery_stands_for_itself_alone(pubsub: PubSubPersistent, case: Cas
     """An earlier delivery of what is held again, and one of another subscription, are not the one that is held here."""
     sents = await send(pubsub, "t", numbered(1), PERSISTENT)
     theirs = await send(pubsub, "t2", numbered(1), PERSISTENT)
-    topic = "t2" if which == "of another topic" else "t"
+    topic, holds = "t2" if "topic" in which else "t", which not in _FOREIGN
     async with (
         pubsub.subscribe_durable("t", "s", "earliest") as member,
         pubsub.subscribe_durable("t", "s") as second,
         pubsub.subscribe_durable(topic, "s2", "earliest") as other,
     ):
         stale = (await gets(case, member, sents))[0]
-        await member.nack(stale)
         since_s = case.clock.now_s()
+        if "held" not in which:
+            await member.nack(stale)
         current = stale
         if which == "an old one":
             current = (await comes_again(case, member, sents, {stale.message.id: stale.delivery_count}))[0]
@@ -118,8 +122,8 @@ async def a_delivery_stands_for_itself_alone(pubsub: PubSubPersistent, case: Cas
             stale = (await gets(case, other, theirs if topic == "t2" else sents))[0]
         call = member.ack(stale) if use == "ack" else member.nack(stale)
         await without_effect(case, "pubsub_persistent.15", call, f"a {use} of what is not held")
-        if which == "an old one":
-            sentence = "an earlier delivery gave away what is held again"
+        if holds:
+            sentence = f"a {use} of a delivery that is {which} gave away what is held"
             await nothing(case, second, "pubsub_persistent.15", sentence, held_since_s=since_s)
             if case.clock.now_s() - since_s >= HELD_S:
                 return

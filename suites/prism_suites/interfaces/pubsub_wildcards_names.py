@@ -1,5 +1,6 @@
 """pubsub_wildcards: patterns that are refused, patterns at their limit, and namespaces."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import refused
@@ -13,7 +14,8 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import InvalidName, PayloadTooLarge, PubSubWildcards
 from prism_testkit.outcomes import law
-from prism_testkit.strategies import name_groups, over
+from prism_testkit.strategies import joined_pairs, name_groups, over
+from prism_testkit.traits import Limits
 
 _NOT_LAST = (">.", ">.a", "a.>.b", ">.>", "*.>.>", ">.*", "a.>.", ".>.", ">.a.>", "a.>..")
 
@@ -152,3 +154,34 @@ async def namespaces_are_apart(pubsub: PubSubWildcards, case: Case) -> None:
         await game.enter(2, ">")
         for number, name in enumerate(dict.fromkeys(names)):
             await game.publish(number % 3, (name, None))
+
+
+def _alike(limits: Limits) -> list[tuple[str, str, str]]:
+    """Return (topic, strange pattern, strange topic): written behind or before ``*``, the topic reads as the strange two."""
+    behind = [(topic, strange, last) for (strange, last), (_, topic) in joined_pairs("*", "a", "b", limits.max_name)]
+    before = [(topic, strange, last) for (topic, _), (last, strange) in joined_pairs("a", "b", "*", limits.max_name)]
+    return [found for found in (*behind, *before) if "." not in found[0]]
+
+
+@check("pubsub_wildcards.4", "pubsub_wildcards.2", "pubsub_wildcards.1")
+@gauntlet(lambda limits: [{"first": first} for first in ("what matches", "what does not")])
+async def a_pattern_and_its_topic_are_two_texts(pubsub: PubSubWildcards, case: Case, first: str) -> None:
+    """That a pattern matched a topic, or did not, says nothing of two others that read alike when they are joined."""
+    alike = _alike(case.limits)
+    topics, lasts = dict.fromkeys(topic for topic, _, _ in alike), dict.fromkeys(last for _, _, last in alike)
+    async with AsyncExitStack() as stack:
+        every = Ear(case, await stack.enter_async_context(pubsub.subscribe_pattern("*")), WILDCARDS)
+        strange = dict.fromkeys(pattern for _, pattern, _ in alike)
+        ears = {
+            pattern: Ear(case, await stack.enter_async_context(pubsub.subscribe_pattern(pattern)), WILDCARDS) for pattern in strange
+        }
+        order = [*topics, *lasts] if first == "what matches" else [*lasts, *topics]
+        with law("pubsub_wildcards.4"):
+            for topic in order:  # each at once, for a buffer may be small
+                await hears(every, await send(pubsub, topic, [b"x"], WILDCARDS), "every topic without a dot", more=True)
+            for pattern, ear in ears.items():
+                sents = await send(pubsub, pattern, [b"y"], WILDCARDS)
+                await hears(every, sents, "every topic without a dot", more=True)
+                await hears(ear, sents, f"the pattern {pattern!a}", more=True)
+            for pattern, ear in {"*": every, **ears}.items():
+                await hears(ear, [], f"the pattern {pattern!a}")

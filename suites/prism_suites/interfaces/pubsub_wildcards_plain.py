@@ -11,6 +11,7 @@ from prism_suites.interfaces import pubsub_basic_names as names
 from prism_suites.interfaces import pubsub_basic_waiting as waiting
 from prism_suites.interfaces import pubsub_cancellation as cancellation
 from prism_suites.interfaces import pubsub_concurrency as concurrency
+from prism_suites.interfaces import pubsub_patience as patience
 
 payloads_come_out_as_they_went_in = PATTERN.also(basic.payloads_come_out_as_they_went_in, __name__)
 headers_come_out_as_they_went_in = REST.also(basic.headers_come_out_as_they_went_in, __name__)
@@ -34,6 +35,8 @@ what_comes_elsewhere_ends_no_wait = REST.also(waiting.what_comes_elsewhere_ends_
 receives_on_one_subscription_share = PATTERN.also(waiting.receives_on_one_subscription_share, __name__)
 iteration_gives_what_receives_give = REST.also(waiting.iteration_gives_what_receives_give, __name__)
 iteration_waits_however_long = PATTERN.also(waiting.iteration_waits_however_long, __name__)
+a_long_wait_goes_on = REST.also(patience.a_long_wait_goes_on, __name__)
+a_huge_timeout_is_a_timeout = PATTERN.also(patience.a_huge_timeout_is_a_timeout, __name__)
 what_was_left_is_closed = REST.also(waiting.what_was_left_is_closed, __name__)
 leaving_ends_what_waits = PATTERN.also(waiting.leaving_ends_what_waits, __name__)
 leaving_takes_nothing_from_others = REST.also(waiting.leaving_takes_nothing_from_others, __name__)

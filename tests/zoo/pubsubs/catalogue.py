@@ -7,6 +7,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    independent_parts,
     mutants_cancelled,
     mutants_contents,
     mutants_durable_acks,
@@ -19,6 +20,12 @@ from . import (
     mutants_filtering,
     mutants_filtering_values,
     mutants_filtering_waiting,
+    mutants_independent_keys,
+    mutants_independent_killed,
+    mutants_independent_ledger,
+    mutants_independent_post,
+    mutants_independent_shelf,
+    mutants_independent_tree,
     mutants_killed,
     mutants_listeners,
     mutants_many,
@@ -75,9 +82,20 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_wildcards_matching.MUTANTS,
     *mutants_strangers_newer.MUTANTS,
     *mutants_strangers_keys.MUTANTS,
+    *mutants_independent_keys.MUTANTS,
+    *mutants_independent_killed.MUTANTS,
+    *mutants_independent_ledger.MUTANTS,
+    *mutants_independent_post.MUTANTS,
+    *mutants_independent_shelf.MUTANTS,
+    *mutants_independent_tree.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *unusual_newer.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (
+    *unusual.UNUSUAL,
+    *unusual_timing.UNUSUAL,
+    *unusual_newer.UNUSUAL,
+    *independent_parts.INDEPENDENT,
+)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
