@@ -1,5 +1,6 @@
 """Claim check, promises 1 and 2: what is published comes back, inline or claimed, and messages stay small."""
 
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -192,6 +193,33 @@ async def a_stream_is_never_held_whole(claims: Bound[ClaimCheck], case: Case) ->
         own = {"_config", "_clock"}
         gets = [e for e in case.history.entries if e.op == "store.get" and e.args[1].rpartition("/")[2] not in own]
         same("CC2", gets, [], "a claim that is read in chunks was fetched whole")
+
+
+@check("CC2")
+async def what_is_compressed_is_never_held_whole(claims: Bound[ClaimCheck], case: Case) -> None:
+    """A stream goes through compression as it comes: of one of 10 MiB, which comes to few bytes, nobody holds 9 at any time."""
+    parts, size = 40, 256 * 1024
+    held = 0
+
+    async def source() -> AsyncIterator[bytes]:
+        nonlocal held
+        for _ in range(parts):
+            yield bytes(size)
+            held = max(held, tracemalloc.get_traced_memory()[0] - start)
+
+    async with claims.opened(threshold=T, compression="gzip") as check_in:
+        began = not tracemalloc.is_tracing()
+        if began:
+            tracemalloc.start()
+        try:
+            start = tracemalloc.get_traced_memory()[0]
+            await check_in.publish(TOPIC, source())
+        finally:
+            if began:
+                tracemalloc.stop()
+    if held > (parts - 4) * size:
+        told = f"{held // 1024} KiB, when {parts * size // 1024} had been given"
+        broken("CC2", "a stream was gathered before it was compressed", expected="some chunks of it in memory", got=told)
 
 
 @check("CC2")
