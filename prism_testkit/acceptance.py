@@ -18,7 +18,9 @@ from prism_testkit.fleet import Fleet
 from prism_testkit.items import CheckItem, SuiteModule
 from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.options import Options
+from prism_testkit.reports.causes import Told
 from prism_testkit.results import CheckResult
+from prism_testkit.runs import unwritable
 from prism_testkit.selection import SelectionError, matching
 from prism_testkit.servers.images import with_images
 from prism_testkit.session import Session
@@ -52,6 +54,8 @@ class Acceptance:
         """The checks of each module that was collected, by its id."""
         self.round = 0
         """How often everything has run before, under ``soak``; each round has a seed of its own."""
+        self.told = Told()
+        """Which causes of failures were told whole."""
         self.bound = 0
         """Items made, before anything was deselected."""
         self.worker: Worker | None = None
@@ -64,12 +68,17 @@ class Acceptance:
         """Find backends and suites, choose what to collect; raise ``pytest.UsageError`` for what cannot be meant."""
         if self.options.level == "soak" and (self.is_worker or getattr(self.config.option, "numprocesses", None)):
             raise pytest.UsageError("--prism-level=soak runs in one process until it is stopped: leave -n out")
+        problem = "" if self.is_worker or self.config.option.collectonly else unwritable(self.state)
+        if problem:
+            raise pytest.UsageError(
+                f"a run keeps its files beside the ini file, and cannot: {problem} (--rootdir=FOLDER is another)"
+            )
         try:
             self.found = self._discover()
             self.modules = suite_modules(self.found.registry)
             self._choose_arguments()
         except SelectionError as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(f"{error}{self._unread()}") from error
         for package in {name.partition(".")[0] for name in self.modules.values()}:
             if package not in sys.modules:
                 pytest.register_assert_rewrite(package)
@@ -93,6 +102,14 @@ class Acceptance:
         if not found.selected:
             raise SelectionError("--prism-backend: nothing is left to run on")
         return found
+
+    def _unread(self) -> str:
+        """Say which conftest of a folder above pytest did not look at."""
+        root = self.config.rootpath
+        above = next((folder for folder in root.parents if (folder / "conftest.py").is_file()), None)
+        if above is None:
+            return ""
+        return f" ({above / 'conftest.py'} was not read, for it is above {root}: call pytest there, or put a pytest.ini beside it)"
 
     def _load_witness(self) -> Witness | None:
         if self.options.replay is None:

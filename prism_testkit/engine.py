@@ -1,14 +1,14 @@
 """Runs one check on one binding: the gauntlet, then generated cases, each in a namespace of its own; one result."""
 
-import asyncio
+import contextlib
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prism_testkit.bindings import Binding
+from prism_testkit.causes import cause_of, judge
 from prism_testkit.checks import FAULTS, Check, Level
 from prism_testkit.coverage import Reached
 from prism_testkit.exploring import caps_of, explore, generated, pairs, planless
@@ -16,13 +16,13 @@ from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
-from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable, Violation
+from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable
 from prism_testkit.plan import Plan
 from prism_testkit.promises import promise_text
 from prism_testkit.reports.story import steps_of
-from prism_testkit.reports.text import show
+from prism_testkit.reports.text import said, show
 from prism_testkit.results import CheckResult, Failure
-from prism_testkit.schedules import Deadlock, Livelock
+from prism_testkit.schedules import Livelock
 from prism_testkit.strategies import current_limits
 from prism_testkit.witness import NotEncodable, Witness
 from prism_testkit.worker import Worker
@@ -77,6 +77,7 @@ class _Run:
             self.last_vacuous = str(reason)
         except Exception as error:
             record.error = error
+            self.worker.patience.short |= isinstance(error, Livelock)
             self._server_died(error)
             if self.first_failure is None:
                 self.first_failure, self.first_at = record, self.cases
@@ -115,7 +116,8 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         worker.begin()
         for candidate in binding.slots.values():
             worker.connect(worker.site(candidate.backend, binding.kind))
-        _search(run, identifier, settings)
+        with worker.patience.with_(_drivers(binding)) if settings.replay is None else contextlib.nullcontext():
+            _search(run, identifier, settings)
         if run.cases and run.vacuous == run.cases:
             outcome, reason = Outcome.INCONCLUSIVE, run.last_vacuous
         elif run.reached.must_overlap and not run.reached.overlapped:
@@ -126,6 +128,8 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         outcome, reason = Outcome.ERROR, str(error)
     except (Exception, Hung) as error:
         outcome = Outcome.FAILED
+        if isinstance(error, Hung | Livelock):
+            worker.patience.lose(_drivers(binding))
         failure = _failure(run, error, identifier, settings)
         worker.reset(binding.kind)
     finally:
@@ -148,6 +152,11 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         failure=failure,
         reached=run.reached.told(),
     )
+
+
+def _drivers(binding: Binding) -> frozenset[str]:
+    """Name the drivers that a binding is made of."""
+    return frozenset(f"{slot.offer.driver.__qualname__} of {slot.backend.name}" for slot in binding.slots.values())
 
 
 def _search(run: _Run, identifier: str, settings: Settings) -> None:
@@ -182,25 +191,26 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         # The same case did not fail again. The first failure is the truth; what Hypothesis says of the repeat is a remark.
         flaky = "the same case was run again and did not fail the same way: a race, or a backend that changes its answer"
         record = run.first_failure or record
-    elif settings.replay is None and not isinstance(error, Hung) and record is not None and _passes_alone(run, record):
+    elif settings.replay is None and not _lost(run, error) and record is not None and _passes_alone(run, record):
         flaky = (
             "alone, in a place where nothing was ever written, the same case passes: it depends on what earlier cases left "
             "in other namespaces, or it is a race, or the backend changes its answer"
         )
     if record is None:
-        return Failure(promise="", promise_text="", message=f"{type(error).__name__}: {error}")
-    cause = record.error if record.error is not None and not isinstance(error, Hung) else error
-    cause = _leaf(cause)
+        return Failure(promise="", promise_text="", message=said(error))
+    cause = cause_of(record.error if record.error is not None and not isinstance(error, Hung) else error)
     promise = getattr(cause, "prism_promise", "") or getattr(cause, "promise", "") or run.check.promises[0]
     entries = record.entries
-    message, expected, got, trace = _judge(cause, record, run.worker.watchdog.deadline_s)
+    interfaces = [name for candidate in run.binding.slots.values() for name in candidate.interfaces]
+    found = judge(cause, record, interfaces)
     steps, numbers = steps_of(entries)
     failure = Failure(
-        promise=promise,
-        promise_text=promise_text(promise) or run.check.doc,
-        message=message,
-        expected=expected,
-        got=got,
+        promise="" if found.beside else promise,
+        promise_text="" if found.beside else promise_text(promise) or run.check.doc,
+        message=found.message,
+        expected=found.expected,
+        got=found.got,
+        hint=found.hint,
         steps=steps,
         step_numbers=numbers,
         steps_left_out=len(entries) - len(steps),
@@ -208,13 +218,19 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         namespace=record.namespace,
         cases_before=run.first_at,
         flaky=flaky,
-        traceback=trace,
+        traceback=found.trace,
     )
     saved = _witness(run, record, promise, identifier, settings)
     if flaky:
         # The case alone need not fail again; it is kept for a waiver, whose `tries` are for this.
         saved["command"] = _whole_check(run, identifier, settings)
     return failure.model_copy(update=saved)
+
+
+def _lost(run: _Run, error: BaseException) -> bool:
+    """Say whether a second try would cost what nobody wants to wait for."""
+    patience = run.worker.patience
+    return isinstance(error, Hung) or (isinstance(error, Livelock) and patience.lost(_drivers(run.binding))[0] >= patience.whole)
 
 
 def _passes_alone(run: _Run, record: CaseRecord) -> bool:
@@ -239,42 +255,6 @@ def _told(name: str, value: Any, record: CaseRecord) -> str:
     if name == FAULTS:
         return in_words(value)
     return record.told(value) if isinstance(value, Plan) else show(value)
-
-
-def _judge(error: BaseException, record: CaseRecord, deadline_s: float) -> tuple[str, str | None, str | None, str]:
-    """Return (message, expected, got, traceback) of what broke a case."""
-    if isinstance(error, Violation):
-        if error.expected is None and error.got is None:
-            return error.message, None, None, ""
-        return error.message, show(error.expected), show(error.got), ""
-    pending = record.pending()
-    if isinstance(error, Hung):
-        return f"{pending or 'the backend'} did not return within {deadline_s:g} s of real time", None, None, ""
-    if isinstance(error, Deadlock | Livelock):
-        return f"{pending or 'the backend'} never returned: {error}", None, None, ""
-    if isinstance(error, AssertionError):
-        return str(error).strip() or "an assertion of the check does not hold", None, None, _trace(error)
-    call = record.raised_by(error)
-    what = f"{call} raised" if call else "the check met"
-    return f"{what} {type(error).__name__}: {error}", None, None, _trace(error)
-
-
-def _trace(error: BaseException) -> str:
-    """Return the innermost frames that are neither the harness's nor asyncio's."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not Path(f.filename).is_relative_to(_HARNESS)]
-    return "".join(traceback.format_list([f for f in frames if not Path(f.filename).is_relative_to(_ASYNCIO)][-4:]))
-
-
-_HARNESS = Path(__file__).parent
-_ASYNCIO = Path(asyncio.__file__).parent
-
-
-def _leaf(error: BaseException) -> BaseException:
-    """Take one exception out of a group: a violation if there is one."""
-    while isinstance(error, BaseExceptionGroup):
-        inner = error.exceptions
-        error = next((e for e in inner if isinstance(e, Violation)), inner[0])
-    return error
 
 
 def _witness(run: _Run, record: CaseRecord, promise: str, identifier: str, settings: Settings) -> dict[str, str]:

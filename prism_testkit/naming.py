@@ -133,7 +133,9 @@ def check_pattern(pattern: str, operation: str, backend: str, limits: Limits = _
 
 
 def check_limit(limit: int | None, operation: str, backend: str) -> int | None:
-    """Return the limit; raise ``ValueError`` for a negative one."""
+    """Return the limit; raise ``ValueError`` for a negative one and ``TypeError`` for what is no whole number."""
+    if limit is not None and not isinstance(limit, int):
+        raise TypeError(f"{backend}: {operation}: a limit is int or None, not {type(limit).__name__}")
     if limit is not None and limit < 0:
         raise ValueError(f"{backend}: {operation}: limit={limit} is negative; None means no limit")
     return limit

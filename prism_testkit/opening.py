@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +97,11 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
         record.freeze()
         worker.discard(kind)
         raise
+    except (SystemExit, GeneratorExit) as error:
+        worker.discard(kind)
+        name = type(error).__name__
+        fatal = Violation(f"{record.raised_by(error) or 'a call'} raised {name}", expected="an answer, or an Exception", got=name)
+        raise fatal from error
     except asyncio.CancelledError as error:
         # Whoever cancels a call awaits it, so this is a cancellation of the driver's own that came out of it.
         leaked = Violation("a call raised CancelledError, and nobody had cancelled it", expected="an answer", got="CancelledError")
@@ -329,19 +334,40 @@ class _Opened:
             for driver in reversed(self._drivers):
                 await _close_driver(driver)
             for namespace, site in self._namespaces.items():
-                if site.backend.clean is not None:
-                    await site.backend.clean(await site.client(0), namespace)
+                await _clean(site, namespace)
 
 
 async def _open_driver(candidate: Candidate, connection: Any, namespace: str, opened: bool = True) -> Any:
-    driver = candidate.offer.driver(connection, namespace)
+    kind = candidate.offer.driver
+    with _around(f"{kind.__name__}(client, namespace)"):
+        driver = kind(connection, namespace)
     opener = getattr(driver, "open", None)
     if opener is not None and opened:
-        await opener()
+        with _around(f"{kind.__name__}.open(), which the harness called,"):
+            await opener()
     return driver
 
 
 async def _close_driver(driver: Any) -> None:
     closer = getattr(driver, "close", None)
     if closer is not None:
-        await closer()
+        with _around(f"{type(driver).__name__}.close(), which the harness called,"):
+            await closer()
+
+
+async def _clean(site: Site, namespace: str) -> None:
+    if site.backend.clean is not None:
+        connection = await site.client(0)
+        with _around(f"clean(client, {namespace!r}), which the harness called,"):
+            await site.backend.clean(connection, namespace)
+
+
+@contextlib.contextmanager
+def _around(what: str) -> Iterator[None]:
+    """Note on what is raised in here that it is none of the check's calls."""
+    try:
+        yield
+    except Exception as error:
+        with contextlib.suppress(Exception):  # whoever forbids attributes goes without
+            error.prism_around = getattr(error, "prism_around", what)  # type: ignore[attr-defined]
+        raise

@@ -39,6 +39,9 @@ class Options:
     def read(cls, config: pytest.Config) -> "Options":
         """Read them; raise ``pytest.UsageError`` naming the option and what it may be."""
         words = split(_value(config, "backend") or [])
+        for name in ("backend", "pattern", "suite", "require"):
+            if config.getoption(f"prism_{name}") is not None and not split(config.getoption(f"prism_{name}")):
+                raise pytest.UsageError(f"--prism-{name}: nothing is named (an empty variable of the shell?)")
         return cls(
             backends=BackendSelection(tuple(words or ["embedded"])),
             patterns=split(_value(config, "pattern") or []),

@@ -15,6 +15,7 @@ import pytest
 from prism_testkit.bindings import UNCLAIMED
 from prism_testkit.fleet import Fleet
 from prism_testkit.floors import Judged, covered, judge, load
+from prism_testkit.interfaces import BESIDE, interface_model
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
 from prism_testkit.reports.progress import Progress
@@ -282,7 +283,15 @@ class Reporting:
         report = self._final()
         report.problems = list(dict.fromkeys([*self.problems, *self._wrong()]))
         verbose = self.config.get_verbosity() > 0
-        write_summary(terminalreporter, report, verbose=verbose, json_path=str(self.acceptance.options.json or ""))
+        writer = terminalreporter._tw
+        write_summary(
+            terminalreporter,
+            report,
+            verbose=verbose,
+            json_path=str(self.acceptance.options.json or ""),
+            width=max(writer.fullwidth, 60),
+            encoding=getattr(writer._file, "encoding", None),
+        )
 
     def _final(self) -> Report:
         report = self._snapshot()
@@ -293,7 +302,7 @@ class Reporting:
             if (what, why) not in seen:
                 report.not_run.append(NotRun(what=what, reason=why))
         if self.acceptance.too_low:
-            what = f"{len(self.acceptance.too_low)} checks"
+            what = _checks(len(self.acceptance.too_low))
             if (what, _TOO_LOW) not in seen:
                 report.not_run.append(NotRun(what=what, reason=_TOO_LOW))
         return report
@@ -302,13 +311,19 @@ class Reporting:
         """Yield what was not run on which backend, and why; all that only lacks claims in one line a backend."""
         lacking: dict[str, tuple[int, set[str]]] = {}
         for (backend, why), checks in self.acceptance.refused.items():
-            if why.startswith(UNCLAIMED):
+            reasons = why.split("; ")
+            if all(reason.startswith(UNCLAIMED) for reason in reasons):
                 count, missing = lacking.get(backend, (0, set()))
-                lacking[backend] = (count + len(checks), missing | set(why.removeprefix(UNCLAIMED).split(", ")))
+                named = {name for reason in reasons for name in reason.removeprefix(UNCLAIMED).partition(" for ")[0].split(", ")}
+                lacking[backend] = (count + len(checks), missing | named)
             else:
-                yield f"{len(checks)} checks on {backend}", why
+                yield f"{_checks(len(checks))} on {backend}", why
         for backend, (count, missing) in lacking.items():
-            yield f"{count} checks on {backend}", f"{UNCLAIMED}{', '.join(sorted(missing))}"
+            yield f"{_checks(count)} on {backend}", UNCLAIMED + _briefly(missing, self._claimed(backend))
+
+    def _claimed(self, backend: str) -> set[str]:
+        """Return the data models of which a backend claims something."""
+        return {interface_model(name) for name in self.acceptance.found.registry.offers.get(backend, {})}
 
     def finish(self, exit_code: int) -> None:
         """Write the last of every report."""
@@ -325,6 +340,20 @@ class Reporting:
 
 
 _TOO_LOW = "they run from a higher --prism-level: they generate their data, or take long"
+
+
+def _checks(number: int) -> str:
+    return "1 check" if number == 1 else f"{number:,} checks"
+
+
+def _briefly(interfaces: set[str], models: set[str]) -> str:
+    """Name interfaces, those of a model of which nothing is claimed by the model."""
+    beside = {name for name in interfaces if interface_model(name) in models or name in BESIDE}
+    whole = sorted({interface_model(name) for name in interfaces - beside})
+    named = ", ".join(sorted(beside))
+    if not whole:
+        return named
+    return f"{named}; nor anything of {', '.join(whole)}" if named else f"anything of {', '.join(whole)}"
 
 
 def _claims(traits: Traits) -> dict[str, str | float | None]:

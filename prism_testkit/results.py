@@ -24,6 +24,7 @@ class Failure(_Model):
     message: str = Field(description="What is wrong, in a sentence")
     expected: str | None = None
     got: str | None = None
+    hint: str = Field(default="", description="What is likely the cause, if something beside the verdict tells")
     steps: list[str] = Field(default_factory=list, description="The calls of the failing case with their results, in order")
     step_numbers: list[int] = Field(default_factory=list, description="Which of all calls those are, from 1; empty: all of them")
     steps_left_out: int = Field(default=0, description="How many steps stand before or between those shown")

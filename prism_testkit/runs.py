@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from prism_testkit.namespaces import MARK
 from prism_testkit.servers import sweep
 from prism_testkit.servers.processes import Identity, identify, is_running
 
-__all__ = ["RunRecord", "clean_namespaces", "dead_runs", "record_run", "sweep_directories"]
+__all__ = ["RunRecord", "clean_namespaces", "dead_runs", "record_run", "sweep_directories", "unwritable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ def dead_runs(state: Path) -> list[RunRecord]:
             if not is_running(owner):
                 found.append(record)
     return found
+
+
+def unwritable(state: Path) -> str:
+    """Return why nothing can be kept in a folder, which is made if it is missing; the empty string if all is well."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state):
+            return ""
+    except OSError as error:
+        return f"{state}: {error.strerror or error}"
 
 
 def sweep_directories(state: Path) -> list[str]:

@@ -294,11 +294,24 @@ def _livelock(tasks: set[asyncio.Task[Any]], ready: Iterable[Any], limit: int) -
 
 
 def _describe_all(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    return "; ".join(sorted(map(_describe, tasks), key=lambda text: (len(text), text)))
+    """Describe each task, but of those that stand at one place the first, with their number; and of many places some."""
+    places: dict[str, list[str]] = {}
+    for task in tasks:
+        places.setdefault(_place(task), []).append(repr(task.get_name()))
+    told = []
+    for place, names in places.items():
+        first = min(names, key=lambda name: (len(name), name))
+        told.append(f"{first} in {place}" if len(names) == 1 else f"{first} and {len(names) - 1:,} more in {place}")
+    told.sort(key=lambda text: (len(text), text))
+    left = len(told) - _MOST_PLACES
+    return "; ".join(told if left <= 0 else [*told[:_MOST_PLACES], f"and tasks at {left:,} more places"])
 
 
-def _describe(task: asyncio.Task[Any]) -> str:
-    """Name a task and the functions it is in, down to the innermost: ``'Task-1' in main > Queue.get (queues.py:158)``."""
+_MOST_PLACES = 8
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """Name the functions that a task is in, down to the innermost: ``main > Queue.get (queues.py:158)``."""
     names, place = [], ""
     inner: Any = task.get_coro()
     while hasattr(inner, "__qualname__"):
@@ -306,8 +319,12 @@ def _describe(task: asyncio.Task[Any]) -> str:
         frame = getattr(inner, "cr_frame", None) or getattr(inner, "gi_frame", None) or getattr(inner, "ag_frame", None)
         if frame is not None:
             place = f" ({PurePath(frame.f_code.co_filename).name}:{frame.f_lineno})"
-        inner = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None) or getattr(inner, "ag_await", None)
-    return f"{task.get_name()!r} in {' > '.join(names)}{place}"
+        after = getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None) or getattr(inner, "ag_await", None)
+        if type(after).__name__ == "async_generator_asend" and frame is not None:
+            # It does not say whose step it is; a context manager that is made of a generator does.
+            after = getattr(frame.f_locals.get("self"), "gen", after)
+        inner = after
+    return f"{' > '.join(names)}{place}"
 
 
 def _refusal(name: str) -> Callable[..., Any]:

@@ -75,7 +75,7 @@ def _found_kind(function: Callable[..., Any]) -> str:
         return "an async generator"
     if inspect.iscoroutinefunction(inner):
         return "async def"
-    return "def"
+    return "a generator (def with yield)" if inspect.isgeneratorfunction(inner) else "def"
 
 
 def _fits(kind: Kind, found: str) -> bool:

@@ -47,6 +47,11 @@ class Watchdog:
         if fired and not isinstance(error, Hung):
             raise Hung(fired) from error
 
+    @property
+    def limit_s(self) -> float:
+        """The deadline that holds now."""
+        return self._limit_s
+
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Use another deadline for a while."""

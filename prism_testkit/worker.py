@@ -21,6 +21,8 @@ from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import ForkServer
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.outcomes import Hung, Unavailable
+from prism_testkit.patience import Patience
+from prism_testkit.reports.text import said
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.watchdog import Watchdog
 
@@ -29,6 +31,8 @@ __all__ = ["CONNECT_S", "ClockKind", "Endpoint", "Site", "Worker"]
 _FAR_S = 1e8
 """Seconds of virtual time after which a check begins anew; there a float is good to 5e-7 s."""
 _LOG = logging.getLogger("prism_testkit")
+_WHATEVER = (Exception, Hung, SystemExit, GeneratorExit)
+"""What comes out of a loop that is thrown away."""
 ClockKind = Literal["virtual", "real"]
 CONNECT_S = 10.0
 """Real seconds that ``connect()`` may take before the backend counts as unavailable."""
@@ -104,6 +108,7 @@ class Worker:
         self.clock = VirtualClock()
         self.watchdog = Watchdog(hang_s)
         self.connect_s = min(CONNECT_S, hang_s)
+        self.patience = Patience(self.watchdog)
         self.writers = ForkServer(directory)
         """Starts the processes that are killed."""
         self._crew = [self.writers]
@@ -127,7 +132,10 @@ class Worker:
             factory = (lambda: VirtualLoop(self.clock)) if kind == "virtual" else None
             runner = self._runners[kind] = asyncio.Runner(loop_factory=factory)
             runner.get_loop().set_exception_handler(_unasked)
-        return runner.get_loop()
+        loop = runner.get_loop()
+        if isinstance(loop, VirtualLoop):
+            loop.step_limit = VirtualLoop.step_limit // (10 if self.patience.short else 1)
+        return loop
 
     def run(self, kind: ClockKind, work: Coroutine[Any, Any, Any], hung: Callable[[], None] | None = None) -> Any:
         """Run to the end. What hangs is cancelled, and its loop thrown away, before `Hung` goes on; ``hung`` is called first."""
@@ -153,9 +161,9 @@ class Worker:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(Hung, Exception), self.watchdog.within(2.0), self.watchdog:
+        with contextlib.suppress(*_WHATEVER), self.watchdog.within(2.0), self.watchdog:
             loop.run_until_complete(_ended(tasks))
-        with contextlib.suppress(Hung, Exception), self.watchdog.within(2.0), self.watchdog:
+        with contextlib.suppress(*_WHATEVER), self.watchdog.within(2.0), self.watchdog:
             runner.close()
         asyncio.set_event_loop(None)
 
@@ -202,7 +210,7 @@ class Worker:
         except Hung:
             self._refused[name] = f"connect() did not return within {self.connect_s:g} s"
         except Exception as error:
-            self._refused[name] = f"connect() raised {type(error).__name__}: {error}"
+            self._refused[name] = f"connect() raised {said(error)}"
         if name in self._refused:
             site.forget()
             raise Unavailable(self._refused[name])
@@ -231,7 +239,7 @@ class Worker:
         except Hung:
             return f"backend {site.backend.name!r}: leaving connect() did not return within {self.watchdog.deadline_s:g} s"
         except Exception as error:
-            return f"backend {site.backend.name!r}: leaving connect() raised {type(error).__name__}: {error}"
+            return f"backend {site.backend.name!r}: leaving connect() raised {said(error)}"
         return ""
 
     def close(self) -> list[str]:

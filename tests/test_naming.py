@@ -60,3 +60,10 @@ def test_attributes_are_a_private_copy() -> None:
 def test_attributes_are_refused_as_headers_are_and_none_is_no_mapping(attributes: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         prism.check_attributes(attributes, "subscribe_filtered", "acme")
+
+
+@pytest.mark.parametrize("limit", [0.5, "1", b"1"])
+def test_a_limit_that_is_no_whole_number_is_a_type_error(limit: object) -> None:
+    with pytest.raises(TypeError, match=type(limit).__name__):
+        prism.check_limit(limit, "read", "mine")  # type: ignore[arg-type]
+    assert [prism.check_limit(each, "read", "mine") for each in (None, 0, 7)] == [None, 0, 7]

@@ -77,7 +77,7 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         assert failure is not None
         times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
         yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", width)
-        yield f"     {failure.promise or 'before or after the check'}: {result.check}[{result.binding}]{times}"
+        yield f"     {failure.promise or 'none of its own calls'}: {result.check}[{result.binding}]{times}"
         yield f"     {failure.command}"
     left = sum(len(cause.results) for cause in ordered[_MOST:])
     if left:

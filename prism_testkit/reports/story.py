@@ -15,7 +15,7 @@ from prism_testkit.results import CheckResult, Failure
 if TYPE_CHECKING:
     from prism_testkit.histories import Entry
 
-__all__ = ["steps_of", "tell"]
+__all__ = ["steps_of", "tell", "tell_again"]
 
 _WIDTH = 100
 _STEP = _WIDTH - 8
@@ -52,6 +52,15 @@ def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
     body = "\n\n".join("\n".join(part) for part in [*parts, [_INDENT + again]] if part)
     story = f"{plain(_title(result))}\n{body}\n{_INDENT * 2}{command}"
     return _coloured(story) if colour else story
+
+
+def tell_again(result: CheckResult, first: str) -> str:
+    """Return in three lines what failed of the same cause, it seems, as ``first``, the id of a result that was told whole."""
+    failure = result.failure
+    assert failure is not None
+    said = clip(f"{_title(result)}: {' '.join(failure.message.split())}", 2 * _WIDTH)
+    where = f"{_INDENT}as in {first.rpartition('::')[2]}, which is told whole; -v tells all so"
+    return "\n".join([*_wrap(plain(said), ""), plain(where), f"{_INDENT * 2}{_command(result, 0)}"])
 
 
 def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], list[int]]:
@@ -154,6 +163,8 @@ def _compared(failure: Failure) -> Iterator[str]:
     for label, value in (("expected", failure.expected), ("got", failure.got)):
         if value is not None:
             yield from _wrap(plain(value), f"{_INDENT}{label:{_LABEL}}", " " * (len(_INDENT) + _LABEL))
+    if failure.hint:
+        yield from _wrap(plain(failure.hint), f"{_INDENT}{'hint':{_LABEL}}", " " * (len(_INDENT) + _LABEL))
 
 
 def _steps(failure: Failure) -> list[str]:

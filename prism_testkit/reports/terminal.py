@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from prism_testkit.outcomes import Outcome
+from prism_testkit.reports.causes import beginning_lines
 from prism_testkit.reports.coverage import coverage_lines
 from prism_testkit.reports.matrix import legend, matrix, render, standing
 from prism_testkit.reports.patterns import pattern_lines
@@ -94,6 +95,7 @@ def write_summary(
         [(line, "") for line in render(rows, width, encoding)],
         [(line, "") for line in pattern_lines(report.results, width, encoding)],
         [(line, "") for line in legend(rows, width, encoding)],
+        _beginning(report, width),
         _grouped("waived", _of(report, Outcome.WAIVED), verbose),
         _did_not_run(report, verbose),
         _problems(report),
@@ -145,8 +147,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    """Break a line that is too long between words; what follows stands deeper than it began."""
-    if len(line) <= width:
+    """Break a line that is too long between words, unless it is a command; what follows stands deeper than it began."""
+    if len(line) <= width or line.lstrip().startswith("pytest --prism-"):
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
@@ -177,6 +179,11 @@ def _group_lines(group: _Group, start: str, verbose: bool) -> Iterator[_Line]:
     yield f"{start}{who}: {group.reason}", ""
     if verbose and number > 1:
         yield from ((f"      {member}", "") for member in group.members)
+
+
+def _beginning(report: Report, width: int) -> Iterator[_Line]:
+    for number, line in enumerate(beginning_lines(_of(report, Outcome.FAILED), width)):
+        yield line, "" if number else "red"
 
 
 def _did_not_run(report: Report, verbose: bool) -> Iterator[_Line]:

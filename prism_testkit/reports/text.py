@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import islice
 from typing import Any
 
-__all__ = ["LONGEST", "clip", "fit_encoding", "plain", "show"]
+__all__ = ["LONGEST", "clip", "fit_encoding", "plain", "said", "show"]
 
 LONGEST = 120
 """No value takes more characters than this."""
 
 _WHOLE_BYTES = 24
 _HEAD_BYTES = 16
+_PAGE = 4000
 _ROOMY = 32
 _DEEPEST = 3
 _RECORD_ROOM = 96  # a record with a field left out says little, so it gets more room than a list
@@ -45,6 +46,15 @@ def show(value: object, width: int = 48) -> str:
     except Exception as error:
         return clip(f"<{kind.__name__}, its repr raised {type(error).__name__}>", LONGEST)
     return text if len(text) <= LONGEST else clip(text, LONGEST)
+
+
+def said(error: BaseException) -> str:
+    """Return the class and the words of an error, the latter cut to a page. Never raises, whatever its ``str`` does."""
+    try:
+        words = str(error)
+    except Exception as raised:
+        words = f"<its str raised {type(raised).__name__}>"
+    return f"{type(error).__name__}: {clip(words, _PAGE)}" if words else type(error).__name__
 
 
 def plain(text: str, keep: str = "") -> str:

@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import math
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -44,6 +46,31 @@ def test_a_cancelled_timer_is_no_reason_to_wait(loop: VirtualLoop, clock: Virtua
     with pytest.raises(Deadlock):
         loop.run_until_complete(loop.create_future())
     assert passed_ns(clock) == 0
+
+
+def test_tasks_at_one_place_are_counted(loop: VirtualLoop) -> None:
+    async def wait() -> None:
+        await asyncio.Event().wait()
+
+    tasks = [loop.create_task(wait(), name=f"number {n}") for n in range(1000)]
+    with pytest.raises(Deadlock) as caught:
+        loop.run_until_complete(asyncio.gather(*tasks))
+    assert "'number 0' and 999 more in" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_who_waits_in_a_context_manager_is_named(loop: VirtualLoop) -> None:
+    @asynccontextmanager
+    async def connect() -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    async def enter() -> None:
+        async with connect():
+            pass
+
+    with pytest.raises(Deadlock, match=r"__aenter__ > \S*connect > \S*wait"):
+        loop.run_until_complete(enter())
 
 
 @pytest.mark.parametrize(("pause_s", "state"), [(0, "ready to run"), (1, "waiting")])
