@@ -71,6 +71,7 @@ class Bound(Generic[P]):
         self._open = opener
         self._clock = clock
         self._given_clock = clock
+        self._changes: dict[str, Callable[[Any], None]] = {}
         self._label = label
         self._actors = 0
         self._owners: weakref.WeakKeyDictionary[asyncio.Task[Any], Incarnation] = weakref.WeakKeyDictionary()
@@ -83,6 +84,13 @@ class Bound(Generic[P]):
     def skew(self, seconds: float) -> None:
         """Let the clock be wrong that is given to the incarnations opened from now on; the clocks of their stores stay right."""
         self._given_clock = _Skewed(self._clock, seconds) if seconds else self._clock
+
+    def change(self, slot: str, change: Callable[[Any], None]) -> None:
+        """Let a function put methods of its own over those of what fills a slot, for the incarnations opened from now on.
+
+        It is for answers that a right driver may give as well, and that those at hand do not give.
+        """
+        self._changes[slot] = change
 
     def heal(self) -> None:
         """Stop all faults: from now on everything must settle."""
@@ -111,6 +119,8 @@ class Bound(Generic[P]):
             for slot in self.interfaces:
                 slots[slot], closer = await self._open(slot, incarnation.actor, incarnation, False)
                 drivers.push_async_callback(closer)
+                if slot in self._changes:
+                    self._changes[slot](slots[slot])
             async with self._made(slots, config) as instance:
                 yield instance
         except BaseException as error:

@@ -1,5 +1,6 @@
 """Claim check, promises 4 and 7: a sweep that fails or dies anywhere is finished by the next one, of whichever instance."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
@@ -96,3 +97,63 @@ async def a_removal_that_fails_holds_up_no_other(claims: Bound[ClaimCheck], case
         await check_in.sweep()
         same("CC7", await entries_there(claims), young, "what could not be removed at first was not removed by the next sweep")
         same("lifecycle.4", (await check_in.health()).status, "healthy", "it is not healthy although its last sweep succeeded")
+
+
+def _listing_late(meanwhile: Callable[[], Awaitable[None]], late: Callable[[str], bool]) -> Callable[[Any], None]:
+    """Return a change of a store: its listings give what was there in another order, let something happen, and then give of what
+    was put meanwhile what ``late`` says. So may a store whose listing is in the order of a hash."""
+
+    def change(store: Any) -> None:
+        strict = store.list_objects
+
+        async def list_objects(bucket: str, prefix: str = "") -> AsyncIterator[Any]:
+            there = {info.key: info async for info in strict(bucket, prefix)}
+            for key in sorted(there, key=lambda key: key[::-1]):
+                yield there[key]
+            await meanwhile()
+            fresh = [info async for info in strict(bucket, prefix) if info.key not in there]
+            for info in fresh:
+                if late(info.key):
+                    yield info
+
+        store.list_objects = list_objects
+
+    return change
+
+
+_LATE: dict[str, Callable[[str], bool]] = {
+    "nothing": lambda key: False,
+    "markers": lambda key: ".acks/" in key,
+    "claims": lambda key: ".acks/" not in key,
+    "both": lambda key: True,
+}
+
+
+@check("CC7", "CC4")
+@gauntlet(lambda limits: [{"late": late, "acked": acked} for late in _LATE for acked in (False, True)])
+async def what_comes_during_a_listing_may_be_listed_or_not(claims: Bound[ClaimCheck], case: Case, late: str, acked: bool) -> None:
+    """A claim that is published, and acked, while a sweep lists stays with its marker until it is due, whatever of it is listed."""
+    if beside(case, claims, acks=True, time=True):
+        return
+    before: set[str] = set()
+    async with claims.opened(**CONFIG) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        if acked:
+            await check_in.publish(TOPIC, BIG)
+            held = await take(consumer)
+
+        async def meanwhile() -> None:
+            if before:
+                return
+            await check_in.publish(TOPIC, BIG)
+            await consumer.ack(await take(consumer))
+            if acked:
+                await consumer.ack(held)
+            before.update(await entries_there(claims))
+
+        claims.change("store", _listing_late(meanwhile, _LATE[late]))
+        async with claims.opened(**CONFIG) as other:
+            await other.sweep()
+            same("CC7", before - await entries_there(claims), set(), f"a sweep that lists {late} late removed what is not due")
+            await case.advance(11.0)
+            await other.sweep()
+    same("CC4", await entries_there(claims), set(), "what was acked during a sweep outlived its retention")
