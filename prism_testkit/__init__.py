@@ -5,6 +5,7 @@ needs one Protocol pays for one Protocol.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -112,6 +113,13 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(f"prism_testkit.{home}"), name)
     globals()[name] = value
     return value
+
+
+def _refresh() -> None:
+    """Forget what came from modules that are loaded no more: a test of plugins runs pytest again and again in one process."""
+    for name, home in _HOME.items():
+        if f"prism_testkit.{home}" not in sys.modules:
+            globals().pop(name, None)
 
 
 def __dir__() -> list[str]:

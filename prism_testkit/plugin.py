@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import prism_testkit
+
 if TYPE_CHECKING:
     from prism_testkit.acceptance import Acceptance
 
@@ -34,6 +36,7 @@ _CHOICES = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    prism_testkit._refresh()
     group = parser.getgroup("prism", "prism acceptance testing")
     for name, (metavar, text) in _LISTS.items():
         group.addoption(f"--prism-{name}", action="append", default=None, metavar=metavar, help=text)

@@ -16,6 +16,7 @@ _FRAME = re.compile(r'^\s*File "(?P<file>[^"]*)", line (?P<line>\d+)', re.MULTIL
 _RAISED = re.compile(r"(?:raised|the check met) (\w+)")
 _DATA = re.compile(r"'[^']*'|\"[^\"]*\"|\([^()]*\)|\d[\d.,]*")
 _HUNG = re.compile(r"([\w. ]+?)(?:\(.*\))? (?:never returned|did not return)")
+_OF_TYPE = re.compile(r" (returned|gave) (?:an? \w+|None)(?=;| that nobody).*")
 _CLEAR, _UNCLEAR = 0, 1
 
 
@@ -33,7 +34,7 @@ def cause_key(result: CheckResult) -> tuple[str, ...]:
         raised = _RAISED.search(failure.message)
         return (who, *frames[-1], raised[1] if raised else "")
     if failure.hint:
-        return (who, failure.hint)
+        return (who, _OF_TYPE.sub(r"\1", failure.hint))
     return (who, failure.promise, _DATA.sub("…", failure.message))
 
 
@@ -77,6 +78,8 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         assert failure is not None
         times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
         yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", width)
+        if failure.hint:
+            yield clip(f"     hint: {plain(failure.hint)}", width)
         yield f"     {failure.promise or 'none of its own calls'}: {result.check}[{result.binding}]{times}"
         yield f"     {failure.command}"
     left = sum(len(cause.results) for cause in ordered[_MOST:])

@@ -51,3 +51,12 @@ def test_lines_are_as_wide_as_the_terminal(good: Any, monkeypatch: pytest.Monkey
     result = good.run("--prism-backend=mine", "-k", "what_is_no_bytes_is_no_value")
     told = next(line for line in result.outlines if "does not claim keyvalue_batch" in line)
     assert told.endswith("lifecycle; nor anything of object_storage, pubsub, queue, stream")
+
+
+def test_one_process_may_run_pytest_again_and_again(good: Any) -> None:
+    for _ in range(2):
+        result = good.pytester.runpytest_inprocess(
+            "-p", "no:randomly", "-p", "no:asyncio", "--prism-backend=mine", "test_checks.py"
+        )
+        assert result.ret == 0
+        result.assert_outcomes(passed=2)

@@ -91,6 +91,16 @@ def test_where_to_begin_names_each_cause_once_by_its_simplest_case() -> None:
     ]
 
 
+def test_a_hint_stands_under_what_it_explains_and_answers_of_wrong_types_are_of_one_cause() -> None:
+    one = failed("one", "exists finds a key", hint="exists returned a tuple; the contract says bool")
+    other = failed("other", "exists finds no key", hint="exists returned None; the contract says bool")
+    assert list(beginning_lines([one, other]))[:3] == [
+        "where to begin: 2 failures of 1 cause, it seems",
+        "  1. exists finds a key",
+        "     hint: exists returned a tuple; the contract says bool",
+    ]
+
+
 def test_one_failure_needs_no_beginning_and_many_causes_are_cut() -> None:
     assert list(beginning_lines([failed("a", "wrong")])) == []
     many = [failed(word, f"wrong {word}") for word in "abcdefgh"]
@@ -103,4 +113,4 @@ def test_one_failure_needs_no_beginning_and_many_causes_are_cut() -> None:
 def test_any_report_has_a_beginning_in_lines_that_fit(report: Report) -> None:
     lines = list(beginning_lines(report.results, 60))
     assert (len(lines) > 0) is (sum(each.failure is not None for each in report.results) > 1)
-    assert all(len(line) <= 60 for line in lines[1::3] if line.startswith("  1."))
+    assert all(len(line) <= 60 for line in lines if line.startswith(("  1.", "     hint:")))
