@@ -21,17 +21,23 @@ from prism_testkit.traits import Limits
 _ONE = "object_storage_conditional.1"
 _THREE = "object_storage_conditional.3"
 _ENDS = ("deleted", "expired at once", "expired", "bucket made again", "created and deleted")
-_MISSING = ("never put", *_ENDS, *(f"created, {end}" for end in _ENDS))
+_BEGINNINGS = ("", "created, ", "created, overwritten, ")
+_MISSING = ("never put", *(f"{beginning}{end}" for beginning in _BEGINNINGS for end in _ENDS))
+_WHO = ("one client", "another creates", "another removes")
 
 
-async def _without(store: Any, case: Case, state: str) -> bool:
-    """Bring an object into a state in which it is missing; False where time cannot be moved for it."""
+async def _without(maker: Any, store: Any, case: Case, state: str) -> bool:
+    """Bring an object into a state in which it is missing, made by one client and removed by one; False where time cannot be moved
+    for it."""
     times = Times(case)
     await store.create_bucket(BUCKET)
     if state == "never put":
         return True
-    first, _, end = state.rpartition(", ")
-    await (store.put_if_absent if first else store.put)(BUCKET, "k", b"old", **signed("old").keywords)
+    beginning, _, end = state.rpartition(", ")
+    if beginning:
+        await maker.put_if_absent(BUCKET, "k", b"old", **signed("old").keywords)
+    if beginning != "created":
+        await maker.put(BUCKET, "k", b"old", **signed("old").keywords)
     match end:
         case "deleted":
             await store.delete(BUCKET, "k")
@@ -55,17 +61,17 @@ async def _without(store: Any, case: Case, state: str) -> bool:
 @check(_ONE, _THREE)
 @gauntlet(
     lambda limits: [
-        {"state": state, "size": size, "other": o}
-        for state in _MISSING
-        for size, o in product((0, 9, 100_000), (False, True))
-        if size or not state.startswith("created, ")
+        {"state": state, "size": size, "who": who}
+        for state, who in product(_MISSING, _WHO)
+        for size in ((0, 9, 100_000) if state in ("never put", *_ENDS) and who != "another removes" else (9,))
     ]
 )
-async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case, state: str, size: int, other: bool) -> None:
+async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case, state: str, size: int, who: str) -> None:
     """A missing object, expired ones included, is stored with all that was said of it, without a deadline (OB-6)."""
-    if not await _without(store, case, state):
+    other = store if who == "one client" else await case.client()
+    client = other if who == "another creates" else store
+    if not await _without(store, other if who == "another removes" else store, case, state):
         return
-    client = await case.client() if other else store
     data, said = made(min(size, case.limits.max_payload)), signed("new")
     start = now_ms(case)
     truth(_ONE, await client.put_if_absent(BUCKET, "k", data, **said.keywords), True, f"put_if_absent of an object {state}")

@@ -85,7 +85,12 @@ def _long(limits: Limits) -> Iterator[dict[str, Any]]:
     limit = min(limits.max_payload, MOST + 1)
     chosen = sorted(size for size in {*_LARGE, *_TELLING, *_PAGES, *sizes(limit)} if 4200 < size <= limit)
     for number, size in enumerate(chosen):
-        for way in PUTS if size <= _EVERY_WAY and size & (size - 1) == 0 else list(PUTS)[number % 3 :][:1]:
+        ways = list(PUTS)[number % 3 :][:1]
+        if size in (*_TELLING, *_PAGES):  # at once, so that a part ends where a page does
+            ways = [("put", "put_stream with size")[number % 2]]
+        elif size <= _EVERY_WAY and size & (size - 1) == 0:
+            ways = list(PUTS)
+        for way in ways:
             yield {"size": size, "way": way}
 
 

@@ -249,8 +249,8 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
     chunks = _fitting(_PARTS[parts], case.limits)
     gated = _Gated(chunks)
     if meanwhile == "its deadline":
-        _, now = await times.during(store.set_ttl(BUCKET, "k", 5))
-        deadline = now.after(5)
+        _, now = await times.during(store.set_ttl(BUCKET, "k", 1e6))
+        deadline = now.after(1e6)
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
     await _reached(gated, task)
     between = Given("between/b", None, {"between": "3"})

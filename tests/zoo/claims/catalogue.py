@@ -9,6 +9,7 @@ from . import (
     mutants_config,
     mutants_edges,
     mutants_independent,
+    mutants_independent_again,
     mutants_independent_sweeps,
     mutants_order,
     mutants_payloads,
@@ -33,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_edges.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_independent.MUTANTS,
+    *mutants_independent_again.MUTANTS,
     *mutants_independent_sweeps.MUTANTS,
 )
 

@@ -20,6 +20,7 @@ from . import (
     mutants_creation,
     mutants_durable,
     mutants_independent,
+    mutants_independent_again,
     mutants_independent_ends,
     mutants_independent_tables,
     mutants_listing,
@@ -64,6 +65,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_blind.MUTANTS,
     *mutants_many.MUTANTS,
     *mutants_independent.MUTANTS,
+    *mutants_independent_again.MUTANTS,
     *mutants_independent_ends.MUTANTS,
     *mutants_independent_tables.MUTANTS,
 )
