@@ -77,7 +77,7 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         result, failure = cause.simplest, cause.simplest.failure
         assert failure is not None
         times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
-        yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", width)
+        yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", 2 * width - 8)
         if failure.hint:
             yield clip(f"     hint: {plain(failure.hint)}", width)
         yield f"     {failure.promise or 'none of its own calls'}: {result.check}[{result.binding}]{times}"
