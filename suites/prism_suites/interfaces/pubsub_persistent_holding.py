@@ -5,16 +5,21 @@ from typing import Any
 from prism_suites._judging import broken, same
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._pubsub_members import HELD_S, comes_again, gets, nothing, received
-from prism_suites._pubsub_taking import PERSISTENT, is_message, numbered, send
+from prism_suites._pubsub_taking import PERSISTENT, Sent, is_message, numbered, send
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Delivery, PubSubPersistent
 
 
 @check("pubsub_persistent.9", "pubsub_persistent.7", "pubsub_persistent.4")
-@gauntlet(lambda limits: [{"count": count, "batch": batch} for count, batch in ((40, 1), (270, 9), (1100, 100))])
-async def any_number_is_held_at_once(pubsub: PubSubPersistent, case: Case, count: int, batch: int) -> None:
-    """However many are held, the next is given; all may be given back, or acked, in one call (PS-22, PS-24)."""
+@gauntlet(
+    lambda limits: [
+        {"count": count, "batch": batch, "how": how}
+        for count, batch, how in ((40, 1, "nack"), (270, 9, "nack"), (520, 100, "leave"), (1100, 100, "nack"))
+    ]
+)
+async def any_number_is_held_at_once(pubsub: PubSubPersistent, case: Case, count: int, batch: int, how: str) -> None:
+    """However many are held, the next is given; all may be acked or given back in one call, or by leaving (PS-22, PS-24)."""
     sents = await send(pubsub, "t", numbered(min(count, 300) if case.server else count), PERSISTENT)
     async with pubsub.subscribe_durable("t", "s", "earliest") as member:
         since_s = case.clock.now_s()
@@ -24,13 +29,20 @@ async def any_number_is_held_at_once(pubsub: PubSubPersistent, case: Case, count
             deliveries += await gets(case, member, part, batch=batch, story=f"{count} are held", lost="pubsub_persistent.9")
             if case.clock.now_s() - since_s >= HELD_S:
                 return  # they may come again by themselves
-        await member.nack(*deliveries)
-        before = {delivery.message.id: delivery.delivery_count for delivery in deliveries}
-        again = await comes_again(case, member, sents, before, story="all were nacked at once", batch=1000)
-        await member.ack(*again)
-        await nothing(case, member, "pubsub_persistent.5", "an acked message comes again")
+        if how == "nack":
+            await member.nack(*deliveries)
+            await _all_again(case, member, sents, deliveries, "all were nacked at once")
+    if how == "leave":
+        async with pubsub.subscribe_durable("t", "s") as member:
+            await _all_again(case, member, sents, deliveries, "their member was left")
     async with pubsub.subscribe_durable("t", "s") as member:  # what was not acked, but held, would come now
         await nothing(case, member, "pubsub_persistent.5", f"of {len(sents)} acked in one call some come again to a new member")
+
+
+async def _all_again(case: Case, member: Any, sents: list[Sent], deliveries: list[Delivery], story: str) -> None:
+    before = {delivery.message.id: delivery.delivery_count for delivery in deliveries}
+    await member.ack(*await comes_again(case, member, sents, before, story=story, batch=1000))
+    await nothing(case, member, "pubsub_persistent.5", "an acked message comes again")
 
 
 @check("pubsub_persistent.12", "pubsub_persistent.2")

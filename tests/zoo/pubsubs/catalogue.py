@@ -20,6 +20,7 @@ from . import (
     mutants_filtering,
     mutants_filtering_values,
     mutants_filtering_waiting,
+    mutants_independent_again,
     mutants_independent_keys,
     mutants_independent_killed,
     mutants_independent_ledger,
@@ -88,6 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_post.MUTANTS,
     *mutants_independent_shelf.MUTANTS,
     *mutants_independent_tree.MUTANTS,
+    *mutants_independent_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
