@@ -88,7 +88,7 @@ def payload_partners(payload: bytes, max_payload: int) -> list[bytes]:
     normalised or respelt where it is text.
     """
     candidates = dict.fromkeys(
-        (*_flipped(payload), *checksum_twins(payload), *_resized(payload), *_rearranged(payload), *_respelt(payload))
+        (*_flipped(payload), *checksum_twins(payload).values(), *_resized(payload), *_rearranged(payload), *_respelt(payload))
     )
     return [candidate for candidate in candidates if candidate != payload and len(candidate) <= max_payload]
 
@@ -137,24 +137,24 @@ _SAME_CRC = bytes.fromhex("b1ec4627925b6edd01")
 """Added (exclusive or) to nine bytes anywhere it changes neither CRC-32 nor CRC-32C: the product of their polynomials."""
 
 
-def checksum_twins(payload: bytes) -> list[bytes]:
-    """Return payloads of the same length that a short checksum takes for this one, few and in fixed order.
+def checksum_twins(payload: bytes) -> dict[str, bytes]:
+    """Return payloads of the same length that a short checksum takes for this one, by what they have in common, in fixed order.
 
-    By CRC-32 and CRC-32C, in the first and in the last bytes; by Adler-32, by Fletcher's and by the sum of the bytes; by the
-    exclusive or of words of 32 and 64 bits, and by the sum of the digests of blocks: two of 4 KiB that changed places.
+    CRC-32 and CRC-32C, changed in the first and in the last bytes; Adler-32, Fletcher's and the sum of the bytes; the exclusive
+    or of words of 32 and 64 bits; and the digests of blocks whose order is not asked, two of 4 KiB having changed places.
     """
-    twins = []
-    for at in (0, len(payload) - len(_SAME_CRC)) if len(payload) >= len(_SAME_CRC) else ():
+    twins = {}
+    for where, at in (("begin", 0), ("end", len(payload) - len(_SAME_CRC))) if len(payload) >= len(_SAME_CRC) else ():
         changed = bytes(one ^ other for one, other in zip(payload[at:], _SAME_CRC, strict=False))
-        twins.append(payload[:at] + changed + payload[at + len(_SAME_CRC) :])
+        twins[f"CRC-32, where they {where}"] = payload[:at] + changed + payload[at + len(_SAME_CRC) :]
     for at in range(len(payload) - 2):
         first, second, third = payload[at : at + 3]
         if first < 255 and second > 1 and third < 255:
-            twins.append(payload[:at] + bytes((first + 1, second - 2, third + 1)) + payload[at + 3 :])
+            twins["Adler-32"] = payload[:at] + bytes((first + 1, second - 2, third + 1)) + payload[at + 3 :]
             break
     for block in (8, 4096):
         if len(payload) >= 2 * block:
-            twins.append(payload[block : 2 * block] + payload[:block] + payload[2 * block :])
+            twins[f"blocks of {block} bytes in another order"] = payload[block : 2 * block] + payload[:block] + payload[2 * block :]
     return twins
 
 

@@ -317,3 +317,38 @@ def test_of_many_bindings_each_draws_half_as_many() -> None:
 
     assert caps(4) == CAPS["standard"]["memory"]
     assert caps(5) == replace(caps(4), recoveries=6, pairs=13, schedules=8, examples=13)
+
+
+def test_a_clock_may_be_wrong_and_a_slot_may_answer_otherwise_for_those_opened_afterwards(runner: Any) -> None:
+    told: list[tuple[float, float, float, bool]] = []
+
+    class TellingPair(CarefulPair):
+        def __init__(self, *, store: KeyValueBasic, clock: Clock) -> None:
+            super().__init__(store=store, clock=clock)
+            self.clock = clock
+
+    async def skewed(pair: Bound[Pair], case: Case) -> None:
+        """What an incarnation is told."""
+
+        def change(store: Any) -> None:
+            async def exists(key: str) -> bool:
+                return True
+
+            store.exists = exists
+
+        for seconds in (0.0, 3600.0, -3600.0, 0.0):
+            pair.skew(seconds)
+            async with pair.opened() as opened:
+                instance: Any = opened
+                began = instance.clock.now_s() - case.clock.now_s()
+                await instance.clock.sleep(1.0)
+                told.append((seconds, began, instance.clock.now_ms() / 1000 - case.clock.now_s(), await instance.store.exists("x")))
+            pair.change("store", change)
+
+    run = runner(Pattern(kind="pair", name="telling", implementation=TellingPair))
+    (result,) = run.run("tests::skewed", check("ZP1")(skewed))
+    assert result.outcome is Outcome.PASSED, result.failure
+    for seconds, began, ended, _ in told:
+        assert abs(began - seconds) < 0.01
+        assert abs(ended - seconds) < 0.01
+    assert [exists for *_, exists in told[:4]] == [False, True, True, True]

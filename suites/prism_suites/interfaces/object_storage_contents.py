@@ -68,17 +68,19 @@ async def objects_alike_but_for_one_byte_are_two(store: ObjectStorage, size: int
     """Objects of one size that differ in their first, middle or last byte, or have one checksum, hold their own data, side by side
     and one after the other (OS-01, OS-10)."""
     first = made(size)
-    datas = [first, *checksum_twins(first)]
+    datas = {"": first} | {f", which have one {name}": data for name, data in checksum_twins(first).items()}
     for place in (0, size // 2, size - 1):
-        datas.append(first[:place] + bytes([first[place] ^ 1]) + first[place + 1 :])
+        changed = first[:place] + bytes([first[place] ^ 1]) + first[place + 1 :]
+        datas[f", which differ in byte {place}"] = changed
     await store.create_bucket(BUCKET)
-    for number, data in enumerate(datas):
+    for number, data in enumerate(datas.values()):
         await list(PUTS.values())[number % len(PUTS)](store, f"k{number}", data)
-    for number, data in enumerate(datas):
-        value("object_storage.1", await store.get(BUCKET, f"k{number}"), data, "an object beside others of its size")
-    for number, data in enumerate(datas):
-        await list(PUTS.values())[(number + 1) % len(PUTS)](store, "k0", data)
-        value("object_storage.1", await store.get(BUCKET, "k0"), data, "an object over another of its size")
+    for number, (alike, data) in enumerate(datas.items()):
+        value("object_storage.1", await store.get(BUCKET, f"k{number}"), data, f"objects side by side of one size{alike}")
+    for number, (alike, data) in enumerate(datas.items()):
+        await list(PUTS.values())[(number + 1) % len(PUTS)](store, "k0", first)
+        await list(PUTS.values())[number % len(PUTS)](store, "k0", data)
+        value("object_storage.1", await store.get(BUCKET, "k0"), data, f"an object over one of its size{alike}")
 
 
 def _long(limits: Limits) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,7 @@ _ENDS = (
     "delete",
     "delete and put",
     "set_ttl of 0",
-    "its deadline",
+    "its deadline passes",
     "delete_bucket",
     "bucket made again",
     "put elsewhere",
@@ -70,7 +70,7 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
             await store.put(BUCKET, "k", made(len(old), 7))
         case "put elsewhere":
             await store.put(BUCKET, "other", made(len(old), 7))
-        case "nothing" | "its deadline":
+        case "nothing" | "its deadline passes":
             pass
         case _ if write.endswith(" times"):
             for number in range(int(write.split()[1]) - 1):
@@ -93,7 +93,7 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
     await store.put(BUCKET, "k", old, **_OLD.keywords)
     rival = await case.client() if other else store
     times = Times(case)
-    if write == "its deadline":
+    if write == "its deadline passes":
         _, now = await times.during(store.set_ttl(BUCKET, "k", 1e6))
     begun: list[bytes] = []
     iterator: Any = store.get_stream(BUCKET, "k")
@@ -102,7 +102,7 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
         if chunk is None:
             break
         begun.append(chunk)
-    if write == "its deadline":
+    if write == "its deadline passes":
         await times.past(now.after(1e6))
     await _write(rival, write, old, case.limits.max_payload)
     try:
