@@ -33,6 +33,7 @@ __all__ = [
     "pieces",
     "resend",
     "sent_messages",
+    "skewed",
     "take",
     "taken",
 ]
@@ -129,6 +130,16 @@ def beside(
     else:
         return False
     return True
+
+
+def skewed(claims: Bound[ClaimCheck], seconds: float) -> str:
+    """Let the clock of the processes that open it be wrong; return what to say of it at the end of a sentence."""
+    claims.skew(seconds)
+    return (
+        f", the clock of its process being {abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'} the store's"
+        if seconds
+        else ""
+    )
 
 
 def pattern_of(claims: Bound[ClaimCheck]) -> str:

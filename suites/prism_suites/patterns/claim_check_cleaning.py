@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
-from prism_suites._claims import TOPIC, T, beside, claims_there, entries_there, mode, take
+from prism_suites._claims import TOPIC, T, beside, claims_there, entries_there, mode, skewed, take
 from prism_suites._judging import same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -49,16 +49,16 @@ async def a_claim_lives_for_its_age_and_the_grace(claims: Bound[ClaimCheck], cas
     clock of its process says (CC-6, CC-12)."""
     if beside(case, claims, acks=cleanup == "on_ack", time=True):
         return
-    claims.skew(skew_s)
+    clock = skewed(claims, skew_s)
     config: dict[str, Any] = {**AGE, "cleanup": cleanup, "consumers": ("c",), "retention_after_ack_s": 10 * DAY_S}
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in:
         await check_in.publish(TOPIC, BIG)
         same("CC7", (await check_in.sweep()).expired, 0, "a sweep removed a claim that was just published")
-    await _at(claims, case, 100.0 - step, 1, "a claim was removed before its max_age was over", **config)
-    await _at(claims, case, 2 * step, 1, "a claim was removed in its grace", **config)
-    await _at(claims, case, 20.0 - 3 * step, 1, "a claim was removed in its grace", **config)
-    await _at(claims, case, 4 * step, 0, "a claim outlived its max_age and grace", "CC7", **config)
+    await _at(claims, case, 100.0 - step, 1, f"a claim was removed before its max_age was over{clock}", **config)
+    await _at(claims, case, 2 * step, 1, f"a claim was removed in its grace{clock}", **config)
+    await _at(claims, case, 20.0 - 3 * step, 1, f"a claim was removed in its grace{clock}", **config)
+    await _at(claims, case, 4 * step, 0, f"a claim outlived its max_age and grace{clock}", "CC7", **config)
 
 
 @check("CC4", "CC7")
@@ -98,7 +98,7 @@ async def an_acked_claim_is_kept_for_its_retention(
     that (CC-5)."""
     if beside(case, claims, acks=True, time=True):
         return
-    claims.skew(skew_s)
+    clock = skewed(claims, skew_s)
     config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": retention_s}
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
@@ -108,8 +108,8 @@ async def an_acked_claim_is_kept_for_its_retention(
         same("CC4", len(await claims_there(claims)), 1, "a claim was removed that nobody acked")
         await _ack_one(consumer)
     if retention_s:
-        await _at(claims, case, retention_s - step, 1, "an acked claim was removed before its retention was over", **config)
-    await _at(claims, case, 3 * step, 0, "an acked claim outlived its retention", **config)
+        await _at(claims, case, retention_s - step, 1, f"an acked claim was removed before its retention was over{clock}", **config)
+    await _at(claims, case, 3 * step, 0, f"an acked claim outlived its retention{clock}", **config)
     same("CC7", await entries_there(claims), set(), "the markers of a removed claim were left")
 
 

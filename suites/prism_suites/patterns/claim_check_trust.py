@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
-from prism_suites._claims import FIELD, TOPIC, T, beside, digest, sent_messages, take, taken
+from prism_suites._claims import FIELD, TOPIC, T, beside, digest, sent_messages, skewed, take, taken
 from prism_suites._claims_racing import planned, raced
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
@@ -114,7 +114,7 @@ async def the_checksum_is_of_the_original(claims: Bound[ClaimCheck], case: Case,
 async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Case, age_s: float, skew_s: float) -> None:
     """A claim that is gone raises ClaimExpired past max_age by the store's clock, else ClaimNotFound, by name; the message can be
     acked (CC-8)."""
-    claims.skew(skew_s)
+    clock = skewed(claims, skew_s)
     if age_s and (beside(case, claims, time=True) or abs(age_s - 100) <= case.limits.clock_resolution_s):
         return
     config: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 1e6, "cleanup": "sweep"}
@@ -135,7 +135,10 @@ async def an_absent_claim_says_how_old_it_is(claims: Bound[ClaimCheck], case: Ca
                     broken("CC6", "the error does not name the claim", expected=receipt.claim.key, got=str(error))
             except Exception as error:
                 broken(
-                    "CC6", "an absent claim raises another error", expected=wanted.__name__, got=f"{type(error).__name__}: {error}"
+                    "CC6",
+                    f"an absent claim raises another error{clock}",
+                    expected=wanted.__name__,
+                    got=f"{type(error).__name__}: {error}",
                 )
             else:
                 broken("CC6", "an absent claim is read as if it were there", expected=wanted.__name__)
@@ -192,9 +195,9 @@ async def of_those_who_disagree_at_once_one_is_refused(claims: Bound[ClaimCheck]
     entered = await raced(case, plan, *(enter(side) for side in sides))
     again = [await enter(side) for side in sides]
     if claims.interfaces["store"] == "object_storage_conditional":
-        same("CC8", sum(entered), 1, "of two who disagree and are entered at once not one was let in")
+        same("CC8", sum(entered), 1, "two who disagree were entered at once, and others than one of them were let in")
         same("CC8", again, entered, "who was let in is refused at the next entry, or the other way round")
-    same("CC8", sum(again), 1, "of two who disagree not one is let in at the next entry")
+    same("CC8", sum(again), 1, "of two who disagree others than one are let in at the next entry")
 
 
 @check("CC7", "CC8")
