@@ -199,7 +199,7 @@ async def a_waiting_receive_is_given_what_is_due(
     stream: StreamConsumerGroups, case: Case, delay_s: float, by: str, beside: int
 ) -> None:
     """A receive that waits longer than the delay is given the record, and not before the delay is over, whatever is put off for
-    longer, earlier or later.
+    longer, earlier or later, and whatever comes to other streams meanwhile.
     """
     times = Times(case)
     if not times.virtual:
@@ -227,7 +227,12 @@ async def a_waiting_receive_is_given_what_is_due(
                 for delivery in await waiter.receive(1, shortly_s if by == "another" else wait_s):
                     given.append((times.now_ns(), delivery))
 
-        await together(*map(wait, everyone))
+        async def elsewhere() -> None:
+            for _ in range(beside):
+                await case.clock.sleep(delay_s / 4)
+                await other.append("elsewhere", b"x")
+
+        await together(elsewhere(), *map(wait, everyone))
         same("stream_consumer_groups.5", len(given), 1, "of waiting receives so many are given a record whose delay is over")
         if given[0][0] < now.start + round(delay_s * 1e9) - (_MILLISECOND_NS if times.virtual else 5 * _MILLISECOND_NS):
             broken("stream_consumer_groups.7", "a nacked record comes before its delay is over", expected=delay_s, got=given)

@@ -125,8 +125,9 @@ async def each_partition_holds_what_was_put_there(stream: StreamPartitioning, ca
     for place, mine in enumerate(puts):
         for slot in slots:
             everything = await _holds(slot, "s", place, mine)
-        for start in sorted({0, *(put.offset + more for put in mine[:4] for more in (0, 1))}):
-            for limit in (None, 0, 1, 2, 100):
+        far = {2**31, 2**53 + 1, 2**63, 2**64} if place == n - 1 and count in (5, 20) else set[int]()
+        for start in sorted({0, *(put.offset + more for put in mine[:4] for more in (0, 1)), *far}):
+            for limit in (None, 0, 1, 2, 100, *(far if start == 0 else ())):
                 wanted = [record for record in everything if record.offset >= start][:limit]
                 got = await read_part(stream, "s", place, start, limit)
                 same("stream_partitioning.6", got, wanted, f"a read from {start}, at most {limit}, is not bounded so")
@@ -200,11 +201,11 @@ async def what_needs_one_order_is_refused(stream: Parted, case: Case) -> None:
         ),
         lambda: stream.trim("s", 1),
         lambda: stream.latest_offset("s"),
-        lambda: stream.create_group("s", "h", offset),
+        *(lambda start=start: stream.create_group("s", "h", start) for start in (0, offset, 2**63)),
     ]
     if hasattr(slot, "seek"):
         calls += [
-            lambda: slot.seek("s", "g", offset),
+            *(lambda to=to: slot.seek("s", "g", to) for to in (0, offset, 2**63)),
             lambda: slot.seek("s", "behind", 0),
             lambda: read_all(slot.replay("s", 0, 10)),
             lambda: read_all(slot.replay("s", 0, 0)),
@@ -262,15 +263,21 @@ async def a_group_covers_all_partitions(stream: Parted, case: Case, n: int, star
 
 
 @check("stream_partitioning.6", "stream_partitioning.7")
-async def open_reads_are_apart(stream: StreamPartitioning, case: Case) -> None:
-    """Reads of several partitions, and of one, by one client in turns give each its own, up to the end as of their first step."""
+@gauntlet(lambda limits: [{"count": count} for count in (3, 130)])
+async def open_reads_are_apart(stream: StreamPartitioning, case: Case, count: int) -> None:
+    """Reads of several partitions, and of one, by one client in turns give each its own, up to the end as of their first step,
+    also where a read is more than one page of the store.
+    """
+    count = min(count, 40) if case.server else count
     await stream.create_partitioned("s", 3)
-    puts = [[await put_in(stream, "s", place, b"%d.%d" % (place, number)) for number in range(3 + 2 * place)] for place in range(3)]
+    puts = [
+        [await put_in(stream, "s", place, b"%d.%d" % (place, number)) for number in range(count + 2 * place)] for place in range(3)
+    ]
     opened = [
         (place, start, stream.read_partition("s", place, puts[place][start].offset)) for place in range(3) for start in (0, 2)
     ]
     found: list[list[int]] = [[] for _ in opened]
-    for _ in range(9):
+    for _ in range(count + 6):
         for number, (_, _, records) in enumerate(opened):
             if (record := await anext(records, None)) is not None:
                 found[number].append(record.offset)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from prism_suites._buffers import ANY_BUFFERS, payloads_are_their_bytes
+from prism_suites._full_headers import FULL_HEADERS
 from prism_suites._judging import broken, same
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._racing import together
@@ -13,6 +14,37 @@ from prism_suites._stream_parting import Parted, put_in, read_part
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamPartitioning
+
+
+@check("stream_partitioning.6")
+@gauntlet(lambda limits: [{"before": before} for before in (0, 3)])
+async def a_read_begins_at_its_first_step(stream: StreamPartitioning, case: Case, before: int) -> None:
+    """What was appended after the call of `read_partition`, and before its first step, is given too (ST-04)."""
+    other = await case.client()
+    await stream.create_partitioned("s", 2)
+    puts = [await put_in(stream, "s", 1, b"%d" % number) for number in range(before)]
+    records = stream.read_partition("s", 1)
+    puts += [await put_in(other, "s", 1, b"later %d" % number) for number in range(3)]
+    got = [record.offset async for record in records]
+    told = "a read of a partition does not give everything up to the end as of its first step"
+    same("stream_partitioning.6", got, [put.offset for put in puts], told)
+
+
+@check("stream_partitioning.4", "stream_partitioning.6")
+@gauntlet(lambda limits: [{"form": form} for form in FULL_HEADERS])
+async def everything_at_its_limit_is_accepted(stream: StreamPartitioning, case: Case, form: str) -> None:
+    """The largest payload, the longest key, and headers of 8 KiB, whatever a store makes of them, are a record of a partition."""
+    size = case.limits.max_payload if form == next(iter(FULL_HEADERS)) else 1
+    key, headers = "k" * case.limits.max_name, FULL_HEADERS[form]
+    with case.law("stream_partitioning.4"):
+        await stream.create_partitioned("s", 2)
+        await stream.append_to_partition("s", 1, bytes(size), key, headers)
+        await stream.append("s", bytes(size), key, headers)
+    found = [record for place in range(2) for record in await read_part(stream, "s", place)]
+    same("stream_partitioning.6", len(found), 2, "records at the limit are not in their partitions")
+    for record in found:
+        told = (len(record.payload), record.key, dict(record.headers))
+        same("stream_partitioning.6", told, (size, key, dict(headers)), "a record at the limit is not given as it was appended")
 
 
 @check("stream_partitioning.7", "stream_partitioning.8")

@@ -21,11 +21,17 @@ from prism_testkit.interfaces import Conflict
 @check("stream_replay.4", "stream_replay.1")
 @gauntlet(
     lambda limits: [
-        {"joiners": joiners, "turns": turns} for joiners, turns in ((1, 0), (3, 0), *((1, turns) for turns in range(1, 8)))
+        {"joiners": joiners, "turns": turns}
+        for joiners, turns in ((1, 0), (3, 0), *((1, turns) for turns in (*range(-12, 0), *range(1, 8))))
     ]
 )
 async def a_seek_races_joins(stream: Replayed, case: Case, joiners: int, turns: int) -> None:
-    """Of a seek and joins either is first: it moved the group before any delivery, or raised `Conflict`; members take at once."""
+    """Of a seek and joins either is first: it moved the group before any delivery, or raised `Conflict`; members take at once.
+
+    Joins begin so many turns after the seek, or before it.
+    """
+    if case.server and turns < -3:
+        return  # there a turn is next to nothing
     puts = await fill(stream, "s", numbered(5), laws=GROUPS)
     slots = [await case.client(whole=True) for _ in range(joiners)]
     await stream.create_group("s", "g")
@@ -35,6 +41,8 @@ async def a_seek_races_joins(stream: Replayed, case: Case, joiners: int, turns: 
     given: list[int] = []
 
     async def seek() -> bool:
+        for _ in range(-turns):
+            await asyncio.sleep(0)
         try:
             await stream.seek("s", "g", puts[1].offset)
         except Conflict:

@@ -68,6 +68,18 @@ async def a_long_replay_gives_all_and_ends(stream: StreamReplay, case: Case, cou
     same("stream_replay.7", offsets, [put.offset for put in puts], "a long replay does not give each record once")
 
 
+@check("stream_replay.7")
+@gauntlet(lambda limits: [{"before": before} for before in (0, 3)])
+async def a_replay_begins_at_its_first_step(stream: StreamReplay, case: Case, before: int) -> None:
+    """What was appended after the call of `replay`, and before its first step, is given too (ST-04)."""
+    puts = await fill(stream, "s", numbered(before), laws=GROUPS)
+    records = stream.replay("s", 0, 10**30)
+    puts += await fill(await case.client(), "s", numbered(3, "later"), laws=GROUPS)
+    got = [record.offset async for record in records]
+    told = "a replay does not give everything up to the end as of its first step"
+    same("stream_replay.7", got, [put.offset for put in puts], told)
+
+
 @check("stream_replay.8", "stream_replay.7")
 async def a_replay_that_is_left_changes_nothing(stream: Replayed, case: Case) -> None:
     """Left early, by break, again and again, beside a group with a member: nothing is taken from anybody (ST-36)."""

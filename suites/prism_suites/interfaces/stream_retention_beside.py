@@ -103,7 +103,7 @@ async def removers_at_once_keep_what_is_inside(stream: Retained, case: Case, ord
     same("stream_retention.2", extra, [], "what was outside is there after several removed at once")
 
 
-@check("stream_retention.2", "stream_retention.7", "stream_retention.1", "stream_retention.10", "stream_basic.1")
+@check("stream_retention.2", "stream_retention.7", "stream_retention.1", "stream_retention.10", "stream_basic.1", "stream_replay.1")
 @gauntlet(lambda limits: [{"how": how} for how in _HOW])
 async def much_goes_in_one_call(stream: Retained, case: Case, how: str) -> None:
     """However much is outside, or superseded, one call removes it all, and nothing that stays (ST-24).
@@ -145,3 +145,12 @@ async def much_goes_in_one_call(stream: Retained, case: Case, how: str) -> None:
     async with other.join("s", "g", "c") as member:
         got = [delivery.record.offset for delivery in await take(case, member, len(offsets))]
         same("stream_retention.10", got, offsets, "a group does not go on behind many records that were removed")
+    for number, start in enumerate((0, first.offset, first.offset + gone // 2)):  # before, at either end of, and in the hole
+        wanted = [offset for offset in offsets if offset >= start]
+        if moves := offers(slot, StreamReplay):
+            await slot.seek("s", "g", start)
+        await slot.create_group("s", f"from-{number}", start)
+        for group, law in (("g", "stream_replay.1"), (f"from-{number}", "stream_consumer_groups.1"))[not moves :]:
+            async with other.join("s", group, "c") as member:
+                got = [delivery.record.offset for delivery in await take(case, member, len(wanted))]
+                same(law, got, wanted, f"a group that is to go on from {start} does not get what is kept from there on")

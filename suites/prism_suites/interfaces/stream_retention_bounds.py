@@ -6,6 +6,7 @@ from typing import Any
 from prism_suites._judging import broken, same
 from prism_suites._stream_bounds import BoundedAndParted, Retained, everything, holds, slack_s
 from prism_suites._stream_shared import append, fill, numbered
+from prism_suites._stream_taking import take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Record, Retention, StreamRetention
@@ -165,12 +166,15 @@ async def bounds_and_compaction_are_apart(stream: Retained, case: Case, most: in
         same("stream_retention.2", found, kept[-most:], "bounds of a stream that was compacted")
 
 
-@check(*(f"stream_retention.{number}" for number in (1, 2, 4, 6, 7, 9)))
+@check(*(f"stream_retention.{number}" for number in (1, 2, 4, 6, 7, 9, 10)))
 @gauntlet(lambda limits: [{"n": n, "most": most} for n in (2, 5) for most in (1, 3)])
 async def each_partition_is_bounded_by_itself(stream: BoundedAndParted, case: Case, n: int, most: int) -> None:
     """Bounds and compaction count in each partition, a key that is in several has a last record in each, and offsets go on."""
     other = await case.client()
     await stream.create_partitioned("s", n)
+    await stream.create_group("s", "behind")
+    for number in range(20 if case.server else 120):  # what goes from the last is more than a receive or a page
+        await stream.append_to_partition("s", n - 1, b"in front %d" % number, "a")
     for number in range(7 * n):  # partition p has 4 + p records
         place = min(number // 7, n - 1) if number % 7 < 4 + number // 7 else number % n
         await stream.append_to_partition("s", place, b"%d" % number, (None, "a", "b", "a")[number % 4])
@@ -188,6 +192,23 @@ async def each_partition_is_bounded_by_itself(stream: BoundedAndParted, case: Ca
     for place, lane in enumerate(lanes):
         found = await everything(stream.read_partition("s", place))
         holds(found, lane[-most:], "stream_retention.1", "stream_retention.2", f"in partition {place} with {most} inside")
+    for again in range(n):  # what is new in one partition alone
+        for number in range(2):
+            await stream.append_to_partition("s", again, b"again %d" % number, "a")
+        lanes[again] = await everything(stream.read_partition("s", again))
+        if case.traits.compaction == "immediate" and most == 3:
+            await (stream, other)[again % 2].compact("s")
+            newest = lanes[again][-1]
+            lanes[again] = [record for record in lanes[again] if record.key != "a" or record is newest]
+        await (other, stream)[again % 2].enforce_retention("s")
+        for place, lane in enumerate(lanes):
+            found = await everything(stream.read_partition("s", place))
+            told = f"in partition {place} with {most} inside, after more came to partition {again}"
+            holds(found, lane[-most:], "stream_retention.1", "stream_retention.2", told)
+    kept = sorted((record.partition, record.offset) for lane in lanes for record in lane[-most:])
+    async with other.join("s", "behind", "c") as member:
+        got = sorted((d.record.partition, d.record.offset) for d in await take(case, member, len(kept)))
+    same("stream_retention.10", got, kept, "a group that is behind does not go on with what is kept of each partition")
     await _emptied(case, stream, n, [max(record.offset for record in lane) for lane in lanes])
 
 

@@ -7,11 +7,16 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    independent_declare,
     mutants_clients,
     mutants_contents,
     mutants_durable,
     mutants_groups,
     mutants_groups_apart,
+    mutants_independent,
+    mutants_independent_groups,
+    mutants_independent_more,
+    mutants_independent_newer,
     mutants_many,
     mutants_members,
     mutants_offsets,
@@ -76,9 +81,13 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_partitions.MUTANTS,
     *mutants_strangers_blind.MUTANTS,
     *mutants_strangers_blind_newer.MUTANTS,
+    *mutants_independent.MUTANTS,
+    *mutants_independent_groups.MUTANTS,
+    *mutants_independent_newer.MUTANTS,
+    *mutants_independent_more.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL, *independent_declare.UNUSUAL)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
