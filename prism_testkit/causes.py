@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prism_testkit.hints import hint_of
+from prism_testkit.interfaces import BESIDE
 from prism_testkit.opening import CaseRecord
 from prism_testkit.outcomes import Hung, Violation
 from prism_testkit.reports.text import said, show
@@ -56,7 +57,9 @@ def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str]) -
     around = getattr(error, "prism_around", "")
     call = record.raised_by(error)
     if around and not call:
-        return Cause(f"{around} raised {said(error)}", trace=_trace(error), hint=hint, beside=True)
+        # A check of beginnings and endings judges these calls, too.
+        beside = hasattr(error, "prism_beside") and not hasattr(error, "prism_promise") and BESIDE.keys().isdisjoint(interfaces)
+        return Cause(f"{around} raised {said(error)}", trace=_trace(error), hint=hint, beside=beside)
     return Cause(f"{f'{call} raised' if call else 'the check met'} {said(error)}", trace=_trace(error), hint=hint)
 
 

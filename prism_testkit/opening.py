@@ -112,8 +112,9 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
 async def _run(check: Check, opened: "_Opened") -> None:
     try:
         arguments = dict(opened.record.arguments)
-        for slot in check.slots:
-            arguments[slot.name] = await opened.open(opened.binding.slots[slot.name], 0, opened.record.namespace)
+        with _beside():
+            for slot in check.slots:
+                arguments[slot.name] = await opened.open(opened.binding.slots[slot.name], 0, opened.record.namespace)
         if check.case_parameter:
             arguments[check.case_parameter] = opened.case
         if check.pattern_parameter:
@@ -127,7 +128,19 @@ async def _run(check: Check, opened: "_Opened") -> None:
         with contextlib.suppress(Exception):
             await opened.close()
         raise
-    await opened.close()
+    with _beside():
+        await opened.close()
+
+
+@contextlib.contextmanager
+def _beside() -> Iterator[None]:
+    """Note on what is raised in here that it was raised before the check, or after it."""
+    try:
+        yield
+    except Exception as error:
+        with contextlib.suppress(Exception):  # whoever forbids attributes goes without
+            error.prism_beside = True  # type: ignore[attr-defined]
+        raise
 
 
 class _Opened:
@@ -364,10 +377,10 @@ async def _clean(site: Site, namespace: str) -> None:
 
 @contextlib.contextmanager
 def _around(what: str) -> Iterator[None]:
-    """Note on what is raised in here that it is none of the check's calls."""
+    """Note on what is raised in here that the harness made the call."""
     try:
         yield
     except Exception as error:
-        with contextlib.suppress(Exception):  # whoever forbids attributes goes without
+        with contextlib.suppress(Exception):
             error.prism_around = getattr(error, "prism_around", what)  # type: ignore[attr-defined]
         raise

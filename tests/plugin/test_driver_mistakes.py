@@ -111,3 +111,23 @@ def test_a_generator_in_place_of_an_async_one_is_refused_at_once(folder: Any) ->
     (problem,) = [p for p in folder.report()["problems"] if "refused" in p]
     assert "Bad.scan: expected an async generator" in problem
     assert "found a generator (def with yield)" in problem
+
+
+def test_what_goes_wrong_where_a_check_opens_a_client_is_of_its_promise(folder: Any) -> None:
+    opening = "    async def open(self):\n        if self.data: raise OSError('no room')\n"
+    folder.backends(f"class Bad(Dict):\n{opening}\n{BACKEND}")
+    folder.checks(
+        """
+import prism_testkit as prism
+from prism_testkit.interfaces import *
+
+@prism.check("keyvalue_basic.8")
+async def a_second_client_is_let_in(kv: KeyValueBasic, case: prism.Case) -> None:
+    await kv.set("a", b"x")
+    await case.client()
+"""
+    )
+    assert folder.run("--prism-backend=mine", "test_checks.py").ret == 1
+    (found,) = folder.report()["results"]
+    assert found["failure"]["promise"] == "keyvalue_basic.8"
+    assert found["failure"]["message"] == "Bad.open(), which the harness called, raised OSError: no room"
