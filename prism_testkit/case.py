@@ -19,6 +19,7 @@ from prism_testkit.turns import Turns
 if TYPE_CHECKING:
     from prism_testkit.conducting import Player
     from prism_testkit.killing import Step, Survivors, Target
+    from prism_testkit.mortal import Mortal
     from prism_testkit.private import PrivateServer
     from prism_testkit.processes import Told
 
@@ -50,6 +51,7 @@ class Case:
         private: "Callable[[], AbstractAsyncContextManager[PrivateServer]]",
         processes: "Callable[[Sequence[Sequence[Step]], float], list[Told]]",
         conductor: "Callable[[int], AbstractContextManager[list[Player]]]",
+        mortal: "Callable[[], Mortal]",
         cleaner: Callable[[Any], Awaitable[Any]],
         crasher: Callable[[Any, int], Awaitable[Any]],
         new_namespace: Callable[[], str],
@@ -73,6 +75,7 @@ class Case:
         self._private = private
         self._processes = processes
         self._conductor = conductor
+        self._mortal = mortal
         self._clean = cleaner
         self._crash = crasher
         self._new_namespace = new_namespace
@@ -168,6 +171,11 @@ class Case:
         ``server`` is for checks that need a server. See `killing`.
         """
         return await self._kill(steps, acknowledgements, target, after, down_s)
+
+    def mortal(self) -> "Mortal":
+        """Return a place of this case's own, empty, whose clients can be killed as often as wanted: of the files of a backend without a
+        server, on a virtual clock. See `mortal`."""
+        return self._mortal()
 
     def processes(self, plans: "Sequence[Sequence[Step]]", *, pace_s: float = 0.0) -> "list[Told]":
         """Let each plan be made by another process, all at once, in this namespace; every call is in the history afterwards.

@@ -16,6 +16,7 @@ from prism_testkit.conducting import Player, conducted
 from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
+from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
 from prism_testkit.plan import Plan
 from prism_testkit.private import SERVER, PrivateServer, private
@@ -164,6 +165,7 @@ class _Opened:
         """Where other processes of this case meet."""
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
+        self._mortals: list[Mortal] = []
         self.case = Case(
             backend=first.backend.name,
             limits=first.offer.limits,
@@ -176,6 +178,7 @@ class _Opened:
             private=self._private,
             processes=self._processes,
             conductor=self._conducted,
+            mortal=self._mortal,
             cleaner=self._clean,
             crasher=self._crash,
             new_namespace=worker.namespaces.new,
@@ -297,6 +300,19 @@ class _Opened:
         self._survivors[-1] = (survivors, driver)
         return survivors
 
+    def _mortal(self) -> Mortal:
+        candidate = self._first
+
+        def new_place() -> Place:
+            return self.worker.new_place("", self.binding.kind, f"{candidate.backend.name}-mortal")
+
+        async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+            return await self._reopen(candidate, connection, number, namespace)
+
+        mortal = Mortal(candidate.backend, new_place, self.worker.namespaces.new, reopen, _close_driver, self.history)
+        self._mortals.append(mortal)
+        return mortal
+
     def _processes(self, plans: Sequence[Sequence[Step]], pace_s: float) -> list[Told]:
         place = self._together = self._together or shared_place(self.worker, self._first)
         return run_processes(self.worker, self._first, place, plans, self.record.namespace, self.history, pace_s=pace_s)
@@ -339,6 +355,8 @@ class _Opened:
     async def close(self) -> None:
         """Close the drivers, the newest first, then clean their namespaces."""
         async with AsyncExitStack() as last:  # whatever fails before, a server of our own is stopped
+            for mortal in self._mortals:
+                last.push_async_callback(mortal.close)
             for survivors, driver in self._survivors:
                 last.push_async_callback(survivors.close)
                 last.push_async_callback(_close_driver, driver)

@@ -15,14 +15,14 @@ from prism_testkit.outcomes import law
 from prism_testkit.programs import Program, Step
 from prism_testkit.tap import offers
 
-__all__ = ["OPERATIONS", "operations", "run_program"]
+__all__ = ["OPERATIONS", "Actor", "does", "operations", "run_program"]
 
 OPERATIONS = {
     "queue_basic": ("enqueue", "dequeue", "peek", "advance"),
     "queue_visibility": ("receive", "ack", "release", "extend"),
     "queue_priority": ("enqueue_with_priority",),
     "queue_delayed": ("enqueue_delayed", "scheduled_count"),
-    "queue_dead_letter": ("configure_dead_letter", "dead_letters", "redrive"),
+    "queue_dead_letter": ("configure_dead_letter", "dead_letters", "redrive", "wear_out"),
 }
 _HOME = {op: interface for interface, ops in OPERATIONS.items() for op in ops if op not in ("enqueue", "advance")}
 
@@ -52,10 +52,15 @@ async def run_program(case: Case, first: Any, program: Program, *, whole: bool =
     actors = [Actor(case, slot, judge, program) for slot, judge in zip(clients, judges, strict=True)]
     for step in program.steps:
         actor = actors[step.client]
-        if step.op not in _HOME or offers(actor.slot, INTERFACES[_HOME[step.op]]):
+        if does(actor.slot, step):
             await actor.do(step)
     for actor in actors[1:]:
         await actor.finish()
+
+
+def does(slot: Any, step: Step) -> bool:
+    """Say whether a slot offers what a step calls."""
+    return step.op not in _HOME or offers(slot, INTERFACES[_HOME[step.op]])
 
 
 class Actor:
@@ -234,6 +239,16 @@ class Actor:
         got, now = await self.times.during(self.slot.dead_letters(queue))
         self.model.bury(queue, now)
         return self.judge.listed(queue, got, now)
+
+    async def wear_out(self, queue: str, step: Step) -> None:
+        """Let deliveries fail, as often as it takes for one message to die: alone, calls hardly ever come so far."""
+        configured = self.model.configured.get(queue)
+        for _ in range(configured.most if configured is not None else 1 + step.extra % 3):
+            ready = offers(self.slot, QueueVisibility) and await self.settled("wear_out", queue)
+            delivery = await self.receive(queue, None) if ready else None
+            if delivery is None:
+                return
+            await self.call("release", delivery, 0)
 
     async def redrive(self, queue: str, step: Step) -> None:
         listed = await self.dead_letters(queue, step)

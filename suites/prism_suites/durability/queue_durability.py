@@ -151,16 +151,16 @@ async def the_dead_survive_the_server(queue: Dead, case: Case) -> None:
 async def _dead(case: Case, target: Target) -> None:
     count = 6
     steps: list[Step] = [("configure_dead_letter", ("q", "dead", 9)), ("configure_dead_letter", ("q", "dead", 1))]
-    steps += [("configure_dead_letter", ("later", "dead later", 2))]
+    steps += [("configure_dead_letter", ("later", "dead later", 9))]
     steps += [("enqueue", ("q", b"%d" % number, HEADERS)) for number in range(count)]
     first = len(steps)
     steps += [("receive", ("q", HELD_S)) for _ in range(count)]
     order = [3, 0, 5, 1, 4, 2]
     for number in order:
         steps += [("release", (Returned(first + number),)), ("dead_letters", ("q",))]
-    steps += [("enqueue", ("later", b"later", HEADERS))]
+    steps += [("enqueue", ("later", b"later", HEADERS)), ("configure_dead_letter", ("later", "dead later", 2))]
     done = len(steps)
-    steps += [("enqueue", ("filler", b"%d" % number, None)) for number in range(AHEAD)]
+    steps += [("receive", ("never used", HELD_S)) for _ in range(AHEAD)]  # which writes nothing
     survivors = await _kill(case, "queue_dead_letter.8", steps, done + 20, target)
     slot = survivors.slot
     listed = await slot.dead_letters("q")

@@ -128,6 +128,22 @@ async def calls_that_can_end_are_waited_for(slot: Waiting, case: Case, calls: in
 
 
 @check("lifecycle.3", "lifecycle.2")
+@gauntlet(lambda limits: [{"calls": calls, "before_s": before_s} for calls in (1, 3) for before_s in (0.0, 0.001, 0.05, 1.0)])
+async def what_comes_as_the_time_is_over_is_not_lost(slot: Waiting, case: Case, calls: int, before_s: float) -> None:
+    """What comes right before a drain aborts who waits for it is returned, or still there."""
+    if not case.clock.virtual:
+        return
+    async with world_of(case, slot, calls=calls) as world:
+        waiting = await waiting_in(world, calls)
+        draining = asyncio.ensure_future(world.living.drain(_LONG_S))
+        await case.clock.sleep(_LONG_S - before_s)
+        await asyncio.gather(*[world.feed(number) for number in range(calls)])
+        await _judge(waiting, await draining, "by a drain whose time was over as something came")
+        await world.living.close()
+        await _accounted(world, waiting, ())
+
+
+@check("lifecycle.3", "lifecycle.2")
 @gauntlet(
     lambda limits: [{"fed": fed, "over": over, "stuck": stuck} for fed, over, stuck in ((1, 1, 1), (2, 0, 3), (0, 3, 2), (5, 2, 1))]
 )

@@ -68,6 +68,8 @@ async def a_new_configuration_reaches_what_is_held(queue: VisibilityAndDeadLette
     with law("queue_dead_letter.7"):
         await queue.ack(held[0].lease)
     await queue.release(held[1].lease)
+    died = [message.id for message in await queue.dead_letters("q")]
+    same("queue_dead_letter.6", died, [puts[1].id], "what fails now does not die by the new configuration")
     await listed(queue, "q", puts[1:])
     await empty(queue, "dead", "queue_dead_letter.6", "a message went to the target of a configuration that was replaced")
     await drains(queue, "other", puts[1:], VISIBILITY, "the new target")

@@ -25,14 +25,21 @@ _BESIDE = (0, 1, 9)
 
 
 async def _promptly(
-    slot: Any, case: Case, promise: str, story: str, happen: Callable[[], Awaitable[Any]], beside: int = 0, takers: int = 1
+    slot: Any,
+    case: Case,
+    promise: str,
+    story: str,
+    happen: Callable[[], Awaitable[Any]],
+    beside: int = 0,
+    takers: int = 1,
+    take: Callable[[Any, str, float], Awaitable[Any]] = take,
 ) -> None:
     """Let takes wait, let something happen, and judge that each was given a message in the first half of its time.
 
     Before them others wait for the same queue, which are cancelled: whatever they watched for all must be watched on.
     How soon is not promised beyond "as soon as there is one": a driver may look now and then, and calls may be slow.
     """
-    other = await case.client()
+    other = await case.client(whole=True)
     strangers = [asyncio.ensure_future(take(other, f"other {number}", _PATIENCE_S * 2)) for number in range(beside)]
     await case.clock.sleep(1.0)
     gone = [asyncio.ensure_future(take(client, "q", _PATIENCE_S)) for client in (slot, other)]
@@ -106,16 +113,24 @@ async def the_end_of_a_delay_ends_the_wait(
     await _promptly(queue, case, "queue_delayed.5", f"delays {before}, then {during}", happen, takers=takers)
 
 
-@check("queue_visibility.9")
+@check("queue_visibility.9", "queue_basic.4")
 @gauntlet(
     lambda limits: [
-        {"event": event, "beside": beside} for event in ("enqueue", "release", "deadline", "shortened") for beside in _BESIDE
+        {"event": event, "beside": beside, "by": by}
+        for by in ("receive", "dequeue")
+        for event in ("enqueue", "release", "deadline", "shortened")
+        for beside in _BESIDE
     ]
 )
-async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Case, event: str, beside: int) -> None:
-    """So are a release, a deadline, and one that an extend brought nearer (Q-11)."""
-    if not case.clock.virtual:
+async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Case, event: str, beside: int, by: str) -> None:
+    """So are a release, a deadline, and one that an extend brought nearer, by each kind of take (Q-11)."""
+    whole = await case.whole()
+    if not case.clock.virtual or (by == "dequeue" and not offers(whole, QueueBasic)):
         return
+
+    async def waits(slot: Any, name: str, timeout_s: float) -> Any:
+        return await (slot.dequeue(name, timeout_s) if by == "dequeue" else slot.receive(name, 43_200.0, timeout_s))
+
     seconds = {"deadline": 100.0}.get(event, 43_200.0)
     held = await one_leased(Times(case), queue, "other" if event == "enqueue" else "q", seconds)
 
@@ -127,7 +142,8 @@ async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Cas
         elif event == "shortened":
             await queue.extend(held.lease, 100.0)
 
-    await _promptly(queue, case, "queue_visibility.9", event, happen, beside)
+    promise = "queue_visibility.9" if by == "receive" else "queue_basic.4"
+    await _promptly(whole, case, promise, f"{event}, {by}", happen, beside, take=waits)
 
 
 @check("queue_dead_letter.5", "queue_dead_letter.2")

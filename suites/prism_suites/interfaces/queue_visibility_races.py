@@ -272,3 +272,37 @@ async def at_a_deadline_one_of_many_is_given_it(queue: QueueVisibility, case: Ca
         "of leases before and after a deadline the later ones hold",
     )
     await drained_too(queue, "q")
+
+
+@check("queue_visibility.5", "queue_visibility.2", "queue_visibility.8")
+@gauntlet(
+    lambda limits: [
+        {"call": call, "seconds": seconds, "turns": turns}
+        for call, seconds in (("extend", 5.0), ("extend", 40_000.0), ("release", 0.0), ("ack", 0.0))
+        for turns in (0, 1, 2, 4)
+    ]
+)
+async def a_call_in_flight_does_not_reach_the_next_holder(
+    queue: QueueVisibility, case: Case, call: str, seconds: float, turns: int
+) -> None:
+    """A call that began while its lease was valid does nothing to whoever holds the message by the time it ends (Q-04, Q-05)."""
+    if not case.clock.virtual:
+        return
+    times, other = Times(case), await case.client()
+    held = await one_leased(times, queue)
+    made = queue.extend(held.lease, seconds) if call == "extend" else getattr(queue, call)(held.lease)
+    flying = asyncio.ensure_future(_succeeds(made))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    freed = await _succeeds(other.release(held.lease))
+    new = await other.receive("q", 1000.0)
+    succeeded = await flying
+    if call != "extend" and freed and succeeded:
+        broken("queue_visibility.8", f"release and {call} of one lease succeed both", expected="one of them", got="both")
+    if new is None:
+        return
+    for wait_s, there in ((900.0, False), (200.0, True)):
+        await case.advance(wait_s)
+        got = await queue.receive("q", HELD_S)
+        sentence = f"{call} of a lease that was released meanwhile moved the deadline of the next one"
+        same("queue_visibility.5", got is not None, there, sentence)
