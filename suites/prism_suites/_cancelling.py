@@ -88,13 +88,14 @@ async def look(slot: Any, key: str) -> State:
         return held, False
 
 
-async def judge_left(promise: str, slot: Any, act: Act, ended: bool) -> None:
-    """Judge what a call left that was to be cancelled. Its effect may come late, but never goes again once it was seen."""
+async def judge_left(promise: str, slot: Any, act: Act, ended: bool, other: Any = None) -> None:
+    """Judge what a call left that was to be cancelled. Its effect may come late, but never goes again once it was seen, be it
+    by an ``other`` client."""
     landed = set(act.after) if ended else set()
-    for _ in range(2):
+    for client in (slot, slot if other is None else other):
         wrong = None
         for _ in range(3):  # what comes while we look may be seen in part; what is still in part later is
-            states = {key: await look(slot, key) for key in act.wanted}
+            states = {key: await look(client, key) for key in act.wanted}
             wrong = _wrong(act, states, landed)
             landed |= {key for key in act.after if states[key] == act.after[key] != act.before[key]}
             if wrong is None:
@@ -148,11 +149,14 @@ async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, po
     act = Act(act.call, {**act.before, **_OTHERS}, act.after, act.answer, act.whole)
     await prepare(kv, act.before)
     case.overlap()
+    other = await case.client()
+    for key in act.wanted:  # what a client has seen before, it may believe afterwards
+        await other.get(key)
     ended, answer = await cancelled(case, kv, act, point)
     value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
     if ended:
         judge_answer(promise, answer, act.answer)
-    await judge_left(promise, kv, act, ended)
+    await judge_left(promise, kv, act, ended, other)
     for key in act.wanted:
         await kv.set(key, b"again")
         # The cancelled call may still take effect, after this one.

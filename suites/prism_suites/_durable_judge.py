@@ -138,7 +138,7 @@ class Remains:
             ]
             if pending[0] == "transaction" and 0 < len(landed) < len(changing):
                 sentence = f"of a transaction in flight {len(landed)} of {len(changing)} writes are there after the kill"
-                problems.append(Loss("keyvalue_basic.12", sentence, "all of them or none", sorted(landed)))
+                problems.append(Loss("keyvalue_transactional.1", sentence, "all of them or none", sorted(landed)))
             if not problems:
                 break
         for key in landed:

@@ -10,7 +10,7 @@ from prism_testkit.killing import Step
 from prism_testkit.strategies import gauntlet_payloads, name_groups
 from prism_testkit.traits import Limits
 
-__all__ = ["AHEAD", "NEVER", "fitting", "keepsakes", "lives", "names_of", "writes"]
+__all__ = ["AHEAD", "NEVER", "fitting", "keepsakes", "lives", "names_of", "quiet", "reads", "writes"]
 
 AHEAD = 900
 """Steps behind the planned kill: more than a writer gets ahead before it is stopped."""
@@ -57,6 +57,36 @@ def writes(limits: Limits, methods: Iterable[str], acknowledged: int, seed: int)
 def keepsakes(limits: Limits) -> list[Step]:
     """Return writes of keys that no other step touches: odd values that are there whenever the kill comes."""
     return [("set", (f"keepsake-{number}", value[: limits.max_payload])) for number, value in enumerate(_odd_payloads()[::4])]
+
+
+def quiet(limits: Limits, methods: Iterable[str], seed: int) -> list[Step]:
+    """Return steps whose last ones are of one sort, with reads behind them that take nothing along to the disk: removals for an
+    even ``seed``, for an odd one swaps and empty values."""
+    names = [f"quiet-{number}" for number in range(6)]
+    held = {name: fitting(b"%s of %d" % (name.encode(), seed), limits.max_payload) for name in names}
+    steps: list[Step] = [("set", pair) for pair in held.items()]
+    last: list[Step] = [("delete", (names[0],))]
+    if seed % 2 == 0:
+        last += [
+            ("batch_delete", (names[1:3],)),
+            ("compare_and_delete", (names[3], held[names[3]])),
+            ("transaction", (("delete", (names[4],)),)),
+        ]
+    else:
+        last = [
+            ("compare_and_swap", (names[0], held[names[0]], held[names[1]])),
+            ("batch_set", ({names[1]: b""},)),
+            ("transaction", (("set", (names[2], b"")),)),
+            ("set", (names[3], b"")),
+        ]
+    last = [step for step in last if step[0] in methods]
+    turn = seed // 2 % len(last)
+    return [*steps, *last[turn:], *last[:turn], *reads(names)]
+
+
+def reads(names: list[str]) -> list[Step]:
+    """Return reads to be killed in."""
+    return [("get", (names[number % len(names)],)) for number in range(AHEAD)]
 
 
 def _step(
@@ -142,7 +172,9 @@ def lives(short_s: float, long_s: float, seed: int, limit: int, methods: Iterabl
         for number, step in enumerate(_ends_of_lives(method, value, limit)):
             steps += [given(name, (short_s, long_s)[number % 2]) for name in keys_of([step])]
             steps.append(step)
-    return steps
+    # Nothing but deadlines changes at the end.
+    steps += [given("persisted last", short_s), given("expired last", short_s)]
+    return [*steps, ("persist", ("persisted last",)), ("expire", ("expired last", long_s))]
 
 
 def _ends_of_lives(method: str, value: Callable[[str, bytes], bytes], limit: int) -> list[Step]:

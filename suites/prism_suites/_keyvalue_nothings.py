@@ -1,4 +1,4 @@
-"""Calls that change nothing, as a table: comparisons that fail, what is refused, what is given up or left.
+"""Calls that change nothing of a key, as a table: comparisons that fail, what is refused, given up or left, reads, writes beside.
 
 So that each of them can be met by a key in every state, once and again, and looked at in every way afterwards. Whether such a
 call says what it should is judged elsewhere; here it may answer or raise as it likes, and must have had no effect.
@@ -74,6 +74,12 @@ async def _refused_inside(kv: Any, key: str, value: bytes, limits: Limits) -> No
             await transaction.set(key, _large(limits))
 
 
+async def _read_and_beside(kv: Any, key: str, value: bytes, limits: Limits) -> None:
+    """It commits, but all that it writes is another key."""
+    async with kv.transaction() as transaction:
+        await transaction.set("beside", await transaction.get(key) or FRESH)
+
+
 async def _outrun(kv: Any, key: str, value: bytes, limits: Limits) -> None:
     """What it read is changed under it, so that it conflicts."""
     async with kv.transaction() as transaction:
@@ -109,6 +115,12 @@ NOTHINGS: dict[str, Nothing] = {
     "swap from empty": _swap(lambda value: b""),
     "swap from its beginning": _swap(lambda value: value[:-1]),
     "swap from another case": _swap(bytes.swapcase),
+    "swap from another to what it holds": Nothing(
+        "keyvalue_cas", "keyvalue_ttl.4", lambda kv, key, value, limits: kv.compare_and_swap(key, b"another", value)
+    ),
+    "swap from nothing to what it holds": Nothing(
+        "keyvalue_cas", "keyvalue_cas.3", lambda kv, key, value, limits: kv.compare_and_swap(key, None, value), missing_too=False
+    ),
     "compare_and_delete of another": _drop(lambda value: b"another"),
     "compare_and_delete of empty": _drop(lambda value: b""),
     "compare_and_delete of its beginning": _drop(lambda value: value[:-1]),
@@ -130,11 +142,16 @@ NOTHINGS: dict[str, Nothing] = {
     "batch_get with a bad name": Nothing(
         "keyvalue_batch", "keyvalue_batch.5", lambda kv, key, value, limits: kv.batch_get([key, ""])
     ),
+    "batch_get of it": Nothing("keyvalue_batch", "keyvalue_ttl.5", lambda kv, key, value, limits: kv.batch_get([key, "beside"])),
+    "batch_set of its value to another": Nothing(
+        "keyvalue_batch", "keyvalue_ttl.11", lambda kv, key, value, limits: kv.batch_set({"beside": value})
+    ),
     "empty batches": Nothing("keyvalue_batch", "keyvalue_batch.4", lambda kv, key, value, limits: kv.batch_set({})),
     "transaction given up, set": _giving_up("set"),
     "transaction given up, delete": _giving_up("delete"),
     "transaction given up, all": _giving_up("get", "delete", "set"),
     "transaction that only reads": _giving_up("get"),
+    "transaction that reads it and writes beside": Nothing("keyvalue_transactional", "keyvalue_ttl.5", _read_and_beside),
     "transaction with a refused set": Nothing("keyvalue_transactional", "keyvalue_transactional.8", _refused_inside),
     "transaction that conflicts": Nothing("keyvalue_transactional", "keyvalue_transactional.6", _outrun),
     "scans that are left": Nothing("keyvalue_scan", "keyvalue_scan.7", _left),

@@ -4,12 +4,14 @@ Registering this module (it has the hook) makes every one of them selectable by 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from prism_testkit.backend import Backend
 from prism_testkit.hookspecs import hookimpl
 from prism_testkit.registry import Registry
 
 from . import (
+    independent,
     mutants_basic,
     mutants_batch,
     mutants_cas,
@@ -19,6 +21,12 @@ from . import (
     mutants_cursors,
     mutants_durable,
     mutants_expired,
+    mutants_independent_actor,
+    mutants_independent_events,
+    mutants_independent_letters,
+    mutants_independent_log,
+    mutants_independent_sql,
+    mutants_independent_statements,
     mutants_isolation,
     mutants_limits,
     mutants_names,
@@ -38,7 +46,6 @@ from . import (
     unusual_timing,
 )
 from .declare import Mutant
-from .stores import Store
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "Mutant", "prism_register_backends"]
 
@@ -67,15 +74,21 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_again.MUTANTS,
     *mutants_strangers_more.MUTANTS,
     *mutants_strangers_blind.MUTANTS,
+    *mutants_independent_actor.MUTANTS,
+    *mutants_independent_letters.MUTANTS,
+    *mutants_independent_log.MUTANTS,
+    *mutants_independent_events.MUTANTS,
+    *mutants_independent_sql.MUTANTS,
+    *mutants_independent_statements.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Store], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL)
 
 WITHOUT_MUTANTS = {"keyvalue_basic.13": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""
 
 
-def _backends() -> Iterator[Backend[Store]]:
+def _backends() -> Iterator[Backend[Any]]:
     for mutant in MUTANTS:
         yield from mutant.backends
     yield from UNUSUAL

@@ -3,6 +3,7 @@
 No method waits for anything, so on one event loop each call is one atomic step; only transactions and scans span several.
 """
 
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class MemoryKeyValue(Living, KeyValueScan, KeyValueTtl, KeyValueTransactional, K
         prism.check_limit(limit, operation, _ME)
         # The names are those of now, but each is looked up when its turn comes: none is given twice, or after it is gone.
         names = [name for name in self._entries() if name.startswith(prefix)]
-        return islice(((name, entry.value) for name in names if (entry := self._find(name)) is not None), limit)
+        most = limit if limit is None else min(limit, sys.maxsize)  # islice takes no more
+        return islice(((name, entry.value) for name in names if (entry := self._find(name)) is not None), most)
 
     async def set(self, key: str, value: Bytes) -> None:
         prism.check_name(key, "set", _ME)

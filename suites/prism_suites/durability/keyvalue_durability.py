@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._durable_judge import Loss, Remains, slack_ns
-from prism_suites._durable_plans import AHEAD, fitting, keepsakes, lives, writes
+from prism_suites._durable_plans import AHEAD, fitting, keepsakes, lives, quiet, reads, writes
 from prism_suites._judging import broken, truth, value
 from prism_suites._outage import Outage
 from prism_suites._racing import together
@@ -15,6 +15,8 @@ from prism_testkit.killing import Step, Survivors, Target
 from prism_testkit.private import PrivateServer
 from prism_testkit.traits import Traits
 
+_QUIET = 0
+"""As a number of acknowledged calls: a few whose last ones are of one sort, and then no more writes until the kill."""
 _KINDS = ("set", "delete", "batch_set", "batch_delete", "compare_and_swap", "compare_and_delete", "transaction")
 
 
@@ -51,8 +53,8 @@ async def _goes_on(kv: Any, limit: int) -> None:
         value("keyvalue_basic.12", await kv.get(key), None, "after the kill a delete has no effect")
 
 
-@check("keyvalue_basic.12")
-@gauntlet(lambda limits: [{"kills": [400, 60, 50]}])
+@check("keyvalue_basic.12", "keyvalue_transactional.1")
+@gauntlet(lambda limits: [{"kills": [400, 60, 50, *(_QUIET,) * 2]}])
 async def acknowledged_writes_survive_the_writer(kv: KeyValueBasic, case: Case, kills: list[int]) -> None:
     """Every acknowledged write of every kind is there after SIGKILL of the writer, again and again in one place; the one in
     flight whole or absent (KV-53). Of a backend that claims no durability it is told what is lost."""
@@ -60,8 +62,13 @@ async def acknowledged_writes_survive_the_writer(kv: KeyValueBasic, case: Case, 
     await _survive(case, kills if claims else kills[:1], "writer", claims)
 
 
-@check("keyvalue_basic.12", level="thorough")
-@gauntlet(lambda limits: [{"kills": [1 + 97 * number, 30 + number, 40 + 3 * number]} for number in range(8)])
+@check("keyvalue_basic.12", "keyvalue_transactional.1", level="thorough")
+@gauntlet(
+    lambda limits: [
+        *({"kills": [1 + 97 * number, 30 + number, 40 + 3 * number]} for number in range(8)),
+        {"kills": [30, *(_QUIET,) * 8]},
+    ]
+)
 async def acknowledged_writes_survive_many_kills(
     kv: Annotated[KeyValueBasic, Traits(durability="process")], case: Case, kills: list[int]
 ) -> None:
@@ -69,7 +76,7 @@ async def acknowledged_writes_survive_many_kills(
     await _survive(case, kills, "writer", True)
 
 
-@check("keyvalue_basic.12", needs_server=True)
+@check("keyvalue_basic.12", "keyvalue_transactional.1", needs_server=True)
 @gauntlet(lambda limits: [{"kills": [300]}])
 async def acknowledged_writes_survive_the_server(kv: KeyValueBasic, case: Case, kills: list[int]) -> None:
     """Every acknowledged write is there after SIGKILL of the server and its restart (KV-53). Of a backend that claims no
@@ -84,7 +91,11 @@ async def _survive(case: Case, kills: list[int], target: Target, claims: bool) -
     middle = False
     for number, acknowledged in enumerate(kills):
         first = keepsakes(case.limits) if not number else []
-        steps = [*first, *writes(case.limits, methods, acknowledged, number)]
+        if acknowledged == _QUIET:
+            steps = quiet(case.limits, methods, number - 1)
+            acknowledged = len(steps) - AHEAD
+        else:
+            steps = [*first, *writes(case.limits, methods, acknowledged, number)]
         survivors = await _kill(case, remains, steps, len(first) + acknowledged, target, survivors)
         middle = middle or not survivors.finished
         losses = await remains.losses(survivors.slot)
@@ -137,7 +148,11 @@ async def _live_on(case: Case, target: Target) -> None:
             ("set_with_ttl", (f"filler-{index % 20}", fitting(b"%d of %d" % (index, number), case.limits.max_payload), long_s))
             for index in range(AHEAD)
         ]
-        survivors = await _kill(case, remains, plan + filler, len(plan) + 20, target, survivors, down_s)
+        if number or not virtual:  # killed with nothing written behind the plan, or amidst writes
+            steps, acknowledged = plan + reads(["long-0", "persisted last"]), len(plan)
+        else:
+            steps, acknowledged = plan + filler, len(plan) + 20
+        survivors = await _kill(case, remains, steps, acknowledged, target, survivors, down_s)
         _judge(await remains.losses(survivors.slot), survivors, target)
         if virtual:
             await case.advance(short_s + slack_ns(case) / 1e9)

@@ -52,6 +52,8 @@ def _successions(limits: Limits) -> Iterator[Mapping[str, Any]]:
     yield {"values": tuple(reversed(ladder))}
     yield {"values": tuple(data for size in ladder[1:] for data in (ladder[-1], size[::-1]))}
     yield {"values": (longest, b"short", longest[1:], b"", longest[:-1], longest)}
+    # Each ends where a part of the one before may begin that is kept beside.
+    yield {"values": (longest, *(patterned(2**power, power) for power in range(20, 11, -1) if 2**power <= limits.max_payload))}
     for base in (b"1", b"a b", b"abc", patterned(min(limits.max_payload, 1025))):
         yield {"values": tuple(data for other in payload_partners(base, limits.max_payload) for data in (base, other))}
 

@@ -17,6 +17,7 @@ from prism_suites._cancelling import (
 )
 from prism_suites._judging import same, value
 from prism_suites._keyvalue_retrying import transacted
+from prism_suites._keyvalue_working import works
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -201,7 +202,7 @@ async def other_calls_are_not_touched_by_a_cancelled_one(kv: KeyValueBasic, case
 @gauntlet(lambda limits: [{"kind": kind, "times": 200} for kind in ("set of a present key", "get", "delete")])
 async def many_cancelled_calls_use_nothing_up(kv: KeyValueBasic, case: Case, kind: str, times: int) -> None:
     """After many cancelled calls in a row connections, slots and locks are all there again (G-9)."""
-    await _exhaust("keyvalue_basic.11", kv, case, _BASIC[kind](b"new"), times, range(2, 6))
+    await _exhaust("keyvalue_basic.11", case, _BASIC[kind](b"new"), times, range(2, 6))
 
 
 @check("keyvalue_transactional.2")
@@ -209,21 +210,23 @@ async def many_cancelled_calls_use_nothing_up(kv: KeyValueBasic, case: Case, kin
 async def many_cancelled_transactions_use_nothing_up(kv: KeyValueTransactional, case: Case, times: int) -> None:
     """After many cancelled transactions in a row what they were given is all there again."""
     act = _TRANSACTION["transaction"](b"new")
-    await _exhaust("keyvalue_transactional.2", kv, case, act, times, range(2, 12))
+    await _exhaust("keyvalue_transactional.2", case, act, times, range(2, 12))
     for _ in range(8):
         await transacted(kv, lambda transaction: transaction.set("t", b"value"))
     value("keyvalue_transactional.2", await kv.get("t"), b"value", "after many cancelled transactions a commit has no effect")
 
 
-async def _exhaust(promise: str, kv: Any, case: Case, act: Act, times: int, points: Sequence[int]) -> None:
+async def _exhaust(promise: str, case: Case, act: Act, times: int, points: Sequence[int]) -> None:
     case.overlap()
-    await prepare(kv, act.before)
+    whole = await case.whole()
+    await prepare(whole, act.before)
     for number in range(times):
-        await cancelled(case, kv, act, points[number % len(points)])
+        await cancelled(case, whole, act, points[number % len(points)])
     names = [f"n{number}" for number in range(60)]
-    await together(*(kv.set(name, name.encode()) for name in names))
-    told = await together(*(kv.get(name) for name in names))
+    await together(*(whole.set(name, name.encode()) for name in names))
+    told = await together(*(whole.get(name) for name in names))
     same(promise, told, [name.encode() for name in names], f"after {times} cancelled calls, calls are answered wrongly")
+    await works(promise, whole, f"after {times} cancelled calls")
 
 
 @check("keyvalue_scan.7")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from prism_suites._judging import broken, same, truth, value
 from prism_suites._keyvalue_bulk import drained, lists, numbered, set_all, store
+from prism_suites._keyvalue_working import works
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic, KeyValueScan
@@ -47,32 +48,36 @@ _PLACES = [{"taken": taken, "keys_only": keys_only} for keys_only in (False, Tru
 @gauntlet(lambda limits: _PLACES)
 async def a_scan_left_early_changes_nothing(kv: KeyValueScan, case: Case, taken: int, keys_only: bool) -> None:
     """Left by ``break`` after any number of steps, still open and then closed, it keeps nobody from reading or writing."""
-    other = await case.client()
+    whole, other = await case.whole(), await case.client()
     items = numbered(f"k{number}" for number in range(30))
     await store(case, kv, items)
     with law("keyvalue_scan.7"):
-        async with aclosing(_opened(kv, keys_only)) as iterator:
+        async with aclosing(_opened(whole, keys_only)) as iterator:
             same("keyvalue_scan.1", len(await _take(iterator, taken)), taken, "a scan ends before its end")
-            await _is_usable(kv, items)
+            await _is_usable(whole, items)
             await _is_usable(other, items)
-        for client in (kv, other):
+            await works("keyvalue_scan.7", whole, "while a scan is open")
+        for client in (whole, other):
             await _is_usable(client, items)
             await lists(client, items)
+        await works("keyvalue_scan.7", whole, "after a scan was left")
 
 
 @check("keyvalue_scan.7")
 async def scans_left_early_use_nothing_up(kv: KeyValueScan, case: Case) -> None:
     """After a hundred scans of each kind that were left at their first steps the next one works as the first did."""
+    whole = await case.whole()
     items = numbered(f"k{number}" for number in range(12))
     await set_all(kv, items)
     with law("keyvalue_scan.7"):
         for number in range(60 if case.server else 260):
-            async with aclosing(_opened(kv, keys_only=number % 2 == 0)) as iterator:
+            async with aclosing(_opened(whole, keys_only=number % 2 == 0)) as iterator:
                 await _take(iterator, 1 + number % 3)
             if number % 10 == 0:
                 await kv.set("k0", b"%d" % number)
                 items["k0"] = b"%d" % number
-        await lists(kv, items)
+        await lists(whole, items)
+        await works("keyvalue_scan.7", whole, "after many scans were left")
 
 
 @check("keyvalue_scan.7", "keyvalue_scan.3")
@@ -154,11 +159,11 @@ async def scans_at_the_same_time_are_complete(kv: KeyValueScan, case: Case) -> N
 )
 async def a_cancelled_scan_leaves_the_driver_usable(kv: KeyValueScan, case: Case, steps: int, keys_only: bool) -> None:
     """Cancelled while it waits for anything, it leaves nothing changed, and the next calls get their own answers."""
-    other = await case.client()
+    whole, other = await case.whole(), await case.client()
     items = numbered(f"k{number}" for number in range(30))
     await store(case, kv, items)
     case.overlap()
-    task = asyncio.create_task(drained(_opened(kv, keys_only)))
+    task = asyncio.create_task(drained(_opened(whole, keys_only)))
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()
@@ -167,9 +172,10 @@ async def a_cancelled_scan_leaves_the_driver_usable(kv: KeyValueScan, case: Case
         error = None if task.cancelled() else task.exception()
         if error is not None:
             broken("keyvalue_scan.7", "a cancelled scan raised something else", expected="CancelledError", got=repr(error))
-        for client in (kv, other):
+        for client in (whole, other):
             await _is_usable(client, items)
             await lists(client, items)
+        await works("keyvalue_scan.7", whole, "after a scan was cancelled")
 
 
 @check("keyvalue_scan.7")

@@ -12,7 +12,7 @@ from prism_testkit.tap import offers
 _PAGES = (10, 16, 20, 25, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024)
 _LADDER = tuple(sorted({size for page in _PAGES for size in (page - 1, page, page + 1)}))
 _ON_A_SERVER = (10, 11, 100, 101, 257, 1000, 1001, 1025)
-_HUGE = (10_000, 2**31 - 1, 2**31, 2**32 + 1, 2**63 - 1)
+_HUGE = (10_000, 2**31 - 1, 2**31, 2**32 + 1, 2**63 - 1, 2**63, 2**64 + 1)
 _BESIDE = dict.fromkeys(("!", "0", "K", "j", "jz", "l", "l0", "z", "é", "~"), b"beside")
 
 

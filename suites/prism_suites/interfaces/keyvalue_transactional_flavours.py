@@ -1,49 +1,78 @@
 """keyvalue_transactional beside the other flavours: whatever writes is noticed, time alone changes nothing, no size overflows."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, value
 from prism_suites._keyvalue_retrying import TRIES, transacted
-from prism_suites._keyvalue_writing import WAYS, write
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Conflict, KeyValueTransaction, KeyValueTransactional, KeyValueTtl
+from prism_testkit.interfaces import (
+    Conflict,
+    KeyValueBatch,
+    KeyValueCas,
+    KeyValueTransaction,
+    KeyValueTransactional,
+    KeyValueTtl,
+)
+from prism_testkit.tap import offers
 
 
 class TransactionalTtl(KeyValueTransactional, KeyValueTtl, Protocol):
     """Both."""
 
 
+_Change = tuple[type | None, str, Callable[[Any], Awaitable[object]]]
+"""The interface that it needs, the states of the key that it changes, and one call, with nothing before it, that does so."""
+_BOTH, _PRESENT, _MISSING = "present, missing", "present", "missing"
+_CHANGES: dict[str, _Change] = {
+    "set": (None, _BOTH, lambda kv: kv.set("a", b"new")),
+    "delete": (None, _PRESENT, lambda kv: kv.delete("a")),
+    "set_with_ttl": (KeyValueTtl, _BOTH, lambda kv: kv.set_with_ttl("a", b"new", 3600.0)),
+    "expire at once": (KeyValueTtl, _PRESENT, lambda kv: kv.expire("a", 0)),
+    "set_with_ttl at once": (KeyValueTtl, _PRESENT, lambda kv: kv.set_with_ttl("a", b"new", 0)),
+    "batch_set": (KeyValueBatch, _BOTH, lambda kv: kv.batch_set({"a": b"new"})),
+    "batch_set of many": (KeyValueBatch, _BOTH, lambda kv: kv.batch_set(dict.fromkeys(("c", "a", "d"), b"new"))),
+    "batch_delete": (KeyValueBatch, _PRESENT, lambda kv: kv.batch_delete(["a"])),
+    "a swap": (KeyValueCas, _PRESENT, lambda kv: kv.compare_and_swap("a", b"old", b"new")),
+    "a swap to nothing": (KeyValueCas, _PRESENT, lambda kv: kv.compare_and_swap("a", b"old", b"")),
+    "a swap from nothing": (KeyValueCas, _MISSING, lambda kv: kv.compare_and_swap("a", None, b"new")),
+    "compare_and_delete": (KeyValueCas, _PRESENT, lambda kv: kv.compare_and_delete("a", b"old")),
+    "a transaction's set": (None, _BOTH, lambda kv: transacted(kv, lambda transaction: transaction.set("a", b"new"))),
+    "a transaction's delete": (None, _PRESENT, lambda kv: transacted(kv, lambda transaction: transaction.delete("a"))),
+}
+
+
 @check("keyvalue_transactional.5")
 @gauntlet(
     lambda limits: [
-        {"way": way, "state": state, "writes": writes}
-        for way in (*WAYS, "delete")
-        for state in ("present", "missing")
-        for writes in (True, False)
-        if not (way == "delete" and state == "missing")
+        {"change": change, "state": state, "reads": reads, "writes": writes}
+        for change, (_, states, _) in _CHANGES.items()
+        for state in states.split(", ")
+        for reads, writes in (("get", True), ("get", False), ("delete", True))
     ]
 )
 async def whatever_changes_what_was_read_is_noticed(
-    kv: KeyValueTransactional, case: Case, way: str, state: str, writes: bool
+    kv: KeyValueTransactional, case: Case, change: str, state: str, reads: str, writes: bool
 ) -> None:
-    """A commit after a key that it read was changed, by any call of another client, raises `Conflict` (KV-16)."""
+    """A commit after a key that it read was changed, by any one call of another client, raises `Conflict` (KV-16)."""
     rival = await case.client(whole=True)
+    interface, _, call = _CHANGES[change]
+    if interface is not None and not offers(rival, interface):
+        return
     if state == "present":
         await kv.set("a", b"old")
     try:
         async with kv.transaction() as transaction:
-            await transaction.get("a")
-            if way == "delete":
-                await rival.delete("a")
-            elif not await write(rival, way, "a", b"new"):
-                return
+            await getattr(transaction, reads)("a")
+            await call(rival)
             if writes:
                 await transaction.set("b", b"from what was read")
     except Conflict:
         value("keyvalue_transactional.6", await kv.get("b"), None, "a transaction that raised Conflict left a write behind")
         return
-    broken("keyvalue_transactional.5", f"committed although {way} changed what it had read", expected="Conflict", got="a commit")
+    told = f"committed although {change} changed what it had read with {reads}"
+    broken("keyvalue_transactional.5", told, expected="Conflict", got="a commit")
 
 
 @check("keyvalue_transactional.5")

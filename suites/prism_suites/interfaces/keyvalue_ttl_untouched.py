@@ -123,12 +123,12 @@ async def a_comparison_that_fails_leaves_the_deadline(
     await _expect_same_deadline(case, kv, nothing, times, made, other)
 
 
-@check("keyvalue_ttl.5", "keyvalue_batch.5", "keyvalue_batch.4")
+@check("keyvalue_ttl.5", "keyvalue_batch.5", "keyvalue_batch.4", "keyvalue_ttl.11")
 @gauntlet(_limited("keyvalue_batch"))
 async def a_refused_batch_leaves_the_deadline(
     kv: TtlAndBatch, case: Case, nothing: str, times: int, made: str, other: bool
 ) -> None:
-    """A batch that is refused has no effect on the deadlines of its other keys."""
+    """A batch that is refused, reads it or writes beside it has no effect on the deadline of a key."""
     await _expect_same_deadline(case, kv, nothing, times, made, other)
 
 
@@ -137,7 +137,7 @@ async def a_refused_batch_leaves_the_deadline(
 async def a_transaction_without_effect_leaves_the_deadline(
     kv: TtlAndTransactions, case: Case, nothing: str, times: int, made: str, other: bool
 ) -> None:
-    """What a discarded transaction wrote neither clears nor removes a deadline."""
+    """What a discarded transaction wrote, and what one that commits has only read, keeps its deadline."""
     await _expect_same_deadline(case, kv, nothing, times, made, other)
 
 
@@ -166,14 +166,14 @@ async def a_comparison_that_fails_creates_nothing(
     await _expect_same_state(case, kv, nothing, state, times, other)
 
 
-@check("keyvalue_batch.5", "keyvalue_batch.4")
+@check("keyvalue_batch.5", "keyvalue_batch.4", "keyvalue_ttl.5", "keyvalue_ttl.11")
 @gauntlet(_lasting("keyvalue_batch"))
 async def a_refused_batch_creates_nothing(kv: TtlAndBatch, case: Case, nothing: str, state: str, times: int, other: bool) -> None:
     """A refused batch gives no key a deadline, and creates none."""
     await _expect_same_state(case, kv, nothing, state, times, other)
 
 
-@check("keyvalue_transactional.2", "keyvalue_transactional.6", "keyvalue_transactional.8")
+@check("keyvalue_transactional.2", "keyvalue_transactional.6", "keyvalue_transactional.8", "keyvalue_ttl.5")
 @gauntlet(_lasting("keyvalue_transactional"))
 async def a_transaction_without_effect_creates_nothing(
     kv: TtlAndTransactions, case: Case, nothing: str, state: str, times: int, other: bool
