@@ -173,8 +173,10 @@ class Case:
         return await self._kill(steps, acknowledgements, target, after, down_s)
 
     def mortal(self) -> "Mortal":
-        """Return a place of this case's own, empty, whose clients can be killed as often as wanted: of the files of a backend without a
-        server, on a virtual clock. See `mortal`."""
+        """Return a place of this case's own, empty, whose clients can be killed as often as wanted.
+
+        For backends that keep files, without a server, on a virtual clock. See `mortal`.
+        """
         return self._mortal()
 
     def processes(self, plans: "Sequence[Sequence[Step]]", *, pace_s: float = 0.0) -> "list[Told]":
