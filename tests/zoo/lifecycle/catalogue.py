@@ -6,8 +6,9 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_close, mutants_drain, mutants_holding, mutants_open, mutants_strangers, unusual
+from . import mutants_close, mutants_drain, mutants_holding, mutants_independent, mutants_open, mutants_strangers, unusual
 from .holding import Durable, Transactions
+from .independent_scopes import Pairs, Waiting, scoped
 from .models import KeyValue, PubSub, Queue
 from .reference import backend
 
@@ -19,6 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_drain.MUTANTS,
     *mutants_holding.MUTANTS,
     *mutants_strangers.MUTANTS,
+    *mutants_independent.MUTANTS,
 )
 
 RIGHT = tuple(
@@ -33,6 +35,9 @@ RIGHT = tuple(
 )
 """The reference, with each model."""
 
-UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *unusual.UNUSUAL)
+INDEPENDENT = (scoped("right-queue", Waiting), scoped("right-transactions", Pairs))
+"""A lifecycle of another design."""
+
+UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *INDEPENDENT, *unusual.UNUSUAL)
 
 prism_register_backends = registering(MUTANTS, UNUSUAL)

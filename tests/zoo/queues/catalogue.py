@@ -14,6 +14,10 @@ from . import (
     mutants_delayed,
     mutants_durable,
     mutants_ended,
+    mutants_independent,
+    mutants_independent_again,
+    mutants_independent_dead,
+    mutants_independent_durable,
     mutants_leases,
     mutants_many,
     mutants_names,
@@ -28,6 +32,7 @@ from . import (
     unusual,
     unusual_timing,
 )
+from .declare_independent import RIGHT
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
@@ -50,9 +55,13 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_more.MUTANTS,
     *mutants_strangers_blind.MUTANTS,
     *mutants_many.MUTANTS,
+    *mutants_independent.MUTANTS,
+    *mutants_independent_again.MUTANTS,
+    *mutants_independent_dead.MUTANTS,
+    *mutants_independent_durable.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
