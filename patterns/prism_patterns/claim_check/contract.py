@@ -80,8 +80,8 @@ class ClaimConsumer(Protocol):
 
     @abstractmethod
     def chunks(self, delivery: ClaimDelivery) -> AsyncIterator[bytes]:
-        """Iterate over the payload in bounded memory. What is wrong is raised at the end at the latest: until then the bytes are
-        provisional."""
+        """Iterate over the payload in bounded memory, in chunks of at most 8 MiB. What is wrong is raised at the end at the latest:
+        until then the bytes are provisional."""
 
     @abstractmethod
     async def ack(self, delivery: ClaimDelivery) -> None:

@@ -126,7 +126,11 @@ class LedgerObjects(Thin):
         prism.check_name(key, operation, "ledger", LIMITS)
 
     def said(
-        self, operation: str, content_type: str | None, content_encoding: str | None, user_metadata: Mapping[str, str] | None
+        self,
+        operation: str,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        user_metadata: Mapping[str, str] | None = None,
     ) -> Said:
         for text in (content_type, content_encoding):
             if text is None:

@@ -120,7 +120,11 @@ class TableObjects(Thin):
         prism.check_name(key, operation, "tables", LIMITS)
 
     def facts(
-        self, operation: str, content_type: str | None, content_encoding: str | None, user_metadata: Mapping[str, str] | None
+        self,
+        operation: str,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        user_metadata: Mapping[str, str] | None = None,
     ) -> Facts:
         for text in (content_type, content_encoding):
             if text is not None and not isinstance(text, str):

@@ -12,6 +12,7 @@ import prism_testkit as prism
 from prism_testkit.interfaces import ObjectNotFound
 from prism_testkit.interfaces.keyvalue import Bytes
 from prism_testkit.interfaces.object_storage import ObjectInfo, ObjectMetadata
+from prism_testkit.traits import Traits
 from tests.zoo.declare import Mutant
 
 from .independent import declaring_independent
@@ -225,3 +226,17 @@ class LooksAtAHundredRowsAtMost(TableObjects):
         AND substr(key, 1, length(:prefix)) = :prefix ORDER BY key LIMIT CASE WHEN (SELECT count(*) FROM objects
         WHERE bucket = :bucket AND (expires IS NULL OR expires > :now)) < 100 THEN 100 ELSE 1000000 END)
         WHERE (expires IS NULL OR expires > :now) ORDER BY key LIMIT :many"""
+
+
+@mutant("18", "read ahead", "a long object of which one chunk is read", traits=Traits(durability="process", sharing="processes"))
+class ReadsAllBlocksBeforeTheFirst(TableObjects):
+    """fetchall."""
+
+    async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
+        self.named("get_stream", bucket, key)
+        row = self.row(bucket, key)
+        if row is None:
+            raise ObjectNotFound("tables: no such object")
+        for (block,) in self.client.database.execute(self.BLOCKS, (row[0],)).fetchall():
+            yield block
+            await asyncio.sleep(0)

@@ -20,8 +20,6 @@ __all__ = ["MUTANTS"]
 MUTANTS: list[Mutant] = []
 mutant = declaring_independent(MUTANTS)
 
-KEPT: dict[str, Any] = {"durability": "process", "sharing": "processes"}
-
 
 class Plain(TableObjects):
     """Keeps keys as they are given; what has a NUL is kept as hexadecimal."""
@@ -234,7 +232,7 @@ class LetsThePrefixFailToEncode(TableObjects):
 class CountsMetadataInCharacters(TableObjects):
     """The limit is bytes."""
 
-    def facts(self, operation: str, content_type: Any, content_encoding: Any, user_metadata: Any) -> Facts:
+    def facts(self, operation: str, content_type: Any = None, content_encoding: Any = None, user_metadata: Any = None) -> Facts:
         if isinstance(user_metadata, Mapping) and 1024 >= sum(len(str(k)) + len(str(v)) for k, v in user_metadata.items()) > 300:
             facts = super().facts(operation, content_type, content_encoding, {})
             for one in user_metadata.items():
@@ -389,17 +387,3 @@ class ReservesBeforeItCreates(TableObjects):
         await asyncio.sleep(0)
         await self.put(bucket, key, data, **told)
         return True
-
-
-@mutant("18", "read ahead", "a long object of which one chunk is read", traits=Traits(**KEPT))
-class ReadsAllBlocksBeforeTheFirst(TableObjects):
-    """fetchall."""
-
-    async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
-        self.named("get_stream", bucket, key)
-        row = self.row(bucket, key)
-        if row is None:
-            raise ObjectNotFound("tables: no such object")
-        for (block,) in self.client.database.execute(self.BLOCKS, (row[0],)).fetchall():
-            yield block
-            await asyncio.sleep(0)
