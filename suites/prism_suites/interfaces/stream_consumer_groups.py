@@ -60,7 +60,7 @@ async def headers_and_keys_come_as_they_were_appended(stream: StreamConsumerGrou
     same("stream_consumer_groups.3", told, wanted, "a delivery and a read tell different instants of one append")
 
 
-@check("stream_consumer_groups.1", "stream_consumer_groups.3", "stream_consumer_groups.10")
+@check("stream_consumer_groups.1", "stream_consumer_groups.3", "stream_consumer_groups.10", "stream_consumer_groups.6")
 @gauntlet(lambda limits: [{"count": count, "most": most} for count in (*counts(20), 99, 100, 101) for most in (1, 3, 100) if count])
 async def so_many_records_come_in_order(stream: StreamConsumerGroups, case: Case, count: int, most: int) -> None:
     """Whatever their number and that of each receive, the records come in order, none missing, none twice (ST-09)."""

@@ -27,7 +27,7 @@ from prism_testkit.naming import check_timeout
 
 from .independent_arguments import MAKER, Arguments, Content, whole
 from .independent_events import Group, Stream, View
-from .independent_mailbox import Actor, Waiter, copied
+from .independent_mailbox import TRAITS, Actor, Waiter, copied
 
 __all__ = ["ActorMember", "ActorStreams"]
 
@@ -115,6 +115,7 @@ class ActorMember(Arguments):
 class ActorStreams(Arguments, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention, StreamPartitioning):
     """All five interfaces over an `Actor`."""
 
+    traits = TRAITS
     member_type = ActorMember
 
     def __init__(self, actor: Actor, namespace: str) -> None:

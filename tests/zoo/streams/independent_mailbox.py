@@ -15,7 +15,7 @@ from prism_testkit.traits import Traits
 from .independent_arguments import MAKER
 from .independent_events import Event, Stream, View
 
-__all__ = ["Actor", "Shelf", "Waiter", "actor_backend", "clean", "copied"]
+__all__ = ["TRAITS", "Actor", "Shelf", "Waiter", "actor_backend", "clean", "copied"]
 
 T = TypeVar("T")
 
@@ -241,5 +241,5 @@ def actor_backend(name: str, driver: Any, kind: type[Actor] = Actor, **more: Any
                 if not answer.done():
                     answer.set_exception(Closed(f"{MAKER}: the client is closed"))
 
-    settings: dict[str, Any] = {"clean": clean, "traits": TRAITS, **more}
+    settings: dict[str, Any] = {"clean": clean, **more}
     return Backend(name=name, connect=connect, drivers=(driver,), **settings)

@@ -25,7 +25,7 @@ from prism_testkit.interfaces import (
 from prism_testkit.naming import check_timeout
 
 from .independent_arguments import MAKER, Arguments, whole
-from .independent_tables import FAR, Tables
+from .independent_tables import FAR, TRAITS, Tables
 
 __all__ = ["SqlMember", "SqlStreams"]
 
@@ -127,6 +127,7 @@ class SqlMember(Arguments):
 class SqlStreams(Arguments, StreamBasic, StreamConsumerGroups, StreamReplay, StreamRetention, StreamPartitioning):
     """All five interfaces, as one transaction a call."""
 
+    traits = TRAITS
     member_type = SqlMember
 
     def __init__(self, tables: Tables, namespace: str) -> None:

@@ -15,7 +15,7 @@ from prism_testkit.clock import Clock
 from prism_testkit.interfaces import Record
 from prism_testkit.traits import Traits
 
-__all__ = ["FAR", "Tables", "clean", "connect_with", "tables_backend"]
+__all__ = ["FAR", "TRAITS", "Tables", "clean", "connect_with", "tables_backend"]
 
 FAR = 2**62
 """No offset comes as far; what is asked for beyond it is not told apart, for the tables hold 64 bits."""
@@ -221,5 +221,5 @@ TRAITS = Traits(
 
 def tables_backend(name: str, driver: Any, kind: type[Tables] = Tables, **more: Any) -> Backend[Tables]:
     """Make a backend of a driver over tables."""
-    settings: dict[str, Any] = {"clean": clean, "traits": TRAITS, **more}
+    settings: dict[str, Any] = {"clean": clean, **more}
     return Backend(name=name, connect=connect_with(kind), drivers=(driver,), **settings)

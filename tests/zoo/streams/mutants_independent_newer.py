@@ -101,7 +101,7 @@ class LooksThenMoves(ActorStreams):
 
 
 @mutant("replay.10", "forgets and moves in two steps", trap="a seek that is cancelled in between")
-class ForgetsThenMoves(ActorStreams):
+class AsksToForgetThenToMove(ActorStreams):
     async def seek(self, stream: str, group: str, offset: int) -> None:
         self.named(stream, group)
         whole(offset, "offset")
