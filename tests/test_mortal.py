@@ -1,0 +1,56 @@
+"""Clients over files that are killed without a process that dies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from prism_testkit.backend import Backend, Place
+from prism_testkit.clock import VirtualClock
+from prism_testkit.histories import History
+from prism_testkit.mortal import Mortal
+
+
+@asynccontextmanager
+async def connect(place: Place) -> AsyncIterator[Place]:
+    yield place
+
+
+def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> None:
+    clock, numbers = VirtualClock(), count()
+    closed: list[Place] = []
+
+    def new_place() -> Place:
+        directory = tmp_path / str(next(numbers))
+        directory.mkdir()
+        return Place(directory=directory, shared={}, clock=clock)
+
+    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        return (number, namespace), connection
+
+    async def closer(driver: Place) -> None:
+        closed.append(driver)
+
+    async def walk() -> None:
+        history = History(clock)
+        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, history)
+        assert await mortal.client(1, "n") == (1, "n")
+        first = await mortal.client(0, "n", told=False)
+        first.shared["in memory"] = True
+        (first.directory / "below").mkdir()
+        with (first.directory / "below" / "file").open("wb") as file:
+            file.write(b"handed over")
+            file.flush()
+            file.write(b", kept back")
+            await mortal.kill()
+        second = await mortal.client(0, "n", told=False)
+        assert second.shared == {}
+        assert (second.directory / "below" / "file").read_bytes() == b"handed over"
+        assert closed == [first, first]
+        assert [entry.op for entry in history.entries] == ["kill"]
+        await mortal.close()
+
+    asyncio.run(walk())
+    assert list(tmp_path.glob("*/*")) == []
