@@ -23,6 +23,7 @@ from . import (
     mutants_independent_again,
     mutants_independent_keys,
     mutants_independent_killed,
+    mutants_independent_last,
     mutants_independent_ledger,
     mutants_independent_post,
     mutants_independent_shelf,
@@ -90,6 +91,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_shelf.MUTANTS,
     *mutants_independent_tree.MUTANTS,
     *mutants_independent_again.MUTANTS,
+    *mutants_independent_last.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

@@ -1,0 +1,113 @@
+"""Many subscriptions, many keys and many tries, and calls of one member or client beside its own wait."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from prism_suites._judging import broken, same
+from prism_suites._pubsub_members import gets, received
+from prism_suites._pubsub_selecting import FILTERING
+from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, hears, is_message, numbered, send
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent
+
+
+def _crowd(case: Case, count: int) -> int:
+    return min(count, 12) if case.server else count
+
+
+@check("pubsub_basic.4", "pubsub_basic.1", "pubsub_basic.9")
+@gauntlet(lambda limits: [{"waits": waits} for waits in (False, True)])
+async def a_crowd_hears_it(pubsub: PubSubBasic, case: Case, waits: bool) -> None:
+    """However many subscriptions a topic has, and however many of them wait, each gets every message."""
+    async with AsyncExitStack() as stack:
+        count = _crowd(case, 140)
+        ears = [Ear(case, await stack.enter_async_context(pubsub.subscribe("t")), BASIC) for _ in range(count)]
+        waiting = [asyncio.ensure_future(ear.next(5e3 if case.clock.virtual else 10.0)) for ear in ears] if waits else []
+        await case.clock.sleep(0.1 if case.clock.virtual else 0.01)
+        began_s = case.clock.now_s()
+        sents = await send(pubsub, "t", numbered(2), BASIC)
+        for got in await asyncio.gather(*waiting):
+            is_message("pubsub_basic.9", got, sents[0], f"one of {count} subscriptions that wait is not given what comes")
+        if waiting and case.clock.virtual and case.clock.now_s() - began_s > 2.5e3:
+            sentence = f"of {count} subscriptions that wait one is woken at the end of its time only"
+            broken("pubsub_basic.9", sentence, expected="at once", got=f"{case.clock.now_s() - began_s:g} s")
+        for ear in ears:
+            await hears(ear, sents[1:] if waits else sents, f"one of {count} subscriptions", more=True, lost="pubsub_basic.4")
+
+
+@check("pubsub_persistent.6", "pubsub_persistent.13", "pubsub_persistent.1")
+async def a_crowd_remembers(pubsub: PubSubPersistent, case: Case) -> None:
+    """However many subscriptions a topic has, each goes on where it was."""
+    names = [f"s{number}" for number in range(_crowd(case, 140))]
+    sents = await send(pubsub, "t", [b"before"], PERSISTENT)
+    for name in names:
+        async with pubsub.subscribe_durable("t", name, "earliest") as member:
+            await member.ack(*await gets(case, member, sents))
+    sents = await send(pubsub, "t", [b"behind"], PERSISTENT)
+    for name in names:
+        async with pubsub.subscribe_durable("t", name, "earliest") as member:
+            await gets(case, member, sents, story=f"one of {len(names)} subscriptions", lost="pubsub_persistent.6")
+
+
+@check("pubsub_ordering.6")
+async def a_crowd_of_keys_is_held(pubsub: PubSubOrdering, case: Case) -> None:
+    """However many keys are held, the first message of another is given."""
+    count = min(600, 200) if case.server else 600
+    for number in range(count):
+        await pubsub.publish_ordered("t", f"key {number}", b"%d" % number)
+    found: set[bytes] = set()
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        while len(found) < count:
+            got = await received(case, member, 100)
+            if not got:
+                broken("pubsub_ordering.6", f"with {len(found)} keys held, another is not given", expected=count, got=len(found))
+            found |= {delivery.message.payload for delivery in got}
+
+
+@check("pubsub_ordering.3", "pubsub_ordering.4")
+@gauntlet(lambda limits: [{"times": times} for times in (30, 120)])
+async def however_often_it_comes_its_key_waits(pubsub: PubSubOrdering, case: Case, times: int) -> None:
+    """A message that is given back again and again holds its key as at first: none behind it is given."""
+    ids = [await pubsub.publish_ordered("t", "key", b"%d" % number) for number in range(2)]
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        for number in range(min(times, 30) if case.server else times):
+            got = await received(case, member, 5)
+            found = [delivery.message.id for delivery in got]
+            same("pubsub_ordering.3", found, ids[:1], f"given back {number} times, a message is not the one of its key that comes")
+            await member.nack(*got)
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.5", "pubsub_persistent.4")
+@gauntlet(lambda limits: [{"use": use} for use in ("ack", "nack")])
+async def what_it_holds_is_settled_while_it_waits(pubsub: PubSubPersistent, case: Case, use: str) -> None:
+    """A member acks or nacks what it holds while a receive of its own waits; neither waits for the other."""
+    sents = await send(pubsub, "t", [b"held"], PERSISTENT)
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        held = await gets(case, member, sents)
+        waiting = asyncio.ensure_future(received(case, member, 1, 1e5 if case.clock.virtual else 10.0))
+        await case.clock.sleep(0.1 if case.clock.virtual else 0.01)
+        began_s = case.clock.now_s()
+        await (member.ack(*held) if use == "ack" else member.nack(*held))
+        passed_s = case.clock.now_s() - began_s
+        if use == "ack":
+            sents = await send(pubsub, "t", [b"comes"], PERSISTENT)
+        ids = [delivery.message.id for delivery in await waiting]
+        if case.clock.virtual and passed_s > 5e4:
+            broken("pubsub_persistent.9", f"{use} waits for a receive of its member", expected="at once", got=f"{passed_s:g} s")
+        same("pubsub_persistent.9", ids, [sent.id for sent in sents], f"a receive that waits is not given what comes after {use}")
+
+
+@check("pubsub_filtering.5", "pubsub_filtering.2", "pubsub_filtering.4")
+async def a_field_is_no_header(pubsub: PubSubFiltering, case: Case) -> None:
+    """What a message has beside its headers cannot be asked for: only a header of that name with that value matches."""
+    asked = [{"topic": "t"}, {"payload": "x"}, {"body": "x"}, {"data": "x"}, {"key": "t"}, {"subject": "t"}, {"channel": "t"}]
+    asked += [{f"{mark}{name}": "t"} for mark in ("_", "$", "x-", "message.") for name in ("topic", "channel", "subject")]
+    async with AsyncExitStack() as stack:
+        entered = [await stack.enter_async_context(pubsub.subscribe_filtered("t", each)) for each in asked]
+        await pubsub.publish("t", b"x")
+        await pubsub.publish("t", b"x", {"other": "x"})
+        for attributes, inner in zip(asked, entered, strict=True):
+            sent = Sent(await pubsub.publish("t", b"x", attributes), "t", b"x", attributes)
+            got = await Ear(case, inner, FILTERING).next()
+            is_message("pubsub_filtering.5", got, sent, f"asked for the header {attributes}, something else is given")
