@@ -102,7 +102,8 @@ async def judge_left(promise: str, slot: Any, act: Act, ended: bool, other: Any 
                 break
         if wrong is not None:
             sentence, expected, got = wrong
-            broken(promise, sentence, expected=expected, got=got)
+            seen = "" if client is slot else " (as a client sees it that had read the key before)"
+            broken(promise, sentence + seen, expected=expected, got=got)
 
 
 def _wrong(act: Act, states: Mapping[str, State], landed: set[str]) -> tuple[str, object, object] | None:

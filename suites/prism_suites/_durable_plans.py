@@ -61,7 +61,7 @@ def keepsakes(limits: Limits) -> list[Step]:
 
 def quiet(limits: Limits, methods: Iterable[str], seed: int) -> list[Step]:
     """Return steps whose last ones are of one sort, with reads behind them that take nothing along to the disk: removals for an
-    even ``seed``, for an odd one swaps and empty values."""
+    even ``seed``, for an odd one empty values, a swap the last of them."""
     names = [f"quiet-{number}" for number in range(6)]
     held = {name: fitting(b"%s of %d" % (name.encode(), seed), limits.max_payload) for name in names}
     steps: list[Step] = [("set", pair) for pair in held.items()]
@@ -74,7 +74,7 @@ def quiet(limits: Limits, methods: Iterable[str], seed: int) -> list[Step]:
         ]
     else:
         last = [
-            ("compare_and_swap", (names[0], held[names[0]], held[names[1]])),
+            ("compare_and_swap", (names[0], held[names[0]], b"")),
             ("batch_set", ({names[1]: b""},)),
             ("transaction", (("set", (names[2], b"")),)),
             ("set", (names[3], b"")),
