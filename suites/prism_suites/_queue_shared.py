@@ -201,6 +201,8 @@ BAD_HEADERS: tuple[tuple[Any, type[Exception] | tuple[type[Exception], ...]], ..
     ("a", TypeError),
     (b"a", TypeError),
     (5, TypeError),
+    ({f"é{number:03}": "€€" for number in range(_HEADERS_BYTES // 11 + 1)}, PayloadTooLarge),
+    ({f"€{number:03}": "v" for number in range(_HEADERS_BYTES // 7)} | {"n": "é"}, PayloadTooLarge),
 )
 
 
