@@ -178,4 +178,4 @@ def test_a_check_that_needs_a_server_is_not_bound_to_a_backend_without_one(proje
     outage = report["by_name"]["an_outage[valkey]"]
     assert outage["outcome"] == "passed", outage
     assert outage["notes"] == ["BackendUnavailable"]
-    assert {"what": "1 checks on memory", "reason": "has no server that could be killed"} in report["not_run"]
+    assert {"what": "1 check on memory", "reason": "has no server that could be killed"} in report["not_run"]
