@@ -1,13 +1,13 @@
-"""Mutants of `PubSubBasic`: cancellation and gaps (11 and 12)."""
+"""Mutants of `PubSubBasic`: cancellation and gaps (11 and 12); receives of members whose undoing reaches too far."""
 
 import asyncio
 from collections.abc import Mapping
 
-from prism_testkit.interfaces import Bytes, Message
+from prism_testkit.interfaces import Bytes, Delivery, Message
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Listener, PubSub, step
+from .reference import Listener, Member, PubSub, step
 from .stores import Store
 
 __all__ = ["MUTANTS"]
@@ -247,3 +247,50 @@ class GapsAreForgotten(_Bounded):
     def take(self) -> Message | None:
         self.missed = 0
         return super().take()
+
+
+# persistent.7: a cancelled receive undoes what others did
+
+
+@mutant(
+    "persistent.7",
+    "wrong owner",
+    trap="a receive that is cancelled behind its take, beside who holds",
+    also="persistent.14 persistent.6",
+)
+class UndoesByTheTurn(Member):
+    """What a cancelled receive took is found by its number among those of its member; another member's has the same."""
+
+    turns = 0
+
+    async def receive(self, max_messages: int = 1, timeout_s: float = 0) -> list[Delivery]:
+        self.turns += 1
+        got = await super().receive(max_messages, timeout_s)
+        slot = "taken", self.driver.namespace, self.topic, self.name, self.turns
+        taken = self.driver.store.notes.setdefault(slot, [])
+        taken += [delivery.message.id for delivery in got]
+        try:
+            await step()
+        except asyncio.CancelledError:
+            self.give_back(taken, 0)
+            raise
+        return got
+
+
+@mutant(
+    "persistent.7",
+    "wrong owner",
+    trap="a later receive that is cancelled, by a member that holds",
+    also="persistent.14 persistent.6",
+)
+class UndoesAllItHolds(Member):
+    """To be safe, a cancelled receive gives back whatever its member holds."""
+
+    async def receive(self, max_messages: int = 1, timeout_s: float = 0) -> list[Delivery]:
+        got = await super().receive(max_messages, timeout_s)
+        try:
+            await step()
+        except asyncio.CancelledError:
+            self.give_back(self.held(), 0)
+            raise
+        return got

@@ -1,5 +1,6 @@
 """Mutants of `QueueVisibility`: what is delivered, to whom, and until when (1 to 3)."""
 
+import asyncio
 import math
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,7 @@ from prism_testkit.interfaces import Lease, QueueMessage
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Queue
+from .reference import Queue, step
 from .stores import Row
 
 __all__ = ["MUTANTS"]
@@ -293,3 +294,31 @@ class ComesTwiceAfterTheDeadline(Queue):
         if self.lapsed(row):
             self.put(replace(super().ended(row, when), id=self.new_id(row.queue), place=self.serial()))
         return super().ended(row, when)
+
+
+# visibility.2: a cancelled receive undoes what others did
+
+
+@mutant(
+    "visibility.2",
+    "wrong owner",
+    trap="a receive that is cancelled behind its take, beside who holds",
+    also="visibility.12 visibility.4",
+)
+class UndoesByTheTurn(Queue):
+    """What a cancelled receive took is found by its number among those of its driver; another driver's has the same."""
+
+    turns = 0
+
+    async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
+        self.turns += 1
+        got = await super().receive(queue, visibility_s, timeout_s)
+        taken = self.store.notes.setdefault(("taken", self.namespace, queue, self.turns), [])
+        taken += [] if got is None else [got.message.id]
+        try:
+            await step()
+        except asyncio.CancelledError:
+            for row in [row for row in self.rows(queue) if row.id in taken and row.token]:
+                self.put(self.ended(row, self.now()))
+            raise
+        return got

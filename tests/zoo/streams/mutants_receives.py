@@ -353,3 +353,45 @@ class ConflictAfterLeaving(Member):
     def check_open(self, operation: str) -> None:
         if self.left:
             raise Conflict(f"zoo: {operation}: left")
+
+
+# 4: a cancelled receive undoes what others did
+
+
+@mutant("consumer_groups.4", "wrong owner", trap="a receive that is cancelled behind its take, beside who holds", also=_g(6, 14))
+class UndoesByTheTurn(Member):
+    """What a cancelled receive took is found by its number among those of its member; another member's has the same."""
+
+    turns = 0
+
+    async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
+        self.turns += 1
+        got = await super().receive(max_records, timeout_s)
+        slot = "taken", self.driver.namespace, self.stream, self.group, self.turns
+        taken = self.driver.store.notes.setdefault(slot, [])
+        taken += [delivery.record.offset for delivery in got]
+        try:
+            await step()
+        except asyncio.CancelledError:
+            for offset in taken:
+                held = self.state().pending.get(offset)
+                if held is not None and held.member:
+                    self.put(offset, self.freed(held))
+            raise
+        return got
+
+
+@mutant("consumer_groups.4", "wrong owner", trap="a later receive that is cancelled, by a member that holds", also=_g(6, 14))
+class UndoesAllItHolds(Member):
+    """To be safe, a cancelled receive gives back whatever its member holds."""
+
+    async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
+        got = await super().receive(max_records, timeout_s)
+        try:
+            await step()
+        except asyncio.CancelledError:
+            for offset, held in list(self.state().pending.items()):
+                if self.holds(held):
+                    self.put(offset, self.freed(held))
+            raise
+        return got
