@@ -122,7 +122,8 @@ class ClaimCheck(Protocol):
     4. A claim is removed exactly when, under ``on_ack``, the marker of every one of ``consumers`` (of anybody, if none is named) is
        there and more than ``retention_after_ack_s`` have passed since the last; or, under ``on_ack`` and ``sweep``, its age is over
        ``max_age_s + grace_period_s``; or its publish was definitely refused. Never earlier, so that a message that comes again
-       finds its payload. What is due is removed by the next `sweep`, of whichever instance, also after a restart.
+       (after a nack not before its delay) finds its payload. What is due is removed by the next `sweep`, of whichever instance,
+       also after a restart.
     5. The checksum is of the original bytes, travels in the message, and is checked after decompression: an object that was
        changed, truncated or swapped raises `CorruptPayload`, and is never returned by `ClaimConsumer.read`.
     6. An absent claim raises `ClaimExpired` if it is older than ``max_age_s``, else `ClaimNotFound`; both name the claim, and the

@@ -6,7 +6,7 @@ from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._claims import TOPIC, T, beside, claims_there, entries_there, mode, skewed, take
-from prism_suites._judging import same
+from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -129,6 +129,21 @@ async def a_nack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None:
                 await case.advance(5.0)
             await check_in.sweep()
         same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")
+
+
+@check("CC4")
+@gauntlet(lambda limits: [{"delay_s": delay_s, "payload": payload} for delay_s in (0.5, 40.0) for payload in (BIG, b"inline")])
+async def a_nacked_message_waits_for_its_delay(claims: Bound[ClaimCheck], case: Case, delay_s: float, payload: bytes) -> None:
+    """What is given back for a while comes again when that is over, not before, with its payload."""
+    if beside(case, claims, time=True):
+        return
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await check_in.publish(TOPIC, payload)
+        await consumer.nack(await take(consumer, "CC4"), delay_s)
+        for part in (0.0, 0.4, 0.5):
+            if (early := await consumer.receive(part * delay_s)) is not None:
+                broken("CC4", f"a message that was given back for {delay_s:g} s comes before", expected=None, got=early)
+        same("CC4", await consumer.read(await take(consumer, "CC4")), payload, "a message came again without its payload")
 
 
 @check("CC4")
