@@ -1,9 +1,9 @@
-"""Mutants of headers that have no room to be escaped, and of a sweep one of whose removals fails."""
+"""Mutants of headers that have no room to be escaped, of a sweep one of whose removals fails, and of delays of nacks."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from prism_patterns.claim_check import Swept
+from prism_patterns.claim_check import ClaimDelivery, Swept
 from prism_testkit.interfaces import PrismError
 from tests.zoo.declare import Mutant
 
@@ -117,3 +117,33 @@ class GivesUpTheClassOfAFailedRemoval(StrangeClaimCheck):
                 raise
 
     sweep_type = _Classed
+
+
+# What is given back for a while
+
+
+@mutant("CC4", "missing step", trap="a nack with a delay")
+class NacksAtOnce(StrangeClaimCheck):
+    class _Nacking(StrangeConsumer):
+        async def nack(self, delivery: ClaimDelivery, delay_s: float = 0) -> None:
+            await super().nack(delivery)
+
+    consumer_type = _Nacking
+
+
+@mutant("CC4", "unit", trap="a nack with a delay of less than a second")
+class NacksForWholeSeconds(StrangeClaimCheck):
+    class _Nacking(StrangeConsumer):
+        async def nack(self, delivery: ClaimDelivery, delay_s: float = 0) -> None:
+            await super().nack(delivery, int(delay_s))
+
+    consumer_type = _Nacking
+
+
+@mutant("CC4", "boundary", trap="a nack with a delay, of a payload that is inline", also="CC6")
+class DelaysClaimsOnly(StrangeClaimCheck):
+    class _Nacking(StrangeConsumer):
+        async def nack(self, delivery: ClaimDelivery, delay_s: float = 0) -> None:
+            await super().nack(delivery, delay_s if delivery.claim is not None else 0)
+
+    consumer_type = _Nacking
