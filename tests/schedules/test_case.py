@@ -29,6 +29,7 @@ def made() -> Case:
         killer=unused,
         private=unused,
         processes=unused,
+        conductor=unused,
         mortal=unused,
         cleaner=unused,
         crasher=unused,
