@@ -13,6 +13,7 @@ from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import FAULTS, Check
 from prism_testkit.conducting import Player, conducted
+from prism_testkit.drivers import clean, close_driver, open_driver
 from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
@@ -197,7 +198,7 @@ class _Opened:
         site = self.site(candidate)
         connection = await site.client(max(number, 0))
         self._namespaces.setdefault(namespace, site)
-        driver = await _open_driver(candidate, connection, namespace, opened)
+        driver = await open_driver(candidate, connection, namespace, opened)
         self._drivers.append(driver)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
         tap = self._tap(candidate, abs(number), connection, namespace)
@@ -211,7 +212,7 @@ class _Opened:
         event = self.history.invoke(incarnation.actor, "crash", (), {})
         await incarnation.bury()
         self._drivers.remove(driver)
-        await _close_driver(driver)
+        await close_driver(driver)
         self.history.respond(event, None)
         return await self.open(self._first, number, namespace)
 
@@ -226,14 +227,14 @@ class _Opened:
             site = self.site(candidate)
             connection = await site.client(max(actor, 0) % _CONNECTIONS)
             self._namespaces.setdefault(namespace, site)
-            driver = await _open_driver(candidate, connection, namespace)
+            driver = await open_driver(candidate, connection, namespace)
             tap = self._tap(candidate, actor, connection, namespace)
             if incarnation is not None:
                 tap.incarnation, tap.faults = incarnation, bound.faults
             interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
 
             async def closer() -> None:
-                await _close_driver(driver)
+                await close_driver(driver)
 
             return tapped(driver, interfaces, tap, slot), closer
 
@@ -257,7 +258,7 @@ class _Opened:
         if site.backend.clean is None:
             return None
         self._drivers.remove(driver)
-        await _close_driver(driver)
+        await close_driver(driver)
         event = self.history.invoke(0, "clean", (namespace,), {})
         await site.backend.clean(await site.client(0), namespace)
         self.history.respond(event, None)
@@ -279,7 +280,7 @@ class _Opened:
         event = self.history.invoke(SERVER, "kill", (target,), {"steps": len(steps)})
         for survivors, driver in [pair for pair in self._survivors if pair[0] is after]:
             self._survivors.remove((survivors, driver))
-            await _close_driver(driver)
+            await close_driver(driver)
         try:
             survivors = await kill_workload(
                 self.worker,
@@ -309,7 +310,7 @@ class _Opened:
         async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
             return await self._reopen(candidate, connection, number, namespace)
 
-        mortal = Mortal(candidate.backend, new_place, self.worker.namespaces.new, reopen, _close_driver, self.history)
+        mortal = Mortal(candidate.backend, new_place, self.worker.namespaces.new, reopen, close_driver, self.history)
         self._mortals.append(mortal)
         return mortal
 
@@ -325,7 +326,7 @@ class _Opened:
         self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True
     ) -> tuple[Any, Any]:
         """Return a tapped slot with every interface, and its driver, in a place of the case's own."""
-        driver = await _open_driver(candidate, connection, namespace, opened)
+        driver = await open_driver(candidate, connection, namespace, opened)
         tap = self._tap(candidate, number, connection, namespace)
         if tap.settle is not None:
             await tap.settle()
@@ -347,7 +348,7 @@ class _Opened:
 
         async def closer() -> None:
             while drivers:
-                await _close_driver(drivers.pop())
+                await close_driver(drivers.pop())
 
         async with private(server, locate, self.history, opener, closer) as held:
             yield held
@@ -359,46 +360,10 @@ class _Opened:
                 last.push_async_callback(mortal.close)
             for survivors, driver in self._survivors:
                 last.push_async_callback(survivors.close)
-                last.push_async_callback(_close_driver, driver)
+                last.push_async_callback(close_driver, driver)
             if self._bound is not None:
                 await self._bound.close()
             for driver in reversed(self._drivers):
-                await _close_driver(driver)
+                await close_driver(driver)
             for namespace, site in self._namespaces.items():
-                await _clean(site, namespace)
-
-
-async def _open_driver(candidate: Candidate, connection: Any, namespace: str, opened: bool = True) -> Any:
-    kind = candidate.offer.driver
-    with _around(f"{kind.__name__}(client, namespace)"):
-        driver = kind(connection, namespace)
-    opener = getattr(driver, "open", None)
-    if opener is not None and opened:
-        with _around(f"{kind.__name__}.open(), which the harness called,"):
-            await opener()
-    return driver
-
-
-async def _close_driver(driver: Any) -> None:
-    closer = getattr(driver, "close", None)
-    if closer is not None:
-        with _around(f"{type(driver).__name__}.close(), which the harness called,"):
-            await closer()
-
-
-async def _clean(site: Site, namespace: str) -> None:
-    if site.backend.clean is not None:
-        connection = await site.client(0)
-        with _around(f"clean(client, {namespace!r}), which the harness called,"):
-            await site.backend.clean(connection, namespace)
-
-
-@contextlib.contextmanager
-def _around(what: str) -> Iterator[None]:
-    """Note on what is raised in here that the harness made the call."""
-    try:
-        yield
-    except Exception as error:
-        with contextlib.suppress(Exception):
-            error.prism_around = getattr(error, "prism_around", what)  # type: ignore[attr-defined]
-        raise
+                await clean(site, namespace)
