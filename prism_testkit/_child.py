@@ -147,7 +147,7 @@ _Told = tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]
 async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
     """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
     told: list[_Told] = []
-    _say("ready")
+    _say(f"ready {os.getpid()}")
     begin_ns = int(sys.stdin.readline())
     for number, (method, arguments) in enumerate(steps):
         await asyncio.sleep(0)

@@ -16,9 +16,9 @@ from prism_testkit.backend import Place
 from prism_testkit.bindings import Candidate
 from prism_testkit.forking import Writer
 from prism_testkit.histories import History
-from prism_testkit.killing import early, order
+from prism_testkit.killing import order
 from prism_testkit.outcomes import HarnessError, Inconclusive
-from prism_testkit.processes import PROCESS, Told, heard
+from prism_testkit.processes import PROCESS, Told, heard, started_with
 from prism_testkit.servers.pausing import are_stopped, signal_all
 from prism_testkit.servers.processes import Identity, identify
 from prism_testkit.witness import encode
@@ -74,22 +74,11 @@ def conducted(
     worker: Worker, candidate: Candidate, place: Place, count: int, namespace: str, history: History
 ) -> Iterator[list[Player]]:
     """Start so many processes, each with a driver of ``namespace``; afterwards they are killed, whatever they hold."""
-    log = place.directory.parent / f"{place.directory.name}.stderr"
     with contextlib.ExitStack() as stack:
+        asked = [{**order(worker, candidate, place, namespace, []), "manner": "conducted"} for _ in range(count)]
         players = []
-        for number, writers in enumerate(worker.crew(count)):
-            errors = log.with_suffix(f".{number}.stderr")
-            writer = writers.start(place.directory, errors)
-            stack.callback(writer.close)
-            asked = {**order(worker, candidate, place, namespace, []), "manner": "conducted"}
-            writer.orders.write(json.dumps(asked).encode() + b"\n")
-            writer.orders.flush()
-            said = writer.said.readline().decode(errors="replace").strip()
-            ready, _, pid = said.partition(" ")
-            if ready != "ready":
-                failed = [said[1:].strip()] if said.startswith("!") else []
-                raise early(candidate.backend.name, failed, errors.read_text(errors="replace"))
-            process = identify(int(pid))
+        for number, (writer, pid) in enumerate(started_with(asked, stack, worker, place, candidate.backend.name)):
+            process = identify(pid)
             if process is None:
                 raise HarnessError(f"process {pid} for {candidate.backend.name} ended as soon as it was ready")
             players.append(Player(number, writer, process, history))

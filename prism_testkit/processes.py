@@ -25,7 +25,7 @@ from prism_testkit.outcomes import Inconclusive
 from prism_testkit.returned import decoded
 from prism_testkit.worker import Worker
 
-__all__ = ["PROCESS", "Told", "heard", "run_processes", "shared_place"]
+__all__ = ["PROCESS", "Told", "heard", "run_processes", "shared_place", "started_with"]
 
 PROCESS = 1000
 """The first process stands under this client number in a history; the others follow."""
@@ -71,36 +71,49 @@ def run_processes(
     Raise `Inconclusive` if the calls of no two of several overlapped, and what a kill raises if a process ends early.
     """
     backend = candidate.backend
-    log = place.directory.parent / f"{place.directory.name}.stderr"
     told: list[Told] = []
     with contextlib.ExitStack() as stack:
-        started = []
-        for number, (writers, plan) in enumerate(zip(worker.crew(len(plans)), plans, strict=True)):
-            writer = writers.start(place.directory, log.with_suffix(f".{number}.stderr"))
-            stack.callback(writer.close)
-            started.append(writer)
-            asked = {**order(worker, candidate, place, namespace, plan), "manner": "together", "pace_ns": round(pace_s * 1e9)}
-            writer.orders.write(json.dumps(asked).encode() + b"\n")
-            writer.orders.flush()
-        for number, writer in enumerate(started):
-            _expect(b"ready\n", writer, backend.name, log.with_suffix(f".{number}.stderr"))
+        orders = [order(worker, candidate, place, namespace, plan) for plan in plans]
+        asked = [{**each, "manner": "together", "pace_ns": round(pace_s * 1e9)} for each in orders]
+        started = [writer for writer, _ in started_with(asked, stack, worker, place, backend.name)]
         begin_ns = time.monotonic_ns() + _HEAD_START_NS
         for writer in started:
             writer.orders.write(b"%d\n" % begin_ns)
             writer.orders.flush()
         for number, (writer, plan) in enumerate(zip(started, plans, strict=True)):
             told += _heard(number, writer, plan)
-            _expect(b"done\n", writer, backend.name, log.with_suffix(f".{number}.stderr"))
+            _expect("done", writer, backend.name, _log(place, number))
     if len(plans) > 1 and not _overlapping(told):
         raise Inconclusive(f"the calls of no two of {len(plans)} processes overlapped")
     return _written(told, history)
 
 
-def _expect(line: bytes, writer: Writer, backend: str, log: Path) -> None:
-    said = writer.said.readline()
-    if said != line:
-        failed = [said[1:].decode(errors="replace").strip()] if said.startswith(b"!") else []
-        raise early(backend, failed, log.read_text(errors="replace"))
+def started_with(
+    asked: Sequence[dict[str, Any]], stack: contextlib.ExitStack, worker: Worker, place: Place, backend: str
+) -> list[tuple[Writer, int]]:
+    """Start a process for each order; return them with their numbers when all are ready. They are killed when ``stack`` ends."""
+    writers = []
+    for number, (server, each) in enumerate(zip(worker.crew(len(asked)), asked, strict=True)):
+        writer = server.start(place.directory, _log(place, number))
+        stack.callback(writer.close)
+        writers.append(writer)
+        writer.orders.write(json.dumps(each).encode() + b"\n")
+        writer.orders.flush()
+    return [(writer, int(_expect("ready", writer, backend, _log(place, number)))) for number, writer in enumerate(writers)]
+
+
+def _log(place: Place, number: int) -> Path:
+    """Return where a process of a place writes its standard error."""
+    return place.directory.parent / f"{place.directory.name}.{number}.stderr"
+
+
+def _expect(word: str, writer: Writer, backend: str, log: Path) -> str:
+    """Return what a process says behind a word; raise what a kill raises if it says something else."""
+    said = writer.said.readline().decode(errors="replace").strip()
+    found, _, rest = said.partition(" ")
+    if found != word:
+        raise early(backend, [said[1:].strip()] if said.startswith("!") else [], log.read_text(errors="replace"))
+    return rest
 
 
 def _heard(process: int, writer: Writer, plan: Sequence[Step]) -> Iterator[Told]:
