@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from prism_testkit.bindings import Candidate
 from prism_testkit.worker import Site
 
-__all__ = ["clean", "close_driver", "open_driver"]
+__all__ = ["clean", "close_driver", "noted", "open_driver"]
 
 
 async def open_driver(candidate: Candidate, connection: Any, namespace: str, opened: bool = True) -> Any:
@@ -38,12 +39,17 @@ async def clean(site: Site, namespace: str) -> None:
             await site.backend.clean(connection, namespace)
 
 
-@contextlib.contextmanager
-def _around(what: str) -> Iterator[None]:
+def _around(what: str) -> AbstractContextManager[None]:
     """Note on what is raised in here that the harness made the call."""
+    return noted("prism_around", what)
+
+
+@contextlib.contextmanager
+def noted(name: str, value: object) -> Iterator[None]:
+    """Put an attribute on an exception that passes, unless one of that name is there from further inside."""
     try:
         yield
     except Exception as error:
-        with contextlib.suppress(Exception):
-            error.prism_around = getattr(error, "prism_around", what)  # type: ignore[attr-defined]
+        with contextlib.suppress(Exception):  # whoever forbids attributes goes without
+            setattr(error, name, getattr(error, name, value))
         raise

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import FAULTS, Check
 from prism_testkit.conducting import Player, conducted
-from prism_testkit.drivers import clean, close_driver, open_driver
+from prism_testkit.drivers import clean, close_driver, noted, open_driver
 from prism_testkit.faults import Fault, Faults, Incarnation
 from prism_testkit.histories import Entry, History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
@@ -134,15 +134,9 @@ async def _run(check: Check, opened: "_Opened") -> None:
         await opened.close()
 
 
-@contextlib.contextmanager
-def _beside() -> Iterator[None]:
+def _beside() -> AbstractContextManager[None]:
     """Note on what is raised in here that it was raised before the check, or after it."""
-    try:
-        yield
-    except Exception as error:
-        with contextlib.suppress(Exception):  # whoever forbids attributes goes without
-            error.prism_beside = True  # type: ignore[attr-defined]
-        raise
+    return noted("prism_beside", True)
 
 
 class _Opened:
