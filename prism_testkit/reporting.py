@@ -20,6 +20,7 @@ from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
 from prism_testkit.reports.progress import Progress
 from prism_testkit.reports.terminal import header_lines, write_summary
+from prism_testkit.reports.story import Told
 from prism_testkit.results import BackendReport, CheckResult, NotRun, Report
 from prism_testkit.traits import Limits, Traits
 
@@ -156,6 +157,10 @@ class Reporting:
         if data is None:
             return
         result = CheckResult.model_validate(data)
+        if isinstance(report.longrepr, str):
+            # Not earlier: over the way from an xdist worker only a string stays what it is.
+            path, line, _ = report.location
+            report.longrepr = Told(report.longrepr, result, path, (line or 0) + 1)
         self._keep(result)
         self._show(result.id)
         if self._json is not None:

@@ -171,6 +171,7 @@ class Session:
                 report.longrepr = (str(path), line + 1, report.longrepr[2])
         return report
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         if not self.is_worker:
             self.reporting.take(report)

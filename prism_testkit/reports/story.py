@@ -4,7 +4,8 @@ import shlex
 import textwrap
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from prism_testkit.case import CLOCK
 from prism_testkit.outcomes import Outcome
@@ -15,7 +16,7 @@ from prism_testkit.results import CheckResult, Failure
 if TYPE_CHECKING:
     from prism_testkit.histories import Entry
 
-__all__ = ["steps_of", "tell", "tell_again"]
+__all__ = ["Crash", "Told", "steps_of", "tell", "tell_again"]
 
 _WIDTH = 100
 _STEP = _WIDTH - 8
@@ -26,6 +27,34 @@ _LAST_ALIKE = 3
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 _CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Where a check is that failed, and why, in one line: what pytest's summary, JUnit files and annotations show."""
+
+    path: str
+    lineno: int
+    message: str
+
+
+class Told:
+    """A story as pytest's reports hold one: whole where failures are told, one line where they are listed.
+
+    A plain string would be listed whole by the summary at the end of a run wherever ``CI`` is set.
+    """
+
+    def __init__(self, story: str, result: CheckResult, path: str, line: int) -> None:
+        said = _said(result, result.failure) if result.failure else result.reason.partition("\n")[0]
+        self.reprcrash = Crash(path, line, clip(plain(said), 2 * _WIDTH))
+        self._story = story
+
+    def __str__(self) -> str:
+        return self._story
+
+    def toterminal(self, out: Any) -> None:
+        """Write the story to pytest's terminal."""
+        out.line(self._story)
 
 
 def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
@@ -58,7 +87,7 @@ def tell_again(result: CheckResult, first: str) -> str:
     """Return in three lines what failed of the same cause, it seems, as ``first``, the id of a result that was told whole."""
     failure = result.failure
     assert failure is not None
-    said = clip(f"{_title(result)}: {' '.join(failure.message.split())}", 2 * _WIDTH)
+    said = clip(_said(result, failure), 2 * _WIDTH)
     where = f"{_INDENT}as in {first.rpartition('::')[2]}, which is told whole; -v tells all so"
     return "\n".join([*_wrap(plain(said), ""), plain(where), f"{_INDENT * 2}{_command(result, 0)}"])
 
@@ -142,6 +171,10 @@ def _title(result: CheckResult) -> str:
         waived = f", which is waived: {result.reason}" if result.outcome is Outcome.WAIVED else ""
         return f"{result.binding} breaks {failure.promise}{waived}"
     return f"{result.binding}: {result.check}: {result.outcome}"
+
+
+def _said(result: CheckResult, failure: Failure) -> str:
+    return f"{_title(result)}: {' '.join(failure.message.split())}"
 
 
 def _promise(result: CheckResult, failure: Failure) -> list[str]:

@@ -1,6 +1,7 @@
 """Mistakes of programming in a driver: told in words, with what is likely the cause, and the run goes on to its end."""
 
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -69,6 +70,25 @@ def test_a_call_that_blocks_is_told_with_the_line_where_it_does(folder: Any) -> 
     told = failure_of(folder, "    async def get(self, key):\n        time.sleep(1000)")
     assert told["message"] == "get('a') did not return within 2 s of real time"
     assert "time.sleep(1000)" in told["traceback"]
+
+
+@pytest.mark.parametrize("where", ["", "true"])
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_a_failure_is_told_once_and_listed_in_one_line(
+    folder: Any, monkeypatch: pytest.MonkeyPatch, where: str, workers: list[str]
+) -> None:
+    monkeypatch.setenv("CI", where)  # where pytest lists messages whole
+    monkeypatch.setenv("COLUMNS", "300")
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key): return 1 + None\n{BACKEND}")
+    folder.checks()
+    result = folder.run("--prism-backend=mine", "test_checks.py", "-k", "set_is_read", "--junit-xml=junit.xml", *workers)
+    said = "mine breaks keyvalue_basic.1: get('a') raised TypeError: unsupported operand type(s) for +: 'int' and 'NoneType'"
+    listed = [line for line in result.outlines if line.startswith("FAILED")]
+    assert listed == [f"FAILED test_checks.py::what_is_set_is_read[mine] - {said}"]
+    assert sum("Repeat exactly this case:" in line for line in result.outlines) == 1
+    (failure,) = ElementTree.parse(folder.path / "junit.xml").iter("failure")
+    assert failure.get("message") == said
+    assert "Repeat exactly this case:" in str(failure.text)
 
 
 @pytest.mark.parametrize(("verbosity", "whole"), [("", 1), ("-v", 2)])
