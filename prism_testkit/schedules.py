@@ -74,7 +74,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     * ``time()`` is seconds since the loop was made. Delays are rounded to whole nanoseconds and added as such, so that ten
       sleeps of 0.1 s are 1 s. Instants given to ``call_at``, hence timeouts, are as exact as a float is: to the nanosecond for
-      the first hundred days. What is more than 1e12 s away never comes due.
+      the first hundred days. What is ahead at all is ahead by a nanosecond at least: who waits for the rest of a span until none
+      is left, as drivers do, comes to its end. What is more than 1e12 s away never comes due.
     * Timers run in the order of their instant, then of their creation, before what else is ready at the loop's next step; so
       do those that `VirtualClock.jump` passed over. An instant that is not ahead queues as ``call_soon`` does.
     * ``run_in_executor`` calls the function at once, in this thread; its future is done at the loop's next step.
@@ -189,14 +190,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.TimerHandle:
         """Run ``callback`` when ``delay`` seconds, rounded to nanoseconds, have passed. Negative is 0."""
         timer = asyncio.TimerHandle(self.time() + delay, callback, args, self, context)
-        return self._schedule(self._clock.now_ns() + _nanoseconds(delay), timer)
+        return self._schedule(self._clock.now_ns() + (_nanoseconds(delay) or int(delay > 0)), timer)
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         """Run ``callback`` when ``time()`` reaches ``when``, rounded to nanoseconds."""
         timer = asyncio.TimerHandle(when, callback, args, self, context)
-        return self._schedule(self._start_ns + _nanoseconds(when), timer)
+        when_ns = self._start_ns + _nanoseconds(when)
+        return self._schedule(max(when_ns, self._clock.now_ns() + 1) if when > self.time() else when_ns, timer)
 
     def _schedule(self, when_ns: int, timer: asyncio.TimerHandle) -> asyncio.TimerHandle:
         if self._closed:

@@ -3,6 +3,8 @@
 import asyncio
 import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,14 +113,41 @@ def test_a_time_that_is_not_ahead_queues_like_call_soon(loop: VirtualLoop) -> No
         loop.call_later(-5, order.append, "negative")
         loop.call_later(-math.inf, order.append, "minus infinity")
         loop.call_at(0.5, order.append, "past")
-        loop.call_later(1e-10, order.append, "rounded to 0")
         loop.call_soon(order.append, "soon after")
         await asyncio.sleep(0)
 
     loop.run_until_complete(main())
 
-    assert order == ["soon", "0", "negative", "minus infinity", "past", "rounded to 0", "soon after"]
+    assert order == ["soon", "0", "negative", "minus infinity", "past", "soon after"]
     assert loop.time() == 1
+
+
+@pytest.mark.parametrize("wait", [asyncio.sleep, lambda left_s: asyncio.wait({asyncio.Future()}, timeout=left_s)])
+def test_who_waits_for_the_rest_of_a_span_comes_to_its_end(loop: VirtualLoop, wait: Callable[[float], Any]) -> None:
+    async def main() -> int:
+        await asyncio.sleep(0.1)
+        end = loop.time() + 0.2  # which is more than 0.3, by less than a nanosecond
+        waits = 0
+        while (left_s := end - loop.time()) > 0:
+            await wait(left_s)
+            waits += 1
+        return waits
+
+    assert loop.run_until_complete(main()) == 2
+    assert loop.time() == 0.300000001
+
+
+def test_an_instant_just_ahead_is_not_now(loop: VirtualLoop) -> None:
+    seen: list[float] = []
+
+    async def main() -> None:
+        loop.call_later(1e-10, lambda: seen.append(loop.time()))
+        loop.call_at(1e-10, lambda: seen.append(loop.time()))
+        await asyncio.sleep(1)
+
+    loop.run_until_complete(main())
+
+    assert seen == [1e-9, 1e-9]
 
 
 def test_a_sleep_without_end_ends_with_the_others(loop: VirtualLoop, clock: VirtualClock) -> None:
