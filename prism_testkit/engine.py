@@ -116,7 +116,8 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         worker.begin()
         for candidate in binding.slots.values():
             worker.connect(worker.site(candidate.backend, binding.kind))
-        with worker.patience.with_(_drivers(binding)) if settings.replay is None else contextlib.nullcontext():
+        patience = worker.patience.with_(_drivers(binding)) if settings.replay is None else contextlib.nullcontext()
+        with worker.unheard.listening(), patience:
             _search(run, identifier, settings)
         if run.cases and run.vacuous == run.cases:
             outcome, reason = Outcome.INCONCLUSIVE, run.last_vacuous
@@ -135,6 +136,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
     finally:
         current_limits.reset(token)
         worker.see_tasks(binding.kind, binding.backends)
+        unheard = worker.unheard.taken()
     return CheckResult(
         id=identifier,
         check=check.name,
@@ -149,6 +151,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         duration_s=time.perf_counter() - started,
         cases=run.cases,
         notes=run.notes,
+        unheard=unheard if failure is None else {},
         failure=failure,
         reached=run.reached.told(),
     )

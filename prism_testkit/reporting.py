@@ -19,8 +19,8 @@ from prism_testkit.interfaces import BESIDE, interface_model
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.json_file import JsonFile
 from prism_testkit.reports.progress import Progress
-from prism_testkit.reports.terminal import header_lines, write_summary
 from prism_testkit.reports.story import Told
+from prism_testkit.reports.terminal import header_lines, write_summary
 from prism_testkit.results import BackendReport, CheckResult, NotRun, Report
 from prism_testkit.traits import Limits, Traits
 

@@ -55,6 +55,10 @@ class CheckResult(_Model):
     notes: list[str] = Field(
         default_factory=list, description="What was observed beyond the verdict, such as a loss that is not promised against"
     )
+    unheard: dict[str, int] = Field(
+        default_factory=dict,
+        description="Errors of tasks, callbacks and threads of a driver's own that no call told, and how often; empty if it failed",
+    )
     failure: Failure | None = None
     reached: dict[str, dict[str, int]] = Field(
         default_factory=dict, exclude=True, description="How often its calls reached each cell; summed up in the report's coverage"

@@ -6,7 +6,6 @@ backend, once more for each further client, and lives in the loop of its backend
 
 import asyncio
 import contextlib
-import logging
 import shutil
 import weakref
 from collections import Counter
@@ -24,13 +23,13 @@ from prism_testkit.outcomes import Hung, Unavailable
 from prism_testkit.patience import Patience
 from prism_testkit.reports.text import said
 from prism_testkit.schedules import VirtualLoop
+from prism_testkit.unheard import Unheard
 from prism_testkit.watchdog import Watchdog
 
 __all__ = ["CONNECT_S", "ClockKind", "Endpoint", "Site", "Worker"]
 
 _FAR_S = 1e8
 """Seconds of virtual time after which a check begins anew; there a float is good to 5e-7 s."""
-_LOG = logging.getLogger("prism_testkit")
 _WHATEVER = (Exception, Hung, SystemExit, GeneratorExit)
 """What comes out of a loop that is thrown away."""
 ClockKind = Literal["virtual", "real"]
@@ -109,6 +108,7 @@ class Worker:
         self.watchdog = Watchdog(hang_s)
         self.connect_s = min(CONNECT_S, hang_s)
         self.patience = Patience(self.watchdog)
+        self.unheard = Unheard()
         self.writers = ForkServer(directory)
         """Starts the processes that are killed."""
         self._crew = [self.writers]
@@ -131,7 +131,7 @@ class Worker:
         if runner is None:
             factory = (lambda: VirtualLoop(self.clock)) if kind == "virtual" else None
             runner = self._runners[kind] = asyncio.Runner(loop_factory=factory)
-            runner.get_loop().set_exception_handler(_unasked)
+            runner.get_loop().set_exception_handler(self.unheard.loop_said)
         loop = runner.get_loop()
         if isinstance(loop, VirtualLoop):
             loop.step_limit = VirtualLoop.step_limit // (10 if self.patience.short else 1)
@@ -284,14 +284,6 @@ class Worker:
         except (Exception, Hung):
             return False
         return True
-
-
-def _unasked(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Take what the loop would log with a traceback: a failing check leaves calls behind that fail too, and its story is told."""
-    if context.get("message", "").startswith("Task exception was never retrieved"):
-        _LOG.debug("a task ended with an error that nobody asked for: %r", context.get("exception"))
-    else:
-        loop.default_exception_handler(context)
 
 
 def describe_task(task: "asyncio.Task[Any]") -> str:

@@ -99,6 +99,7 @@ def write_summary(
         _grouped("waived", _of(report, Outcome.WAIVED), verbose),
         _did_not_run(report, verbose),
         _problems(report),
+        _unheard(report),
         _slowest(report),
         _notes(report, verbose),
         ((line, "") for line in coverage_lines(report.coverage, verbose)),
@@ -216,6 +217,21 @@ def _problems(report: Report) -> Iterator[_Line]:
     for problem in report.problems:
         for number, line in enumerate(plain(problem, keep="\n").splitlines()):
             yield ("  " if number == 0 else "    ") + line, "red"
+
+
+def _unheard(report: Report) -> Iterator[_Line]:
+    by_error: dict[tuple[str, str], list[tuple[CheckResult, int]]] = {}
+    for result in report.results:
+        for error, count in result.unheard.items():
+            by_error.setdefault((" and ".join(result.backends), error), []).append((result, count))
+    if by_error:
+        yield "errors that no call told: raised in the background, while their checks passed", "yellow"
+    for (who, error), places in list(by_error.items())[:_FEW]:
+        first = places[0][0]
+        yield f"  {who}: {_one_line(error)}", ""
+        yield f"    {_count(sum(count for _, count in places), 'time')}, first in {first.check}[{first.binding}]", ""
+    if len(by_error) > _FEW:
+        yield f"  and {len(by_error) - _FEW:,} more; the report has them", ""
 
 
 def _slowest(report: Report) -> Iterator[_Line]:
