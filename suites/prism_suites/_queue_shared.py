@@ -1,7 +1,9 @@
 """What every queue promises of contents, names, refusals, copies and namespaces, judged by whichever way a slot takes."""
 
 import asyncio
+from collections import ChainMap, UserDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
@@ -216,6 +218,7 @@ async def nothing_shared_by_reference(slot: Any, laws: Laws) -> None:
     """Buffers and mappings that change after the call, and what a take gave, are not what the queue keeps."""
     kept = {"a": "1", "b": "2"}
     buffer, source, headers = bytearray(b"first payload"), bytearray(b"second payload"), dict(kept)
+    behind = dict(kept)
     puts = [Put(await slot.enqueue("q", buffer, headers), b"first payload", kept)]
     buffer[:] = b"X" * len(buffer)
     headers["a"] = "changed"
@@ -223,6 +226,13 @@ async def nothing_shared_by_reference(slot: Any, laws: Laws) -> None:
     puts.append(Put(await slot.enqueue("q", memoryview(source)[:6], headers), b"second", {"a": "changed", "b": "2", "c": "new"}))
     source[:3] = b"XXX"
     headers.clear()
+    for view in (MappingProxyType(behind), ChainMap({}, behind), UserDict(behind)):
+        puts.append(Put(await slot.enqueue("q", b"a mapping that is no dict", view), b"a mapping that is no dict", kept))
+        behind["a"] = "changed"
+        if isinstance(view, UserDict):
+            view.data.clear()
+        behind.update(kept)
+    behind.clear()
     part = memoryview(b"abcdefgh")[1:7:2]
     puts.append(Put(await slot.enqueue("q", part, kept), b"bdf", dict(kept)))
     buffer = bytearray(b"grows")

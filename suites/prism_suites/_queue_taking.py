@@ -95,8 +95,14 @@ async def take(slot: Any, queue: str, timeout_s: float = 0) -> QueueMessage | No
 
 
 async def fill(slot: Any, queue: str, payloads: Iterable[bytes], headers: Mapping[str, str] | None = None) -> list[Put]:
-    """Enqueue payloads one after another."""
-    return [Put(await slot.enqueue(queue, payload, headers), payload, dict(headers or {})) for payload in payloads]
+    """Enqueue payloads one after another, and judge that no id comes twice."""
+    puts = [Put(await slot.enqueue(queue, payload, headers), payload, dict(headers or {})) for payload in payloads]
+    ids = [put.id for put in puts]
+    if len(set(ids)) < len(ids):
+        promise = "queue_basic.2" if offers(slot, QueueBasic) else "queue_visibility.11"
+        twice = sorted({identity for identity in ids if ids.count(identity) > 1})[:9]
+        broken(promise, "messages of one queue have the same id", expected="ids that differ", got=twice)
+    return puts
 
 
 def numbered(count: int, mark: str = "m") -> list[bytes]:

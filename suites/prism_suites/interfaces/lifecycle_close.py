@@ -121,10 +121,7 @@ async def others_go_on(slot: Living, case: Case, where: str) -> None:
     other = await opened[where]()
     async with world_of(case, slot if where != "a sibling" else other, calls=2, living=other) as world:
         waiting = await waiting_in(world, 2)
-        closed = await case.whole()
-        drained = await case.whole()
-        await drained.drain(0)
-        await closed.close()
+        await _end_two(slot, case, busy=where == "the same connection")
         await turns(10)
         same("lifecycle.2", sum(task.done() for task in waiting), 0, f"calls in hand of {where} end when another driver is closed")
         await in_vain("lifecycle.2", world.write(other, 0), f"{where} can no longer be used when another driver is closed")
@@ -133,6 +130,20 @@ async def others_go_on(slot: Living, case: Case, where: str) -> None:
             await in_vain("lifecycle.2", waiting[number], f"a call in hand of {where} fails when another driver is closed")
         same("lifecycle.2", await world.written(1), [0], f"what {where} writes is not there when another driver is closed")
         await in_vain("lifecycle.2", other.open(), f"{where} is closed when another driver is")
+
+
+async def _end_two(slot: Living, case: Case, busy: bool) -> None:
+    """Drain one driver and close another, each with a call in hand if they are busy."""
+    drained, closed = await case.whole(), await case.whole()
+    calls = int(busy)
+    async with (
+        world_of(case, slot, calls=calls, living=drained, first=10) as first,
+        world_of(case, slot, calls=calls, living=closed, first=20) as second,
+    ):
+        theirs = [*await waiting_in(first, calls), *await waiting_in(second, calls)] if busy else []
+        await drained.drain(0)
+        await closed.close()
+        await asyncio.gather(*theirs, return_exceptions=True)
 
 
 @check("lifecycle.2")

@@ -28,6 +28,10 @@ async def a_queue_without_configuration_moves_nothing(queue: VisibilityAndDeadLe
         same("queue_dead_letter.6", await queue.redrive(name), 0, "redrive of a queue without configuration moves something")
     with law("queue_dead_letter.6"):
         await dies_after(times, (queue, other), "q", put, 30, "release")
+        for attempt, most in enumerate((256, 65_536, 2**31 - 1), 31):  # far more than it had
+            await other.configure_dead_letter("q", "dead", most)
+            await queue.release((await lease(times, queue, "q", put, attempt=attempt, promise="queue_dead_letter.6")).lease)
+            await listed(queue, "q", [])
         await drains(queue, "q", [put], VISIBILITY, "a queue without configuration")
         await empty(queue, "dead", "queue_dead_letter.6", "a message of a queue without configuration moved")
 
@@ -40,7 +44,14 @@ async def a_new_configuration_counts_what_was(queue: VisibilityAndDeadLetter, ca
     """What is configured replaces what was, for every client, and the attempts that messages already had count (Q-15)."""
     times, other = Times(case), await case.client()
     if first:
+        await queue.configure_dead_letter("q", "other", 1)
+        died = await fill(queue, "q", numbered(1))
+        for slot in (queue, other):  # each is once the one who notices
+            await dies_after(times, (queue, other), "q", died[-1], 1, "release")
+            same("queue_dead_letter.1", await slot.receive("q", HELD_S), None, "a message is delivered more than once")
+            died += await fill(queue, "q", numbered(1, "another")) if slot is queue else []
         await queue.configure_dead_letter("q", "dead", first)
+        await drains(queue, "other", died, VISIBILITY, "what died before another target was configured")
     put = (await fill(queue, "q", [b"x"], {"h": "v"}))[0]
     await dies_after(times, (queue, other), "q", put, had, "release")
     for _ in range(2):

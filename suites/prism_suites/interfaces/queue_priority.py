@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Any, Protocol
 
 from hypothesis import given
@@ -39,7 +40,7 @@ async def _put(slot: Any, payload: bytes, priority: int | None, queue: str = "q"
     if priority is None:
         return Put(await slot.enqueue(queue, payload), payload, {})
     return Put(
-        await slot.enqueue_with_priority(queue, payload, {"p": str(priority)}, priority=priority), payload, {"p": str(priority)}
+        await slot.enqueue_with_priority(queue, payload, {"p": f"{priority:d}"}, priority=priority), payload, {"p": f"{priority:d}"}
     )
 
 
@@ -61,6 +62,16 @@ async def _drains(slot: Any, puts: Sequence[tuple[int | None, Put]], story: str,
     await empty(slot, queue, "queue_priority.4", f"a message with a priority is given twice ({story})")
 
 
+class _Rank(IntEnum):
+    """Priorities as an application names them."""
+
+    LOWEST, LOWER, LOW, USUAL, MORE, MUCH, HIGH, HIGHER, URGENT, HIGHEST = range(10)
+
+
+_AS: tuple[Callable[[int | None], int | None], ...] = (
+    lambda priority: priority,
+    lambda priority: None if priority is None else _Rank(priority),
+)
 _ORDERS: tuple[tuple[int | None, ...], ...] = (
     tuple(range(10)),
     tuple(range(9, -1, -1)),
@@ -76,7 +87,7 @@ _ORDERS: tuple[tuple[int | None, ...], ...] = (
 )
 
 
-@check("queue_priority.1", "queue_priority.4")
+@check("queue_priority.1", "queue_priority.2", "queue_priority.4")
 @gauntlet(lambda limits: [{"priorities": priorities, "two": number % 2 == 0} for number, priorities in enumerate(_ORDERS)])
 @given(priorities=st.lists(st.sampled_from([None, *range(10)]), min_size=1, max_size=30).map(tuple), two=st.booleans())
 async def the_highest_comes_first(queue: Prioritised, case: Case, priorities: tuple[int | None, ...], two: bool) -> None:
@@ -84,7 +95,12 @@ async def the_highest_comes_first(queue: Prioritised, case: Case, priorities: tu
     if len(priorities) > 30 and await is_second(queue, case):
         return
     slots = (queue, await case.client()) if two else (queue, queue)
-    puts = [(priority, await _put(slots[number % 2], b"%d" % number, priority)) for number, priority in enumerate(priorities)]
+    puts = []
+    for number, priority in enumerate(priorities):
+        with law("queue_priority.2"):
+            puts.append((priority, await _put(slots[number % 2], b"%d" % number, _AS[number % len(_AS)](priority))))
+        if number == len(priorities) // 2 and case.clock.virtual:
+            await case.advance(100_000.0)  # waiting raises no priority
     await _drains(slots[1], puts, f"{len(puts)} messages")
 
 

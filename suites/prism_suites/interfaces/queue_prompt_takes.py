@@ -8,7 +8,7 @@ from prism_suites._judging import broken, same
 from prism_suites._noticing import TURNS, is_noticed
 from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_leases import one_leased
-from prism_suites._queue_taking import drained, take
+from prism_suites._queue_taking import drained, fill, take
 from prism_suites._queue_times import Times
 from prism_suites.interfaces.queue_delayed import Delayed
 from prism_suites.interfaces.queue_priority import Prioritised
@@ -20,8 +20,9 @@ from prism_testkit.tap import offers
 _PATIENCE_S = 20_000.0
 """So long every take would wait, in virtual time; every lease here is shorter, or far longer."""
 
-_BESIDE = (0, 1, 9)
-"""Takes that wait for other queues, and were there first: what is for this one must not be spent on them."""
+_BESIDE = ((0, 3), (1, 1), (9, 2))
+"""Takes that wait for other queues, and were there first, so that what is for this one must not be spent on them; and takes that
+wait for this one, by turns of two clients: each is given one of as many messages that come at once."""
 
 
 async def _promptly(
@@ -45,7 +46,8 @@ async def _promptly(
     gone = [asyncio.ensure_future(take(client, "q", _PATIENCE_S)) for client in (slot, other)]
     await case.clock.sleep(1.0)
     began_s = case.clock.now_s()
-    waiting = [asyncio.ensure_future(take(other, "q", _PATIENCE_S)) for _ in range(takers)]
+    clients = (other, slot)
+    waiting = [asyncio.ensure_future(take(clients[number % 2], "q", _PATIENCE_S)) for number in range(takers)]
     try:
         await case.clock.sleep(1.0)
         await _cancel(gone)
@@ -73,15 +75,15 @@ async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
 
 
 @check("queue_basic.4")
-@gauntlet(lambda limits: [{"beside": beside} for beside in _BESIDE])
-async def what_is_enqueued_ends_the_wait(queue: QueueBasic, case: Case, beside: int) -> None:
+@gauntlet(lambda limits: [{"beside": beside, "takers": takers} for beside, takers in _BESIDE])
+async def what_is_enqueued_ends_the_wait(queue: QueueBasic, case: Case, beside: int, takers: int) -> None:
     """An enqueue of any client is noticed by a take that waits, whoever else waits (Q-11)."""
     if case.clock.virtual:
-        await _promptly(queue, case, "queue_basic.4", "an enqueue", lambda: queue.enqueue("q", b"x"), beside)
+        await _promptly(queue, case, "queue_basic.4", "an enqueue", lambda: fill(queue, "q", [b"x"] * takers), beside, takers)
 
 
 @check("queue_priority.4")
-@gauntlet(lambda limits: [{"beside": beside, "priority": priority} for beside in _BESIDE for priority in (0, 1, 9)])
+@gauntlet(lambda limits: [{"beside": beside, "priority": priority} for beside, _ in _BESIDE for priority in (0, 1, 9)])
 async def what_has_a_priority_ends_the_wait(queue: Prioritised, case: Case, beside: int, priority: int) -> None:
     """So is an enqueue with a priority (Q-11, Q-19)."""
     if case.clock.virtual:
@@ -116,13 +118,15 @@ async def the_end_of_a_delay_ends_the_wait(
 @check("queue_visibility.9", "queue_basic.4")
 @gauntlet(
     lambda limits: [
-        {"event": event, "beside": beside, "by": by}
+        {"event": event, "beside": beside, "takers": takers, "by": by}
         for by in ("receive", "dequeue")
         for event in ("enqueue", "release", "deadline", "shortened")
-        for beside in _BESIDE
+        for beside, takers in _BESIDE
     ]
 )
-async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Case, event: str, beside: int, by: str) -> None:
+async def what_becomes_available_ends_the_wait(
+    queue: QueueVisibility, case: Case, event: str, beside: int, takers: int, by: str
+) -> None:
     """So are a release, a deadline, and one that an extend brought nearer, by each kind of take (Q-11)."""
     whole = await case.whole()
     if not case.clock.virtual or (by == "dequeue" and not offers(whole, QueueBasic)):
@@ -132,51 +136,56 @@ async def what_becomes_available_ends_the_wait(queue: QueueVisibility, case: Cas
         return await (slot.dequeue(name, timeout_s) if by == "dequeue" else slot.receive(name, 43_200.0, timeout_s))
 
     seconds = {"deadline": 100.0}.get(event, 43_200.0)
-    held = await one_leased(Times(case), queue, "other" if event == "enqueue" else "q", seconds)
+    times, name = Times(case), "other" if event == "enqueue" else "q"
+    held = [await one_leased(times, queue, name, seconds) for _ in range(takers)]
 
     async def happen() -> None:
         if event == "enqueue":
-            await queue.enqueue("q", b"x")
-        elif event == "release":
-            await queue.release(held.lease)
-        elif event == "shortened":
-            await queue.extend(held.lease, 100.0)
+            await fill(queue, "q", [b"x"] * takers)
+        for item in held:
+            if event == "release":
+                await queue.release(item.lease)
+            elif event == "shortened":
+                await queue.extend(item.lease, 100.0)
 
     promise = "queue_visibility.9" if by == "receive" else "queue_basic.4"
-    await _promptly(whole, case, promise, f"{event}, {by}", happen, beside, take=waits)
+    await _promptly(whole, case, promise, f"{event}, {by}", happen, beside, takers, waits)
 
 
 @check("queue_dead_letter.5", "queue_dead_letter.2")
 @gauntlet(
     lambda limits: [
-        {"event": event, "beside": beside} for event in ("redrive", "release", "peek", "dead_letters") for beside in (0, 9)
+        {"event": event, "beside": beside, "takers": takers}
+        for event in ("redrive", "release", "peek", "dead_letters")
+        for beside, takers in (_BESIDE[0], _BESIDE[2])
     ]
 )
-async def what_moves_ends_the_wait(queue: VisibilityAndDeadLetter, case: Case, event: str, beside: int) -> None:
+async def what_moves_ends_the_wait(queue: VisibilityAndDeadLetter, case: Case, event: str, beside: int, takers: int) -> None:
     """So are a redrive, at the queue, and a death that a look at the queue has noticed, at the target (Q-11, Q-15)."""
     if not case.clock.virtual:
         return
     whole, times = await case.whole(), Times(case)
     here, target = ("dead", "q") if event != "redrive" else ("q", "dead")
     await queue.configure_dead_letter(here, target, 1)
-    held = await one_leased(times, queue, here, 43_200.0 if event in ("release", "redrive") else 10.0)
-    if event == "redrive":
-        await queue.release(held.lease)
-        await queue.dead_letters(here)
+    seconds = 43_200.0 if event in ("release", "redrive") else 10.0
+    held = [await one_leased(times, queue, here, seconds) for _ in range(takers)]
+    for item in held if event == "redrive" else ():
+        await queue.release(item.lease)
+    await queue.dead_letters(here)
 
     async def happen() -> None:
-        if event == "release":
-            await queue.release(held.lease)
-        elif event == "redrive":
-            same("queue_dead_letter.5", await queue.redrive(here), 1, "redrive does not move what died")
+        for item in held if event == "release" else ():
+            await queue.release(item.lease)
+        if event == "redrive":
+            same("queue_dead_letter.5", await queue.redrive(here), takers, "redrive does not move what died")
         elif event in ("peek", "dead_letters"):
-            await times.past(held.deadline)
+            await times.past(held[-1].deadline)
         if event == "peek" and offers(whole, QueueBasic):
             await whole.peek(here)
         await queue.dead_letters(here)
 
     promise = "queue_dead_letter.5" if event == "redrive" else "queue_dead_letter.2"
-    await _promptly(queue, case, promise, event, happen, beside)
+    await _promptly(queue, case, promise, event, happen, beside, takers)
 
 
 @check("queue_basic.4")

@@ -6,7 +6,16 @@ from prism_testkit.backend import Backend
 from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
-from . import mutants_close, mutants_drain, mutants_holding, mutants_independent, mutants_open, mutants_strangers, unusual
+from . import (
+    mutants_close,
+    mutants_drain,
+    mutants_holding,
+    mutants_independent,
+    mutants_ninth_queue_life,
+    mutants_open,
+    mutants_strangers,
+    unusual,
+)
 from .holding import Durable, Transactions
 from .independent_scopes import Pairs, Waiting, scoped
 from .models import KeyValue, PubSub, Queue
@@ -21,6 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_holding.MUTANTS,
     *mutants_strangers.MUTANTS,
     *mutants_independent.MUTANTS,
+    *mutants_ninth_queue_life.MUTANTS,
 )
 
 RIGHT = tuple(

@@ -21,6 +21,8 @@ from . import (
     mutants_leases,
     mutants_many,
     mutants_names,
+    mutants_ninth_mail,
+    mutants_ninth_tubes,
     mutants_order,
     mutants_priority,
     mutants_redrive,
@@ -33,6 +35,7 @@ from . import (
     unusual_timing,
 )
 from .declare_independent import RIGHT
+from .declare_ninth import RIGHT as NINTH
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
@@ -59,9 +62,11 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_again.MUTANTS,
     *mutants_independent_dead.MUTANTS,
     *mutants_independent_durable.MUTANTS,
+    *mutants_ninth_tubes.MUTANTS,
+    *mutants_ninth_mail.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
