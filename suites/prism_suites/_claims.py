@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
-from prism_suites._judging import broken
+from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.histories import Outcome
@@ -34,6 +34,7 @@ __all__ = [
     "resend",
     "sent_messages",
     "skewed",
+    "swept",
     "take",
     "taken",
 ]
@@ -142,6 +143,16 @@ def skewed(claims: Bound[ClaimCheck], seconds: float) -> str:
     )
 
 
+async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims") -> None:
+    """Sweep, and judge that what is told is what was removed: claims, and markers of acks."""
+    since = len(case.history.entries)
+    told = await check_in.sweep()
+    removed = [e.args[1] for e in case.history.entries[since:] if e.op == "store.delete" and e.client >= 0 and e.result]
+    markers = sum(".acks/" in key[len(prefix) :] for key in removed)
+    found = {"claims": told.expired + told.acked, "markers": told.markers}
+    same("CC7", found, {"claims": len(removed) - markers, "markers": markers}, "a sweep tells of other removals than it made")
+
+
 def pattern_of(claims: Bound[ClaimCheck]) -> str:
     """Return the data model of the queue."""
     return interface_model(claims.interfaces["queue"])
@@ -160,7 +171,7 @@ async def entries_there(claims: Bound[ClaimCheck], bucket: str = "claim-check", 
 
 async def claims_there(claims: Bound[ClaimCheck], bucket: str = "claim-check", prefix: str = "claims") -> set[str]:
     """Return the keys of the claims that are stored."""
-    return {key for key in await entries_there(claims, bucket, prefix) if ".acks/" not in key}
+    return {key for key in await entries_there(claims, bucket, prefix) if ".acks/" not in key[len(prefix) :]}
 
 
 async def take(consumer: ClaimConsumer, promise: str = "CC1") -> ClaimDelivery:

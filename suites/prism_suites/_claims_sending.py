@@ -29,10 +29,11 @@ async def all_there_and_back(
     claims: Bound[ClaimCheck], case: Case, sent: Sequence[tuple[bytes, Mapping[str, str], Any]], **config: Any
 ) -> None:
     """Publish each and take it back; what is listed goes one after another through one instance, which is quicker to open."""
+    field = config.get("claim_check_field", FIELD)
     async with claims.opened(threshold=T, **config) as check_in, check_in.consume(TOPIC, "c") as consumer:
         claimed_before = 0
         for number, (payload, headers, given) in enumerate(sent):
-            await _one_there_and_back(claims, case, check_in, consumer, payload, headers, given, number, claimed_before)
+            await _one_there_and_back(claims, case, check_in, consumer, payload, headers, given, field, number, claimed_before)
             claimed_before += len(payload) > T
 
 
@@ -44,6 +45,7 @@ async def _one_there_and_back(
     payload: bytes,
     headers: Mapping[str, str],
     given: Any,
+    field: str,
     number: int,
     claimed_before: int,
 ) -> None:
@@ -57,7 +59,7 @@ async def _one_there_and_back(
     truth("CC1", receipt.claim is not None, claimed, "the receipt says otherwise than the threshold, whether it is claimed")
     truth("CC1", delivery.claim is not None, claimed, "the delivery says otherwise than the threshold, whether it is claimed")
     message = sent_messages(case)[number]
-    truth("CC1", FIELD in message.headers, claimed, "the header of a claim is not on exactly the messages that are claimed")
+    truth("CC1", field in message.headers, claimed, "the header of a claim is not on exactly the messages that are claimed")
     same(
         "CC1",
         len(await claims_there(claims)),

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from typing import get_args
 
+from prism_patterns.claim_check.config import ClaimCheckConfig
 from prism_patterns.claim_check.contract import Claim
-from prism_testkit.interfaces.errors import CorruptPayload, PayloadTooLarge
-from prism_testkit.naming import HEADER_NAME_BYTES, HEADERS_BYTES
+from prism_testkit.interfaces.errors import CorruptPayload, InvalidName, PayloadTooLarge
+from prism_testkit.naming import HEADER_NAME_BYTES, HEADERS_BYTES, check_name
+from prism_testkit.traits import Limits
 
 __all__ = ["escaped", "reference_of", "reference_to", "unescaped", "with_room"]
 
 _MARK = "'"
 _FIELDS = ("bucket", "key", "size", "checksum", "compression", "stored_ms")
+
+_COMPRESSIONS = get_args(ClaimCheckConfig.model_fields["compression"].annotation)
 
 
 _in_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -41,11 +46,34 @@ def reference_of(headers: Mapping[str, str], field: str, what: str) -> Claim | N
     try:
         found = json.loads(text)
         claim = Claim(**{name: found[name] for name in _FIELDS})
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {error!r}") from error
-    if not (isinstance(claim.size, int) and isinstance(claim.stored_ms, int) and isinstance(claim.key, str)):
-        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {text[:80]!a}")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {error!r:.200}") from error
+    if wrong := _wrong(claim):
+        raise CorruptPayload(f"{what}: its header {field!a} refers to no claim: {wrong}: {text[:80]!a}")
     return claim
+
+
+def _wrong(claim: Claim) -> str:
+    """Return what no publish can have written of a claim, "" if there is nothing."""
+    for name in ("bucket", "key", "checksum", "compression"):
+        text = getattr(claim, name)
+        if not (isinstance(text, str) and _is_name(text)):
+            return f"{name} is no name"
+    if claim.compression not in _COMPRESSIONS:
+        return "nobody knows its compression"
+    for name in ("size", "stored_ms"):
+        number = getattr(claim, name)
+        if type(number) is not int or number < 0:
+            return f"{name} is no number of 0 or more"
+    return ""
+
+
+def _is_name(text: str) -> bool:
+    try:
+        check_name(text, "read", "claim check", Limits())
+    except InvalidName:
+        return False
+    return True
 
 
 def escaped(headers: Mapping[str, str], field: str, what: str) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """Claim check, promise 1: headers come back as they were given, those with the name of ours included."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import FIELD, TOPIC, T, take
+from prism_suites._claims import FIELD, TOPIC, T, chunked, take
 from prism_suites._claims_sending import Upload, all_there_and_back, payload_of
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
@@ -12,18 +14,29 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
 
+FIELDS = (FIELD, "x'", "Ref", "\u00e9", "k" * 64)
+"""Names for the header that refers to a claim: with a quote at its end, in another case, of several bytes, the longest."""
+
+
+def _named_alike(field: str) -> tuple[dict[str, str], ...]:
+    """Return headers that somebody may take for ours, or for an escaped one."""
+    return (
+        {field: "mine"},
+        {field: "a", f"{field}'": "b", f"{field}''": "c"},
+        {f"{field}'": "only this"},
+        {field.swapcase(): "x", f"{field.swapcase()}'": "z", field: "y"},
+        {f"{field}-": "z", f"{field}s": "", f" {field}": "q", f"{field} ": "r", f"'{field}": "s", field[:-1] or "-": "t"},
+        {field: '{"bucket":"claim-check","key":"claims/0","size":1,"checksum":"","compression":"none","stored_ms":0}'},
+    )
+
+
 HEADERS: tuple[dict[str, str], ...] = (
-    {FIELD: "mine"},
-    {FIELD: "a", f"{FIELD}'": "b", f"{FIELD}''": "c"},
-    {f"{FIELD}'": "only this"},
-    {FIELD.upper(): "x", FIELD: "y"},
-    {f"{FIELD}-": "z", f"{FIELD}s": "", f" {FIELD}": "q", f"{FIELD} ": "r"},
+    {FIELD: "not ours, if ours has another name", f"{FIELD}'": "nor this"},
     {"x": ""},
-    {"é": "é", "e\u0301": "2"},
+    {"\u00e9": "\u00e9", "e\u0301": "2"},
     {"content-type": "image/png", "Content-Type": "other"},
     {"k\n": "v\n\x00"},
     {"n" * 512: "v" * 512},
-    {FIELD: '{"bucket":"claim-check","key":"claims/0","size":1,"checksum":"","compression":"none","stored_ms":0}'},
     {f"h{i}": "v" * 20 for i in range(100)},
 )
 
@@ -35,28 +48,53 @@ _TEXTS = st.one_of(
 """Texts that something on the way may trim, fold, decode or take for nothing."""
 
 
+@st.composite
+def _drawn(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a name for our header, and headers some of which are named alike."""
+    field = draw(st.sampled_from(FIELDS))
+    names = st.sampled_from([field, f"{field}'", field.swapcase(), f"{field.swapcase()}'", "a", "A", " a", "b"])
+    return {"field": field, "headers": [draw(st.dictionaries(names, _TEXTS, max_size=7))]}
+
+
 @check("CC1")
-@gauntlet(lambda limits: [{"headers": list(HEADERS), "size": size} for size in (3, T + 1)])
-@given(
-    headers=st.tuples(
-        st.dictionaries(st.sampled_from([FIELD, f"{FIELD}'", FIELD.upper(), "a", "A", " a", "b"]), _TEXTS, max_size=7)
-    ).map(list),
-    size=st.integers(0, 2 * T),
+@gauntlet(
+    lambda limits: (
+        [{"sent": {"field": FIELD, "headers": [*_named_alike(FIELD), *HEADERS]}, "size": size} for size in (3, T + 1)]
+        + [
+            {"sent": {"field": field, "headers": [*_named_alike(field), HEADERS[0]]}, "size": (3, T + 1)[number % 2]}
+            for number, field in enumerate(FIELDS[1:])
+        ]
+    )
 )
-async def headers_come_back_as_they_were(claims: Bound[ClaimCheck], case: Case, headers: list[dict[str, str]], size: int) -> None:
-    """Every header comes back as it was, one with the name of ours included; a forged reference is a header (CC-1, CC-9)."""
+@given(sent=_drawn(), size=st.integers(0, 2 * T))
+async def headers_come_back_as_they_were(claims: Bound[ClaimCheck], case: Case, sent: dict[str, Any], size: int) -> None:
+    """Every header comes back as it was, one with the name of ours included, whatever that is; a forged reference is a header
+    (CC-1, CC-9)."""
     payload = payload_of(size)
-    await all_there_and_back(claims, case, [(payload, each, payload) for each in headers])
+    messages = [(payload, each, payload) for each in sent["headers"]]
+    await all_there_and_back(claims, case, messages, claim_check_field=sent["field"])
 
 
 @check("CC1")
-@gauntlet(lambda limits: [{"room": room} for room in (0, 1, 40, 100)])
-async def headers_that_leave_no_room_are_refused(claims: Bound[ClaimCheck], case: Case, room: int) -> None:
-    """Headers that leave no room for the reference raise PayloadTooLarge before anything is stored; inline they are welcome."""
-    headers = {"h": "v" * (8 * 1024 - 1 - room)}
+@gauntlet(
+    lambda limits: [
+        {"room": room, "letter": letter, "streamed": streamed}
+        for room, letter, streamed in ((0, "v", False), (1, "\u00e9", True), (40, "\u00e9", False), (100, "v", True))
+    ]
+)
+async def headers_that_leave_no_room_are_refused(
+    claims: Bound[ClaimCheck], case: Case, room: int, letter: str, streamed: bool
+) -> None:
+    """Headers that leave no room for the reference raise PayloadTooLarge before anything is stored, whatever their letters and
+    however the payload is given; inline they are welcome."""
+    headers = {"h": letter * ((8 * 1024 - 1 - room) // len(letter.encode()))}
+    big = b"x" * (T + 1)
     async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
         await refused(
-            "CC1", check_in.publish(TOPIC, b"x" * (T + 1), headers), PayloadTooLarge, "headers leave no room, and are not refused"
+            "CC1",
+            check_in.publish(TOPIC, chunked(big[:T], big[T:]) if streamed else big, headers),
+            PayloadTooLarge,
+            "headers leave no room, and are not refused",
         )
         effects = [f"{entry.op}{entry.args[:2]}" for entry in case.history.entries if Upload(entry).is_effect]
         same("CC1", effects, [], "headers that leave no room were refused after an effect")

@@ -45,16 +45,25 @@ async def the_object_is_there_before_its_message(claims: Bound[ClaimCheck], case
                 broken("CC3", "a message was published before the upload of its object had returned", got=keys[0])
 
 
+REFUSALS = ("PayloadTooLarge", "AccessDenied", "InvalidName", "NotFound", "GroupNotFound", "QuotaExceeded", "AccessDenied")
+"""One comes again, and one is a kind of another."""
+
+
 @check("CC3")
-@gauntlet(lambda limits: [{"error": e} for e in ("PayloadTooLarge", "AccessDenied", "InvalidName", "NotFound", "QuotaExceeded")])
-async def after_a_refusal_nothing_is_left(claims: Bound[ClaimCheck], case: Case, error: str) -> None:
-    """A publish that was definitely refused raises that refusal, and its object is removed at once (CC-3, CC-6)."""
-    claims.faulty([(0, _SENDS[claims.interfaces["queue"]], 0, f"refuse {error}")])
+@gauntlet(lambda limits: [{"streamed": streamed} for streamed in (False, True)])
+async def after_a_refusal_nothing_is_left(claims: Bound[ClaimCheck], case: Case, streamed: bool) -> None:
+    """A publish that was definitely refused raises that refusal, and its object is removed at once, each time (CC-3, CC-6)."""
+    send = _SENDS[claims.interfaces["queue"]]
+    claims.faulty([(0, send, number, f"refuse {error}") for number, error in enumerate(REFUSALS)])
     async with claims.opened(threshold=T, cleanup="sweep") as check_in:
-        await refused(
-            "CC3", check_in.publish(TOPIC, BIG), getattr(errors, error), "the refusal of a publish does not reach its caller"
-        )
-        same("CC3", await claims_there(claims), set(), "a definite refusal left its object")
+        for error in REFUSALS:
+            await refused(
+                "CC3",
+                check_in.publish(TOPIC, chunked(BIG, b"!") if streamed else BIG),
+                getattr(errors, error),
+                "the refusal of a publish does not reach its caller",
+            )
+            same("CC3", await claims_there(claims), set(), f"a definite refusal ({error}) left its object")
         claims.struck()
         await check_in.publish(TOPIC, BIG)
         same("CC3", len(await claims_there(claims)), 1, "after a refusal a publish leaves another number of objects than one")

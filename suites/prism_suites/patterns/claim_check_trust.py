@@ -1,5 +1,6 @@
 """Claim check, promises 5, 6 and 8: damage is noticed, absence is told apart, and those who disagree are refused."""
 
+import asyncio
 import gzip
 from collections.abc import Callable
 from functools import partial
@@ -70,7 +71,7 @@ async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, 
 @check("CC5")
 @gauntlet(lambda limits: [{"compression": c, "same_length": same} for c in ("none", "gzip", "zstd") for same in (True, False)])
 async def a_swap_is_noticed(claims: Bound[ClaimCheck], case: Case, compression: str, same_length: bool) -> None:
-    """The object of another claim, whole in itself, raises CorruptPayload (CC-7)."""
+    """The object of another claim, whole in itself, with all that the store knows of it, raises CorruptPayload (CC-7)."""
     other = BIG[::-1] if same_length else BIG + BIG
     if beside(case, claims, codec=compression):
         return
@@ -79,7 +80,15 @@ async def a_swap_is_noticed(claims: Bound[ClaimCheck], case: Case, compression: 
         assert first.claim is not None
         assert second.claim is not None
         store = await claims.look("store")
-        await store.put(first.claim.bucket, first.claim.key, await store.get(second.claim.bucket, second.claim.key))
+        about = await store.metadata(second.claim.bucket, second.claim.key)
+        await store.put(
+            first.claim.bucket,
+            first.claim.key,
+            await store.get(second.claim.bucket, second.claim.key),
+            content_type=about.content_type,
+            content_encoding=about.content_encoding,
+            user_metadata=about.user_metadata,
+        )
         await refused("CC5", consumer.read(await take(consumer)), CorruptPayload, "the payload of another message is read")
 
 
@@ -149,11 +158,11 @@ DISAGREEMENTS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"compression": "gzip"}, {"compression": "none"}),
     ({"compression": "none"}, {"compression": "zstd"}),
     ({"max_age_s": 100.0}, {"max_age_s": 100.5}),
-    ({}, {"max_age_s": 1.0}),
+    ({}, {"max_age_s": 86_400.25}),
 )
 
 
-@check("CC8")
+@check("CC8", "lifecycle.1")
 @gauntlet(lambda limits: [{"sides": sides} for sides in DISAGREEMENTS])
 async def those_who_disagree_are_refused(
     claims: Bound[ClaimCheck], case: Case, sides: tuple[dict[str, Any], dict[str, Any]]
@@ -165,6 +174,7 @@ async def those_who_disagree_are_refused(
     async with claims.opened(threshold=T, cleanup="sweep", **mine):
         pass
     name = next(iter(theirs))
+    before = asyncio.all_tasks()
     try:
         async with claims.opened(threshold=T, cleanup="sweep", **theirs):
             pass
@@ -174,7 +184,9 @@ async def those_who_disagree_are_refused(
                 broken("CC8", "the refusal does not name both sides", expected=side, got=str(error))
     else:
         broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
-    async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="elsewhere", **theirs):
+    left = [each for each in asyncio.all_tasks() - before if not each.done()]
+    same("lifecycle.1", left, [], "one who was refused left tasks running")
+    async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="claims/x", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
 
 
@@ -237,8 +249,9 @@ async def acks_are_asked_for_where_there_are_acks(claims: Bound[ClaimCheck], cas
         "stream_consumer_groups": {1: True, 2: True, 0: True},
         "queue_visibility": {1: True, 2: False, 0: True},
     }.get(queue, {0: False, 1: False, 2: False})
-    for number, fits in allowed.items():
-        config = {"threshold": T, "cleanup": "on_ack", "consumers": ("a", "b")[:number]}
+    for number, fits in sorted(allowed.items(), key=lambda each: each[1]):
+        # Who is refused has agreed to nothing: another max_age is no disagreement.
+        config = {"threshold": T, "cleanup": "on_ack", "consumers": ("a", "b")[:number], "max_age_s": 200.0 if fits else 100.0}
         try:
             async with claims.opened(**config):
                 opened = True

@@ -309,9 +309,10 @@ class OwnClaimCheck(ClaimCheck):
     def claim_in(self, headers: Mapping[str, str]) -> Claim | None:
         text = headers.get(self.config.claim_check_field)
         try:
-            return None if text is None else Claim(**json.loads(text))
+            claim = None if text is None else Claim(**json.loads(text))
         except (ValueError, TypeError):
             return None
+        return claim if claim is None or type(claim.size) is type(claim.stored_ms) is int else None
 
     # Fetching.
 

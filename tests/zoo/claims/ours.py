@@ -66,17 +66,19 @@ class Ours(PrismClaimCheck):
         config = self.sweeping()
         if config.cleanup == "retain":
             return Swept()
-        return await self.sweep_type(self._store, config, await self.now_ms()).run()
+        try:
+            found = await self.sweep_type(self._store, config, await self.now_ms()).run()
+        except PrismError as error:
+            self._trouble = str(error)
+            raise
+        self._trouble = ""
+        return found
 
     async def _sweep_now_and_then(self) -> None:
         while True:
             await self._clock.sleep(3600)
-            try:
+            with contextlib.suppress(PrismError):  # health tells of it
                 await self.swept()
-            except PrismError as error:
-                self._trouble = str(error)
-            else:
-                self._trouble = ""
 
 
 class OursOnQueues(Ours):

@@ -217,7 +217,13 @@ class StrangeClaimCheck(ClaimCheck):
         self.check_open()
         if self.config.cleanup == "retain":
             return Swept()
-        return await self.sweep_type(self.store, self.config, await self.now_ms()).run()
+        try:
+            swept = await self.sweep_type(self.store, self.config, await self.now_ms()).run()
+        except PrismError as error:
+            self.failure = f"sweep: {error}"
+            raise
+        self.failure = ""
+        return swept
 
 
 def checked(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -1,0 +1,79 @@
+"""Claim check, promise 4: what is given back, or left behind, comes again with its payload, and not before its time."""
+
+from typing import Any
+
+from prism_patterns.claim_check import ClaimCheck
+from prism_suites._claims import TOPIC, T, beside, has_acks, mode, take
+from prism_suites._judging import broken, same
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+
+BIG = b"x" * (T + 1)
+
+
+@check("CC4")
+async def a_nack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None:
+    """A message that was given back finds its payload when it comes again, however often (CC-4)."""
+    if beside(case, claims, acks=True):
+        return
+    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 0.0}
+    async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await check_in.publish(TOPIC, BIG)
+        for _ in range(3):
+            delivery = await take(consumer, "CC4")
+            same("CC4", await consumer.read(delivery), BIG, "a message came again without its payload")
+            since = len(case.history.entries)
+            await consumer.nack(delivery)
+            name = delivery.claim.key if delivery.claim is not None else ""
+            touched = [entry.op for entry in case.history.entries[since:] if name in str(entry.args[1:2])]
+            same("CC4", [op for op in touched if op.startswith("store.")], [], "a nack fetched or marked something")
+            if case.clock.virtual:
+                await case.advance(5.0)
+            await check_in.sweep()
+        same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")
+
+
+@check("CC4")
+@gauntlet(lambda limits: [{"delay_s": delay_s} for delay_s in (0.5, 40.0, 4_000.0)])
+async def a_nacked_message_waits_for_its_delay(claims: Bound[ClaimCheck], case: Case, delay_s: float) -> None:
+    """What is given back for a while, of which nothing was lost, comes again when that is over, not before, with its payload: to
+    whoever gave it back, and to nobody who shares with it either."""
+    if beside(case, claims, time=True):
+        return
+    sent = [BIG, b"inline", BIG[1:]]
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        for payload in sent:
+            await check_in.publish(TOPIC, payload)
+        for delivery in [await take(consumer, "CC4") for _ in sent]:
+            await consumer.nack(delivery, delay_s)
+        began_s = case.clock.now_s()
+        for part in (0.0, 0.4, 0.9):
+            await case.advance(max(0.0, began_s + part * delay_s - case.clock.now_s()))
+            if (early := await consumer.receive(0.05 * min(delay_s, 40.0))) is not None:
+                broken("CC4", f"a message that was given back for {delay_s:g} s comes before", expected=None, got=early)
+        if has_acks(claims):
+            async with check_in.consume(TOPIC, "c") as other:
+                if (early := await other.receive(0)) is not None:
+                    told = f"a message that was given back for {delay_s:g} s comes before, to another consumer of that name"
+                    broken("CC4", told, expected=None, got=early)
+        await case.advance(max(0.0, began_s + delay_s - 1.0 - case.clock.now_s()))
+        again = [await take(consumer, "CC4") for _ in sent]
+        payloads = sorted([await consumer.read(delivery) for delivery in again])
+        same("CC4", payloads, sorted(sent), "messages came again without their payloads")
+
+
+@check("CC4")
+async def a_message_that_was_held_too_long_finds_its_payload(claims: Bound[ClaimCheck], case: Case) -> None:
+    """What a consumer read and left behind comes to the next one with its payload (CC-4)."""
+    if beside(case, claims, acks=True, time=True):
+        return
+    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 90.0}
+    async with claims.opened(**config) as check_in:
+        async with check_in.consume(TOPIC, "c") as consumer:
+            await check_in.publish(TOPIC, BIG)
+            same("CC1", await consumer.read(await take(consumer)), BIG, "a payload does not come back")
+        await case.advance(200.0)
+        await check_in.sweep()
+        async with check_in.consume(TOPIC, "c") as consumer:
+            same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")
