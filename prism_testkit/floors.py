@@ -2,12 +2,12 @@
 
 A package of suites may have a ``floors.json`` beside its ``__init__.py``, recorded over several seeds on reference backends.
 It holds, for each level and backend, how many checks ran and cases there were in each suite, how many cells of the coverage table
-were reached in each interface, and which cells every recorded run reached.
+were reached in each interface, and which cells every recorded run reached, and not by luck.
 """
 
 import importlib.util
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,8 @@ meet on a real server is a matter of its timing too: a floor is to notice that a
 _REFERENCE = {"embedded": "memory", "fake": "memory", "real server": "valkey"}
 """What a backend that was not recorded is compared with, if it runs as many checks of a suite: told, and never a failure, for
 what is right may still be asked less."""
+_CERTAIN_CALLS = 3
+_CERTAIN_RUNS = 4
 _ALONE = "memory"
 """Patterns are recorded on this backend alone; with others beside it they reach more."""
 _VERDICTS = (Outcome.PASSED, Outcome.INCONCLUSIVE)
@@ -206,7 +208,7 @@ def _plain(cells: Iterable[str]) -> int:
 def record(reports: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> Floors:
     """Return the floors of several runs: each a JSON report, and the module of each backend. Runs of one level differ in seed."""
     floors = Floors()
-    hits: Counter[tuple[str, str, str]] = Counter()
+    hits: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
     runs: Counter[bool] = Counter()
     for data, origins in reports:
         report = Report.model_validate(data)
@@ -227,11 +229,18 @@ def record(reports: Sequence[tuple[Mapping[str, Any], Mapping[str, str]]]) -> Fl
             cells = of_level[each.who].cells
             cells[each.interface] = min(cells.get(each.interface, count), count)
             if report.level != "smoke":
-                hits.update((each.who, each.interface, cell) for cell in each.cells if _asked(cell))
-    for (who, interface, cell), count in sorted(hits.items()):
-        if count == runs[_is_pattern(who)]:
+                for cell, calls in each.cells.items():
+                    if _asked(cell):
+                        hits[each.who, each.interface, cell].append(calls)
+    for (who, interface, cell), calls_of in sorted(hits.items()):
+        if len(calls_of) == runs[_is_pattern(who)] and _certain(calls_of):
             floors.known.setdefault(who, {}).setdefault(interface, []).append(cell)
     return floors
+
+
+def _certain(calls: Sequence[int]) -> bool:
+    """Say whether a cell that every run reached is no matter of luck: it has several calls, or the same number in many runs."""
+    return min(calls) >= _CERTAIN_CALLS or (len(calls) >= _CERTAIN_RUNS and min(calls) == max(calls))
 
 
 def dump(floors: Floors) -> str:

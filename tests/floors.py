@@ -1,6 +1,7 @@
 """Records what the shipped suites come to: ``python -m tests.floors [--runs 4] [--backends embedded,valkey]``.
 
-Each run has a seed of its own; the least of them, less a margin, is written to ``suites/prism_suites/floors.json``. Look at the
+Each run has a seed of its own; the least of them, less a margin, is written to ``suites/prism_suites/floors.json``. ``--kept
+FOLDER``: the reports at ``standard`` that ``python -m tests.soak`` kept there stand for such runs of this one. Look at the
 difference before it is committed: a number that fell without a reason is what floors are for.
 """
 
@@ -37,12 +38,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.floors", description=__doc__)
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--backends", default="embedded,valkey")
+    parser.add_argument("--kept", type=Path, default=None)
     arguments = parser.parse_args()
-    reports: list[tuple[Mapping[str, Any], Mapping[str, str]]] = []
+    kept = (
+        [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.kept.glob("*.json"))] if arguments.kept else []
+    )
+    reports: list[tuple[Mapping[str, Any], Mapping[str, str]]] = [(report, _origins(report)) for report in kept]
+    together = [f"--prism-backend={arguments.backends}"]
     with tempfile.TemporaryDirectory(prefix="floors-") as name:
         for level in ("smoke", "standard"):
             for seed in range(1, arguments.runs + 1):
-                for choice in ([f"--prism-backend={arguments.backends}"], ["--prism-backend=memory", "--prism-pattern=*"]):
+                choices = [together, ["--prism-backend=memory", "--prism-pattern=*"]]
+                for choice in choices[bool(kept) and level == "standard" :]:
                     report = _run(Path(name), [*choice, f"--prism-level={level}", f"--prism-seed={seed}"])
                     wrong = [r["id"] for r in report["results"] if r["outcome"] not in ("passed", "inconclusive")]
                     if wrong or not report["complete"]:

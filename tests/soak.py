@@ -1,7 +1,8 @@
 """Runs the acceptance suites again and again over correct backends: ``python -m tests.soak [--runs 20] [--backends NAMES]``.
 
 Each run has a seed of its own. What is looked for: a failure (there is to be none), and anything left behind: a process, a
-directory under the temporary folders, a record under ``.prism``.
+directory under the temporary folders, a record under ``.prism``. ``--keep FOLDER`` keeps the report of each clean run there, for
+``python -m tests.floors --kept FOLDER``.
 """
 
 import argparse
@@ -28,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--backends", default="embedded,valkey")
+    parser.add_argument("--keep", type=Path, default=None)
     arguments = parser.parse_args()
     bad = 0
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -42,6 +44,9 @@ def main() -> int:
             failed = [r["id"] for r in report["results"] if r["outcome"] not in ("passed", "inconclusive")]
             doubtful = sum(r["outcome"] == "inconclusive" for r in report["results"])
             bad += bool(done.returncode or left)
+            if arguments.keep is not None and not done.returncode:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                (project / "r.json").replace(arguments.keep / f"{number}.json")
             summary = (
                 f"exit code {done.returncode}, {len(report['results'])} results, {doubtful} inconclusive, {len(failed)} not passed"
             )

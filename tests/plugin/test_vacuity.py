@@ -77,7 +77,7 @@ def recorded(folder: Any) -> Path:
     folder.ini("pythonpath = .\n")
     assert run(folder).ret == 0
     origins = {"mine": str(Path(folder.path) / "conftest.py")}
-    (package / "floors.json").write_text(dump(record([(folder.report(), origins)])))
+    (package / "floors.json").write_text(dump(record([(folder.report(), origins)] * 4)))
     return package
 
 
@@ -98,6 +98,18 @@ def test_a_run_that_comes_to_what_was_recorded_passes(folder: Any) -> None:
     recorded(folder)
     assert run(folder, "--prism-seed=7").ret == 0
     assert falls(folder) == []
+
+
+def test_what_every_run_reached_by_luck_is_not_known(folder: Any) -> None:
+    recorded(folder)
+    reports = []
+    for calls in ((1, 5, 1), (2, 4, 1), (1, 3, 1), (1, 9, 1)):
+        report = folder.report()
+        (table,) = report["coverage"]
+        table["cells"] = dict(zip(("rare", "common", "fixed"), calls, strict=True))
+        reports.append((report, {"mine": "here"}))
+    assert record(reports).known == {"mine": {"keyvalue_basic": ["common", "fixed"]}}
+    assert record(reports[:2]).known == {"mine": {"keyvalue_basic": ["common"]}}, "of two runs nobody knows what is fixed"
 
 
 def test_fewer_cases_than_recorded_fail_the_run(folder: Any) -> None:
@@ -141,7 +153,7 @@ def test_what_fails_or_was_chosen_by_case_is_not_held_against_a_floor(folder: An
 
 def test_a_backend_that_was_not_recorded_is_told_what_it_did_not_reach_and_does_not_fail(folder: Any) -> None:
     package = recorded(folder)
-    floors = record([(folder.report(), {})])
+    floors = record([(folder.report(), {})] * 4)
     for named in (*floors.levels.values(), floors.known):
         named["memory"] = named.pop("mine")  # type: ignore[attr-defined]
 
