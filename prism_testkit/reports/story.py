@@ -37,6 +37,10 @@ class Crash:
     lineno: int
     message: str
 
+    def __str__(self) -> str:
+        """Return what ``--tb=line`` shows."""
+        return f"{self.path}:{self.lineno}: {self.message}"
+
 
 class Told:
     """A story as pytest's reports hold one: whole where failures are told, one line where they are listed.

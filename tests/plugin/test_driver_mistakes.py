@@ -1,5 +1,6 @@
 """Mistakes of programming in a driver: told in words, with what is likely the cause, and the run goes on to its end."""
 
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -89,6 +90,9 @@ def test_a_failure_is_told_once_and_listed_in_one_line(
     (failure,) = ElementTree.parse(folder.path / "junit.xml").iter("failure")
     assert failure.get("message") == said
     assert "Repeat exactly this case:" in str(failure.text)
+    short = folder.run("--prism-backend=mine", "test_checks.py", "-k", "set_is_read", "--tb=line", *workers).outlines
+    (line,) = [line for line in short if line.endswith(said) and not line.startswith("FAILED")]
+    assert re.fullmatch(rf"test_checks\.py:\d+: {re.escape(said)}", line)
 
 
 @pytest.mark.parametrize(("verbosity", "whole"), [("", 1), ("-v", 2)])
