@@ -1,5 +1,6 @@
 """object_storage_conditional: an object is created exactly if it is missing, and what is there is left as it is."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -11,6 +12,7 @@ from prism_suites._keyvalue_confusables import confusable_names
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import BUCKET, MOST, NOTHING, PUTS, Given, expect_missing, expect_object, listed, made, signed
 from prism_suites._objects_descriptions import METADATA_BYTES, METADATA_NAME_BYTES, descriptions, instant_window, now_ms
+from prism_suites._objects_gated import Gated, meanwhile_of, reached
 from prism_suites._objects_times import expect_deadline
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -67,12 +69,12 @@ async def _without(maker: Any, store: Any, case: Case, state: str) -> bool:
     ]
 )
 async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case, state: str, size: int, who: str) -> None:
-    """A missing object, expired ones included, is stored with all that was said of it, without a deadline (OB-6)."""
+    """A missing object, expired ones included, is stored with what was said of it and nothing else, without a deadline (OB-6)."""
     other = store if who == "one client" else await case.client()
     client = other if who == "another creates" else store
     if not await _without(store, other if who == "another removes" else store, case, state):
         return
-    data, said = made(min(size, case.limits.max_payload)), signed("new")
+    data, said = made(min(size, case.limits.max_payload)), signed("new") if who == "one client" else NOTHING
     start = now_ms(case)
     truth(_ONE, await client.put_if_absent(BUCKET, "k", data, **said.keywords), True, f"put_if_absent of an object {state}")
     least, most = instant_window(case, start, now_ms(case))
@@ -111,8 +113,8 @@ async def what_is_present_is_left_as_it_is(
         await PUTS.get(state, PUTS["put"])(store, "k", held, said)
     deadline = None
     if state == "with a deadline":
-        _, now = await clock.during(store.set_ttl(BUCKET, "k", 600.0))
-        deadline = now.after(600.0)
+        _, now = await clock.during(store.set_ttl(BUCKET, "k", 600.375))
+        deadline = now.after(600.375)
     before = await store.metadata(BUCKET, "k")
     clients = (await case.client(), store)
     for number in range(times):
@@ -129,6 +131,23 @@ async def what_is_present_is_left_as_it_is(
         if await clock.past(deadline):
             await expect_missing(_ONE, store, "k", "put_if_absent took a deadline away", writes=False)
             truth(_ONE, await store.put_if_absent(BUCKET, "k", data), True, "put_if_absent just after the deadline")
+
+
+@check(_ONE, "object_storage.6")
+@gauntlet(lambda limits: [{"before": before, "who": who} for before in ("never put", "deleted") for who in _WHO[:2]])
+async def a_stream_on_its_way_reserves_nothing(store: ObjectStorageConditional, case: Case, before: str, who: str) -> None:
+    """While a stream has more to come its key is missing, so somebody else creates it; at its end the stream replaces that."""
+    client = store if who == "one client" else await case.client()
+    await _without(store, store, case, before)
+    gated = Gated([b"a ", b"stream"])
+    task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, content_type="a/stream"))
+    await reached(gated, task)
+    got = await meanwhile_of(case, gated, task, client.put_if_absent(BUCKET, "k", b"created", **signed("new").keywords))
+    truth(_ONE, got, True, "put_if_absent of a missing object, a stream of which is on its way")
+    await expect_object(_ONE, store, "k", b"created", "created while a stream is on its way", signed("new"))
+    gated.go_on.set()
+    await task
+    await expect_object("object_storage.6", client, "k", b"a stream", "a stream that paused", Given("a/stream", None, {}))
 
 
 def _metadata(limits: Limits) -> Iterator[dict[str, Any]]:

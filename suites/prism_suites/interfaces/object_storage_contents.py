@@ -257,3 +257,34 @@ async def a_source_may_use_one_buffer(store: ObjectStorage, case: Case, sizes: l
         return
     await store.put_stream(BUCKET, "k", one_buffer(chunks))
     await expect_object("object_storage.6", store, "k", b"".join(chunks), "a source that uses one buffer")
+
+
+_WAYS_TO_GO = ("delete", "overwrite", "set_ttl", "delete_bucket", "expired and put again")
+
+
+@check("object_storage.4", "object_storage.1")
+@gauntlet(lambda limits: [{"way": way} for way in _WAYS_TO_GO])
+async def objects_of_like_content_stand_alone(store: ObjectStorage, case: Case, way: str) -> None:
+    """Of objects that have their content in common, in whole or in pieces, each stays as it is when others go."""
+    block = made(1 << 16)
+    contents = [block, block * 3, bytes(1 << 16), bytes(3 << 16), block + bytes(1 << 16), bytes(1 << 16) + block, block]
+    contents = [content[: case.limits.max_payload] for content in contents]
+    for bucket in (BUCKET, "other"):
+        await store.create_bucket(bucket)
+    for number, content in enumerate(contents):
+        await store.put("other" if number % 2 else BUCKET, f"k{number}", content)
+    for number in (1, 3, 5):
+        key = f"k{number}"
+        if way == "delete":
+            await store.delete("other", key)
+        elif way == "overwrite":
+            await store.put("other", key, b"x")
+        elif way == "delete_bucket":
+            await store.delete_bucket("other", force=True)
+        else:
+            await store.set_ttl("other", key, 0)
+            if way != "set_ttl":
+                await store.put("other", key, b"y")
+        for stays in (0, 2, 4, 6):
+            sentence = f"an object whose content another one had in part, of which was made: {way}"
+            value("object_storage.4", await store.get(BUCKET, f"k{stays}"), contents[stays], sentence)

@@ -184,7 +184,7 @@ async def a_listing_that_is_left_changes_nothing(store: ObjectStorage, case: Cas
     _told(await listed(store), keys, "a listing after others that were left early")
     first: Any = store.list_objects(BUCKET)
     begun = [(await anext(first)).key for _ in range(2)]
-    _told(await listed(store, "k"), keys, "one of two listings at once")
+    _told(await listed(store, "" if after % 2 == 0 else "k"), keys, "one of two listings at once")
     rest = [line.key async for line in first]
     _told([*begun, *rest], keys, "the other of two listings at once")
     value("object_storage.1", await store.get(BUCKET, keys[0]), b"y", "get after listings that were left early")

@@ -8,6 +8,7 @@ from typing import Any
 from prism_suites._judging import broken, refused, same, truth, value
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import BUCKET, Given, expect_missing, expect_object, listed, made, source
+from prism_suites._objects_gated import Gated, meanwhile_of, reached
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
@@ -158,44 +159,7 @@ async def a_stream_of_another_size_is_refused(
     await _unchanged(store, old, sentence)
 
 
-class _Gated:
-    """A source that waits before its last chunk until it is let go."""
-
-    def __init__(self, chunks: list[bytes]) -> None:
-        self.waits = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self._chunks = chunks
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks[:-1]:
-            yield chunk
-        self.waits.set()
-        await self.go_on.wait()
-        yield self._chunks[-1]
-
-
-async def _reached(gated: _Gated, task: "asyncio.Future[Any]") -> None:
-    """Wait until the source waits, or the call ended."""
-    waiting = asyncio.ensure_future(gated.waits.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if task.done():
-        task.result()
-
-
 _PARTS: dict[str, tuple[int, ...]] = {"short": (3, 3), "empty end": (5, 0), "long": (200_000, 200_000, 9), "one more": (65536, 1)}
-_PATIENCE_S = 5.0
-
-
-async def _meanwhile(case: Case, gated: _Gated, stream: "asyncio.Future[Any]", call: Awaitable[Any]) -> Any:
-    """Await a call while a stream waits. A store may let writes of one key wait for each other: then there is nothing to judge."""
-    task = asyncio.ensure_future(call)
-    done, _ = await asyncio.wait({task}, timeout=_PATIENCE_S * (1000 if case.clock.virtual else 1))
-    if not done:
-        gated.go_on.set()
-        await asyncio.gather(stream, task, return_exceptions=True)
-        case.inconclusive("a write waits until the stream of the same key is over")
-    return task.result()
 
 
 @check("object_storage.6", "object_storage.8", "object_storage.14")
@@ -211,10 +175,10 @@ async def nothing_is_seen_of_an_unfinished_stream(store: ObjectStorage, case: Ca
     old = await _scene(store, before, case.limits)
     other = await case.client()
     chunks = _fitting(_PARTS[parts], case.limits)
-    gated, data = _Gated(chunks), b"".join(chunks)
+    gated, data = Gated(chunks), b"".join(chunks)
     size = len(data) if sized else None
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, size=size, **_NEW.keywords))
-    await _reached(gated, task)
+    await reached(gated, task)
     for client in (store, other):
         sentence = "while a stream is not yet at its end"
         if old is None:
@@ -247,12 +211,12 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
     times = Times(case)
     await _scene(store, "present", case.limits)
     chunks = _fitting(_PARTS[parts], case.limits)
-    gated = _Gated(chunks)
+    gated = Gated(chunks)
     if meanwhile == "its deadline":
         _, now = await times.during(store.set_ttl(BUCKET, "k", 1e6))
         deadline = now.after(1e6)
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
-    await _reached(gated, task)
+    await reached(gated, task)
     between = Given("between/b", None, {"between": "3"})
     calls: dict[str, Callable[[], Awaitable[Any]]] = {
         "put": lambda: store.put(BUCKET, "k", b"between", **between.keywords),
@@ -262,7 +226,7 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
         "set_ttl of 5 s": lambda: store.set_ttl(BUCKET, "k", 5),
         "its deadline": lambda: times.past(deadline),
     }
-    got = await _meanwhile(case, gated, task, calls[meanwhile]())
+    got = await meanwhile_of(case, gated, task, calls[meanwhile]())
     if meanwhile.startswith("put"):
         await expect_object("object_storage.6", store, "k", b"between", "put while a stream is on its way", between)
     elif meanwhile == "delete":
@@ -284,10 +248,10 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
 async def a_bucket_deleted_during_a_stream_stays_deleted(store: ObjectStorage, case: Case, again: bool, parts: str) -> None:
     """A stream whose bucket went meanwhile raises BucketNotFound, and brings back neither the bucket nor a part."""
     await store.create_bucket(BUCKET)
-    gated = _Gated(_fitting(_PARTS[parts], case.limits))
+    gated = Gated(_fitting(_PARTS[parts], case.limits))
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
-    await _reached(gated, task)
-    got = await _meanwhile(case, gated, task, store.delete_bucket(BUCKET))
+    await reached(gated, task)
+    got = await meanwhile_of(case, gated, task, store.delete_bucket(BUCKET))
     truth("object_storage.6", got, True, "delete_bucket while only a stream is on its way")
     if again:
         await store.create_bucket(BUCKET)
