@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._noticing import is_handed_on
 from prism_suites._pubsub_both import gives_up
 from prism_suites._pubsub_members import gets, nothing, received
 from prism_suites._pubsub_taking import PERSISTENT, Sent, hears, is_message, listening, numbered, patience, send
@@ -103,8 +104,14 @@ async def a_cancelled_receive_takes_nothing(pubsub: PubSubPersistent, case: Case
     await _goes_on(case, slot)
 
 
-@check("pubsub_persistent.14", "pubsub_persistent.7")
-@gauntlet(lambda limits: [{"point": point, "whose": whose} for point in range(12) for whose in ("itself", "another", "new")])
+@check("pubsub_persistent.14", "pubsub_persistent.7", "pubsub_persistent.9")
+@gauntlet(
+    lambda limits: [
+        {"point": point, "whose": whose}
+        for point in range(12)
+        for whose in ("itself", "another", "new", *(("itself waits", "another waits") if point < 6 else ()))
+    ]
+)
 async def a_receive_cancelled_as_a_message_comes_loses_nothing(
     pubsub: PubSubPersistent, case: Case, point: int, whose: str
 ) -> None:
@@ -113,7 +120,14 @@ async def a_receive_cancelled_as_a_message_comes_loses_nothing(
     async with AsyncExitStack() as stack:
         manager = pubsub.subscribe_durable("t", "s")
         member = await manager.__aenter__()
-        second = await stack.enter_async_context(other.subscribe_durable("t", "s")) if whose == "another" else None
+        second = await stack.enter_async_context(other.subscribe_durable("t", "s")) if whose.startswith("another") else None
+        if whose.endswith("waits"):
+            if case.clock.virtual:
+                waits = [lambda seconds, each=each: each.receive(1, seconds) for each in (member, second or member)]
+                happen = lambda: send(other, "t", [b"comes"], PERSISTENT)  # noqa: E731
+                await is_handed_on(case, "pubsub_persistent.9", point, (waits[0], waits[1]), happen)
+            await manager.__aexit__(None, None, None)
+            return
         waiting = asyncio.ensure_future(member.receive(2, 3600.0))
         await case.clock.sleep(0.1 if case.clock.virtual else 0.002)
         coming = asyncio.ensure_future(send(other, "t", [b"comes"], PERSISTENT))

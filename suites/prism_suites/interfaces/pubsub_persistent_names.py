@@ -215,7 +215,15 @@ async def namespaces_are_apart(pubsub: PubSubPersistent, case: Case) -> None:
     same("pubsub_persistent.12", await other.last_message_id("only here"), None, "a message is seen in another namespace")
     async with other.subscribe_durable("only here", "s", "earliest") as member:
         await nothing(case, member, "pubsub_persistent.12", "a message is received in another namespace")
-        await send(other, "only here", [b"y"], PERSISTENT)
+        async with pubsub.subscribe_durable("only here", "s", "earliest") as holder:
+            held = await gets(case, holder, sents)
+            theirs = await send(other, "only here", [b"y"], PERSISTENT)
+            story = "while one of the same place is held in another namespace"
+            await member.ack(*await gets(case, member, theirs, story=story, lost="pubsub_persistent.12"))
+            await holder.nack(*held)
+            await holder.ack(*await received(case, holder))
+        async with pubsub.subscribe_durable("only here", "s") as holder:
+            await nothing(case, holder, "pubsub_persistent.5", "a message comes again after its ack")
     same("pubsub_persistent.12", await pubsub.last_message_id("only here"), sents[0].id, "another namespace changed the last id")
 
 

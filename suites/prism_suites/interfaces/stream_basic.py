@@ -20,7 +20,8 @@ _MEGABYTES = 24_000_000
 _FAR = (10**6, 2**31 - 1, 2**31, 2**32, 2**53 - 1, 2**53 + 1, 2**63, 2**64)
 _ALL_OF_THEM = (1000, 2**31, 2**32, 2**63 - 1, 2**63, 2**64)
 """Limits that no stream reaches, and numbers of so many bits turn over at."""
-_STEPS_S = (0.0, 0.001, 0.4995, 1.0, 59.0, 3600.0, 0.0, 86_400.0)
+_STEPS_S = (0.0, 0.001, 0.4995, 1.0, 59.0, 3600.0, 0.0, 86_400.0, 4_294_968.0)
+"""The last one is more milliseconds than 32 bits hold."""
 
 
 @check("stream_basic.2", "stream_basic.1", "stream_basic.3")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._noticing import is_handed_on
 from prism_suites._queue_cancelling import cancelled, points
 from prism_suites._stream_shared import GROUPS, Put, fill, numbered
 from prism_suites._stream_taking import gets, nothing_comes, patience_s, take
@@ -98,13 +99,30 @@ async def a_receive_that_gave_up_waiting_takes_nothing(stream: StreamConsumerGro
     await _goes_on(case, stream)
 
 
-@check("stream_consumer_groups.14")
-@gauntlet(lambda limits: [{"point": point} for point in range(1, 12)])
-async def a_receive_cancelled_as_a_record_comes_loses_nothing(stream: StreamConsumerGroups, case: Case, point: int) -> None:
-    """Of a record that comes while a waiting receive is cancelled either it was told, or the next receive is (ST-36)."""
+@check("stream_consumer_groups.14", "stream_consumer_groups.10")
+@gauntlet(
+    lambda limits: [
+        {"point": point, "beside": beside}
+        for point in range(1, 12)
+        for beside in ("nobody", *(("itself", "another") if point < 6 else ()))
+    ]
+)
+async def a_receive_cancelled_as_a_record_comes_loses_nothing(
+    stream: StreamConsumerGroups, case: Case, point: int, beside: str
+) -> None:
+    """Of a record that comes while a waiting receive is cancelled either it was told, or the next receive is, also one that waits
+    already (ST-36).
+    """
     other = await case.client()
-    await stream.create_group("s", "g")
-    async with stream.join("s", "g", "c") as member:
+    for group in ("g", "h"):
+        await stream.create_group("s", group)
+    async with stream.join("s", "g", "c") as member, other.join("s", "h" if beside != "another" else "g", "c") as second:
+        if beside != "nobody":
+            if case.clock.virtual and (beside == "itself" or case.traits.group_parallelism == "record"):
+                waits = [lambda seconds, each=each: each.receive(1, seconds) for each in (member, second)]
+                happen = lambda: fill(other, "s", [b"comes"], laws=GROUPS)  # noqa: E731
+                await is_handed_on(case, "stream_consumer_groups.10", point, (waits[0], waits[beside == "another"]), happen)
+            return
         waiting = asyncio.ensure_future(member.receive(1, 3600.0))
         await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
         putting = asyncio.ensure_future(fill(other, "s", [b"comes"], laws=GROUPS))

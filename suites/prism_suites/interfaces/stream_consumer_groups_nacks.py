@@ -26,12 +26,14 @@ _PARTS = (0.0, 0.5, 0.9, 0.999)
 _MILLISECOND_NS = 1_000_000
 
 
-async def _early(times: Times, members: Sequence[Member], due: dict[int, Window], story: str) -> list[RecordDelivery]:
+async def _early(
+    times: Times, members: Sequence[Member], due: dict[int, Window], story: str, most: int = 10
+) -> list[RecordDelivery]:
     """Receive from everybody; what comes before it is due breaks the promise. Return what came."""
     slack_ns = _MILLISECOND_NS if times.virtual else 20 * _MILLISECOND_NS
     found: list[RecordDelivery] = []
     for member in members:
-        for delivery in await receive(member, 10):
+        for delivery in await receive(member, most):
             deadline = due.get(delivery.record.offset)
             if deadline is None:
                 broken("stream_consumer_groups.4", f"a record that is held comes again ({story})", expected=[], got=delivery)
@@ -46,7 +48,8 @@ async def _early(times: Times, members: Sequence[Member], due: dict[int, Window]
 @check("stream_consumer_groups.7", "stream_consumer_groups.5")
 @gauntlet(lambda limits: [{"delay_s": delay_s, "members": members} for delay_s in _DELAYS_S for members in (1, 2, 3)])
 async def a_nacked_record_waits_for_its_delay(stream: StreamConsumerGroups, case: Case, delay_s: float, members: int) -> None:
-    """Before its delay has passed it comes to nobody, then it comes, its count one higher; it holds up no other record.
+    """Before its delay has passed it comes to nobody, then it comes, its count one higher; it holds up no other record,
+    new or given back behind it.
 
     Of three members the last one leaves while it is put off.
     """
@@ -55,10 +58,10 @@ async def a_nacked_record_waits_for_its_delay(stream: StreamConsumerGroups, case
         return  # nothing waits on a real clock but the ladder below
     other = await case.client()
     await stream.create_group("s", "g")
-    puts = await fill(stream, "s", numbered(3), laws=GROUPS)
+    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
     async with AsyncExitStack() as stack:
         member = await stack.enter_async_context(stream.join("s", "g", "c"))
-        held = await gets(case, member, puts[:2])
+        held = await gets(case, member, puts[:3])
         everyone = [member]
         if members >= 2:
             everyone.append(await stack.enter_async_context(other.join("s", "g", "d")))
@@ -68,12 +71,13 @@ async def a_nacked_record_waits_for_its_delay(stream: StreamConsumerGroups, case
             _, now = await times.during(member.nack(held[0], delay_s=delay_s))
         deadline = now.after(delay_s)
         due = {puts[0].offset: deadline}
+        await member.nack(held[2])
         fresh = await fill(other, "s", [b"fresh"], laws=GROUPS)
-        others = {puts[2].offset, fresh[0].offset}
+        others = {puts[2].offset, puts[3].offset, fresh[0].offset}
         due |= dict.fromkeys(others, Window(0, 0))
         seen: set[int] = set()
         for _ in range(100):
-            seen |= {delivery.record.offset for delivery in await _early(times, everyone, due, f"delay {delay_s:g} s")}
+            seen |= {delivery.record.offset for delivery in await _early(times, everyone, due, f"delay {delay_s:g} s", 1)}
             if others <= seen:
                 break
         same("stream_consumer_groups.7", sorted(others - seen), [], "a delayed record holds up others")
@@ -172,14 +176,19 @@ async def a_nack_without_delay_gives_back_at_once(stream: StreamConsumerGroups, 
 
 
 @check("stream_consumer_groups.7")
-@gauntlet(lambda limits: [{"delay_s": bad} for bad in (math.nan, math.inf, -math.inf)])
-async def a_delay_that_is_no_number_is_refused(stream: StreamConsumerGroups, case: Case, delay_s: float) -> None:
-    """NaN and infinite delays raise ``ValueError``; the record stays held, and can be acked."""
+@gauntlet(lambda limits: [{"delay_s": bad} for bad in (math.nan, math.inf, -math.inf, "1", None)])
+async def a_delay_that_is_no_number_is_refused(stream: StreamConsumerGroups, case: Case, delay_s: Any) -> None:
+    """NaN and infinite delays raise ``ValueError``, what is no number ``TypeError``, also to give nothing back: it stays held."""
     await stream.create_group("s", "g")
     puts = await fill(stream, "s", numbered(1), laws=GROUPS)
     async with stream.join("s", "g", "c") as member:
         got = await gets(case, member, puts)
-        await refused("stream_consumer_groups.7", member.nack(*got, delay_s=delay_s), ValueError, "a bad delay is not refused")
+        error = ValueError if isinstance(delay_s, float) else TypeError
+        for some in (got, []):
+            await refused("stream_consumer_groups.7", member.nack(*some, delay_s=delay_s), error, "a bad delay is not refused")
+        if error is TypeError:
+            for bad in ((delay_s,), (1, delay_s)):
+                await refused("stream_consumer_groups.10", member.receive(*bad), error, "a bad receive is not refused")
         await nothing_comes(case, member, "stream_consumer_groups.7", "a refused nack gave its record back")
         await member.ack(*got)
     async with stream.join("s", "g", "c") as member:

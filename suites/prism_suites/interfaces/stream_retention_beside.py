@@ -27,11 +27,13 @@ async def removal_minds_nobody_but_the_bounds(stream: Retained, case: Case, how:
     slot, other = await case.whole(), await case.client(whole=True)
     for group in ("g", "behind"):
         await stream.create_group("s", group)
-    puts = [await append(stream, "s", b"%d" % number, "k") for number in range(6)]
+    puts = [await append(stream, "s", b"%d" % number, None if key == "." else key) for number, key in enumerate("kk.k.k")]
+    async with other.join("s", "behind", "c") as member:
+        await member.ack(*await take(case, member, 1))
     if how == "age":
         await case.advance(1e6)
     kept = [await append(stream, "s", b"kept %d" % number, str(number)) for number in range(6)]
-    gone = puts[:-1] if how == "compact" else puts
+    gone = [put for put in puts[:-1] if put.key] if how == "compact" else puts
     left = [put.offset for put in (*puts, *kept) if put not in gone]
     async with stream.join("s", "g", "c") as member:
         got = await take(case, member, 9)  # all that goes, and three that stay

@@ -169,7 +169,10 @@ async def bounds_and_compaction_are_apart(stream: Retained, case: Case, most: in
 @check(*(f"stream_retention.{number}" for number in (1, 2, 4, 6, 7, 9, 10)))
 @gauntlet(lambda limits: [{"n": n, "most": most} for n in (2, 5) for most in (1, 3)])
 async def each_partition_is_bounded_by_itself(stream: BoundedAndParted, case: Case, n: int, most: int) -> None:
-    """Bounds and compaction count in each partition, a key that is in several has a last record in each, and offsets go on."""
+    """Bounds and compaction count in each partition, a key that is in several has a last record in each, and offsets go on.
+
+    Of five partitions the first and the third are empty at first.
+    """
     other = await case.client()
     await stream.create_partitioned("s", n)
     await stream.create_group("s", "behind")
@@ -177,6 +180,8 @@ async def each_partition_is_bounded_by_itself(stream: BoundedAndParted, case: Ca
         await stream.append_to_partition("s", n - 1, b"in front %d" % number, "a")
     for number in range(7 * n):  # partition p has 4 + p records
         place = min(number // 7, n - 1) if number % 7 < 4 + number // 7 else number % n
+        if n == 5 and place in (0, 2):
+            continue
         await stream.append_to_partition("s", place, b"%d" % number, (None, "a", "b", "a")[number % 4])
     lanes = [await everything(stream.read_partition("s", place)) for place in range(n)]
     if case.traits.compaction == "immediate" and most == 3:

@@ -62,25 +62,25 @@ async def _new_group(case: Case, state: State, over: str) -> None:
     same(over, [delivery.record.offset for delivery in more], [], f"a group gets more than is kept, {told}")
 
 
-_AFTER = (0, 1, 2, 5)
-"""How many records a read has given when others go."""
+_AFTER = ((0, 1), (2, 1), (5, 1), (5, 8))
+"""How many records a read has given when others go, and of how many times so many."""
 
 
 @check("stream_retention.8", "stream_retention.6", "stream_retention.1")
 @gauntlet(
     lambda limits: [
-        {"how": how, "by": by, "given": given}
+        {"how": how, "by": by, "given": given, "times": times}
         for how in ("most", "compact", "trim")
         for by in ("read", "replay")
-        for given in _AFTER
+        for given, times in _AFTER
     ]
 )
-async def a_read_goes_on_while_records_go(stream: Retained, case: Case, how: str, by: str, given: int) -> None:
+async def a_read_goes_on_while_records_go(stream: Retained, case: Case, how: str, by: str, given: int, times: int) -> None:
     """What a read was to give and is kept it gives, once, in order; what goes meanwhile it may leave out (ST-06)."""
     slot, other = await case.whole(), await case.client(whole=True)
     if by == "replay" and not offers(slot, StreamReplay):
         return
-    puts = [await append(stream, "s", b"%d" % number, key) for number, key in enumerate("aab.abacca")]
+    puts = [await append(stream, "s", b"%d" % number, key) for number, key in enumerate("aab.abacca" * times)]
     begun = slot.read("s") if by == "read" else slot.replay("s", 0, puts[-1].offset + 1)
     found = [(await anext(begun)).offset for _ in range(given)]
     if how == "most":
