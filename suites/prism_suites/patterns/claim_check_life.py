@@ -19,10 +19,14 @@ HOUR_S = 3_600.0
 
 @check("lifecycle.2")
 async def closed_it_stays_closed(claims: Bound[ClaimCheck], case: Case) -> None:
-    """A second close does nothing, and what is called after the first raises Closed (G-8)."""
+    """A close ends the background worker; a second one does nothing, and what is called after the first raises Closed (G-8)."""
+    before = asyncio.all_tasks()
     async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
         await check_in.publish(TOPIC, BIG)
         await check_in.close()
+        left = [each for each in asyncio.all_tasks() - before if not each.done()]
+        if case.clock.virtual:  # else some may be a driver's
+            same("lifecycle.2", left, [], "a close left tasks running")
         await check_in.close()
         await refused("lifecycle.2", check_in.publish(TOPIC, b"x"), Closed, "a publish after close is not refused with Closed")
         await refused("lifecycle.2", check_in.sweep(), Closed, "a sweep after close is not refused with Closed")

@@ -196,7 +196,8 @@ async def those_who_disagree_are_refused(
     else:
         broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
     left = [each for each in asyncio.all_tasks() - before if not each.done()]
-    same("lifecycle.1", left, [], "one who was refused left tasks running")
+    if case.clock.virtual:  # else some may be a driver's
+        same("lifecycle.1", left, [], "one who was refused left tasks running")
     async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="claims/x", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
 

@@ -11,6 +11,10 @@ from . import (
     mutants_independent,
     mutants_independent_again,
     mutants_independent_sweeps,
+    mutants_ninth_keeping,
+    mutants_ninth_reading,
+    mutants_ninth_sending,
+    mutants_ninth_sweeping,
     mutants_order,
     mutants_payloads,
     mutants_races,
@@ -36,6 +40,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent.MUTANTS,
     *mutants_independent_again.MUTANTS,
     *mutants_independent_sweeps.MUTANTS,
+    *mutants_ninth_sending.MUTANTS,
+    *mutants_ninth_reading.MUTANTS,
+    *mutants_ninth_keeping.MUTANTS,
+    *mutants_ninth_sweeping.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

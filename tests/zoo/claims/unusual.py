@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from prism_patterns.claim_check import Claim, ClaimDelivery
 from prism_testkit.pattern import Pattern
 
+from .courier import Courier
 from .independent_claims import OwnClaimCheck
 from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
@@ -96,6 +97,7 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
     for name, implementation in (
         ("stranger", StrangeClaimCheck),
         ("own", OwnClaimCheck),
+        ("courier", Courier),
         ("ours-on-queues", OursOnQueues),
         ("ours-on-topics", OursOnTopics),
         ("short-leases", ShortLeases),

@@ -27,6 +27,8 @@ from . import (
     mutants_many,
     mutants_metadata,
     mutants_names,
+    mutants_ninth_pool,
+    mutants_ninth_states,
     mutants_puts,
     mutants_reading,
     mutants_refusals,
@@ -68,6 +70,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_again.MUTANTS,
     *mutants_independent_ends.MUTANTS,
     *mutants_independent_tables.MUTANTS,
+    *mutants_ninth_pool.MUTANTS,
+    *mutants_ninth_states.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT)

@@ -1,4 +1,4 @@
-"""Declares wrong drivers over the ledger and over the tables."""
+"""Declares wrong drivers over the ledger, over the tables and over the pool."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from tests.zoo.family import declaring_family
 
 from . import independent_ledger as ledger
 from . import independent_tables as tables
+from . import pool
 from .declare import HOME
 
 __all__ = ["RIGHT", "declaring_independent"]
@@ -21,13 +22,15 @@ T = TypeVar("T", bound=type)
 def _make(name: str, wrong: type, /, schema: str = tables.SCHEMA, **settings: Any) -> Backend[Any]:
     if issubclass(wrong, ledger.LedgerObjects):
         shared: dict[str, Any] = {"connect": ledger.ledgers, "clean": ledger.clean, "limits": ledger.LIMITS}
+    elif issubclass(wrong, pool.PoolObjects):
+        shared = {"connect": pool.connect, "clean": pool.clean, "limits": pool.LIMITS}
     else:
         shared = {"connect": tables.connector(schema), "clean": tables.clean, "limits": tables.LIMITS}
     return prism.Backend(name=name, drivers=[wrong], **(shared | settings))
 
 
 def declaring_independent(into: list[Mutant]) -> Callable[..., Callable[[T], T]]:
-    """Return a decorator like that of ``declare.declaring``, for wrong `LedgerObjects` and `TableObjects`."""
+    """Return a decorator like that of ``declare.declaring``, for wrong `LedgerObjects`, `TableObjects` and `PoolObjects`."""
     declare = declaring_family(into, prefix="object_storage", make=_make, home=HOME)
 
     def mutant(promise: str, kind: str, trap: str = "", also: str = "", **settings: Any) -> Callable[[T], T]:
@@ -42,6 +45,7 @@ def _rest(promise: str) -> str:
 
 RIGHT = (
     _make("independent-ledger", ledger.LedgerObjects),
+    _make("independent-pool", pool.PoolObjects),
     _make("independent-tables", tables.TableObjects, traits=Traits(durability="process", sharing="processes")),
 )
 """Right drivers, of architectures of their own."""
