@@ -40,7 +40,7 @@ async def a_crowd_hears_it(pubsub: PubSubBasic, case: Case, waits: bool) -> None
 async def a_crowd_remembers(pubsub: PubSubPersistent, case: Case) -> None:
     """However many subscriptions a topic has, each goes on where it was."""
     names = [f"s{number}" for number in range(_crowd(case, 140))]
-    sents = await send(pubsub, "t", [b"before"], PERSISTENT)
+    sents = await send(pubsub, "t", numbered(3, "before"), PERSISTENT)
     for name in names:
         async with pubsub.subscribe_durable("t", name, "earliest") as member:
             await member.ack(*await gets(case, member, sents))

@@ -77,7 +77,7 @@ async def so_many_records_come_in_order(stream: StreamConsumerGroups, case: Case
         await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack")
 
 
-@check("stream_consumer_groups.1", "stream_consumer_groups.3")
+@check("stream_consumer_groups.1", "stream_consumer_groups.3", "stream_consumer_groups.5")
 async def a_long_stream_comes_whole(stream: StreamConsumerGroups, case: Case) -> None:
     """No page, cap or number of digits ends what a group gets, acked in time or not at all (ST-07, ST-16)."""
     puts = await fill(stream, "s", numbered(300 if case.server else 1100), laws=GROUPS)

@@ -28,7 +28,7 @@ async def what_is_appended_at_any_turn_is_noticed(stream: StreamConsumerGroups, 
 
 
 @check("stream_consumer_groups.10", "stream_consumer_groups.9")
-@gauntlet(lambda limits: [{"groups": groups, "beside": beside} for groups, beside in ((2, 0), (2, 3), (5, 40))])
+@gauntlet(lambda limits: [{"groups": groups, "beside": beside} for groups, beside in ((2, 0), (2, 3), (5, 75))])
 async def everyone_who_waits_is_woken(stream: StreamConsumerGroups, case: Case, groups: int, beside: int) -> None:
     """A record that comes while members of several groups wait comes to each at once, whoever waits for other streams (ST-06)."""
     if not case.clock.virtual:

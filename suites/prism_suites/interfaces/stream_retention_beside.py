@@ -37,9 +37,9 @@ async def removal_minds_nobody_but_the_bounds(stream: Retained, case: Case, how:
     left = [put.offset for put in (*puts, *kept) if put not in gone]
     async with stream.join("s", "g", "c") as member:
         got = await take(case, member, 9)  # all that goes, and three that stay
-        first, second, *_ = got
+        first, second, third, *_ = got
         await member.nack(first, delay_s=1000.0)
-        await member.nack(second)
+        await member.nack(second, third)
         begun: list[Any] = []
         if reading:
             begun = [slot.read("s"), *([slot.replay("s", 0, 10**30)] if offers(slot, StreamReplay) else [])]
@@ -53,7 +53,7 @@ async def removal_minds_nobody_but_the_bounds(stream: Retained, case: Case, how:
             same(over, [o for o in found if o not in left], [], "what should be gone is there, and held, awaited or read")
         for records in begun:
             await records.aclose()
-        inside = [delivery for delivery in got[2:] if delivery.record.offset in left]
+        inside = [delivery for delivery in got[3:] if delivery.record.offset in left]
         await member.ack(inside[0])
     async with other.join("s", "g", "d") as member:
         wanted = sorted(set(left) - {inside[0].record.offset})

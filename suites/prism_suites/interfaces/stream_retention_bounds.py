@@ -205,6 +205,8 @@ async def each_partition_is_bounded_by_itself(stream: BoundedAndParted, case: Ca
             await (stream, other)[again % 2].compact("s")
             newest = lanes[again][-1]
             lanes[again] = [record for record in lanes[again] if record.key != "a" or record is newest]
+            found = await everything(stream.read_partition("s", again))
+            holds(found, lanes[again], "stream_retention.6", "stream_retention.7", f"in partition {again}, compacted again")
         await (other, stream)[again % 2].enforce_retention("s")
         for place, lane in enumerate(lanes):
             found = await everything(stream.read_partition("s", place))
