@@ -32,6 +32,8 @@ from . import (
     mutants_listeners,
     mutants_many,
     mutants_names,
+    mutants_ninth_durable,
+    mutants_ninth_plain,
     mutants_ordering,
     mutants_ordering_acks,
     mutants_ordering_keys,
@@ -46,6 +48,7 @@ from . import (
     mutants_wildcards,
     mutants_wildcards_calls,
     mutants_wildcards_matching,
+    ninth_declare,
     unusual,
     unusual_newer,
     unusual_timing,
@@ -92,6 +95,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_tree.MUTANTS,
     *mutants_independent_again.MUTANTS,
     *mutants_independent_last.MUTANTS,
+    *mutants_ninth_durable.MUTANTS,
+    *mutants_ninth_plain.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -99,6 +104,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual_timing.UNUSUAL,
     *unusual_newer.UNUSUAL,
     *independent_parts.INDEPENDENT,
+    *ninth_declare.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"

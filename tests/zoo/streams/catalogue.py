@@ -19,6 +19,8 @@ from . import (
     mutants_independent_newer,
     mutants_many,
     mutants_members,
+    mutants_ninth_groups,
+    mutants_ninth_reading,
     mutants_offsets,
     mutants_partitioning,
     mutants_partitioning_calls,
@@ -43,6 +45,7 @@ from . import (
     mutants_strangers_more,
     mutants_strangers_moves,
     mutants_strangers_partitions,
+    ninth_declare,
     unusual,
     unusual_newer,
 )
@@ -85,9 +88,16 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_groups.MUTANTS,
     *mutants_independent_newer.MUTANTS,
     *mutants_independent_more.MUTANTS,
+    *mutants_ninth_groups.MUTANTS,
+    *mutants_ninth_reading.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_newer.UNUSUAL, *independent_declare.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (
+    *unusual.UNUSUAL,
+    *unusual_newer.UNUSUAL,
+    *independent_declare.UNUSUAL,
+    *ninth_declare.UNUSUAL,
+)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
