@@ -1,8 +1,8 @@
 """What every queue promises of contents, names, refusals, copies and namespaces, judged by whichever way a slot takes."""
 
 import asyncio
-from collections import ChainMap, UserDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import ChainMap, OrderedDict, UserDict, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -176,7 +176,7 @@ async def over_limits_are_refused(slot: Any, case: Case, laws: Laws, sizes: Iter
         for data in (bytes(size), bytearray(size), memoryview(bytes(size))):
             for queue in ("q", "fresh"):
                 await refused(laws.refusal, slot.enqueue(queue, data), PayloadTooLarge, "a payload over the limit is not refused")
-    after = await fill(slot, "q", [b"x" * case.limits.max_payload])
+    after = await fill(slot, "q", [b"x" * case.limits.max_payload] * 2)  # equal ones: each is one of its own
     with law(laws.refusal):
         await empty(slot, "fresh", laws.refusal, "a refused payload left a message")
         await drains(slot, "q", [*before, *after], laws, "after refusals")
@@ -216,22 +216,20 @@ async def refused_everywhere(slot: Any, promise: str, calls: Mapping[str, Any], 
 
 async def nothing_shared_by_reference(slot: Any, laws: Laws) -> None:
     """Buffers and mappings that change after the call, and what a take gave, are not what the queue keeps."""
-    kept = {"a": "1", "b": "2"}
+    kept = {"a": "1", "b": "2", **{f"header {number}": str(number) for number in range(6)}}
     buffer, source, headers = bytearray(b"first payload"), bytearray(b"second payload"), dict(kept)
     behind = dict(kept)
     puts = [Put(await slot.enqueue("q", buffer, headers), b"first payload", kept)]
     buffer[:] = b"X" * len(buffer)
     headers["a"] = "changed"
     headers["c"] = "new"
-    puts.append(Put(await slot.enqueue("q", memoryview(source)[:6], headers), b"second", {"a": "changed", "b": "2", "c": "new"}))
+    puts.append(Put(await slot.enqueue("q", memoryview(source)[:6], headers), b"second", {**kept, "a": "changed", "c": "new"}))
     source[:3] = b"XXX"
     headers.clear()
-    for view in (MappingProxyType(behind), ChainMap({}, behind), UserDict(behind)):
-        puts.append(Put(await slot.enqueue("q", b"a mapping that is no dict", view), b"a mapping that is no dict", kept))
-        behind["a"] = "changed"
-        if isinstance(view, UserDict):
-            view.data.clear()
-        behind.update(kept)
+    for view in (MappingProxyType(behind), ChainMap({}, behind), UserDict(kept), OrderedDict(kept), defaultdict(str, kept)):
+        puts.append(Put(await slot.enqueue("q", b"in another mapping", view), b"in another mapping", kept))
+        if isinstance(view, MutableMapping) and not isinstance(view, ChainMap):
+            view["a"] = "changed"
     behind.clear()
     part = memoryview(b"abcdefgh")[1:7:2]
     puts.append(Put(await slot.enqueue("q", part, kept), b"bdf", dict(kept)))

@@ -28,8 +28,8 @@ _HOME = {op: interface for interface, ops in OPERATIONS.items() for op in ops if
 
 _QUEUES = (0, 0, 0, 0, 0, 1, 1, 2)
 """Few queues, so that calls meet."""
-_VISIBLE_S = (30.0, 1.0, 60.0, 0.5, 3600.0, 43_200.0, 7.25, 10.0)
-_DELAYS_S = (1.0, 0.0, 30.0, 0.25, -1.0, 3600.0, 5.0, 60.5, 1e6)
+_VISIBLE_S = (30.0, 1, 60.0, 0.5, 3600, 43_200.0, 7.25, 10.0)
+_DELAYS_S = (1.0, 0, 30, 0.25, -1.0, 3600.0, 5.0, 60.5, 1e6)
 _REAL_S = (3600.0, 43_200.0, 1000.0)
 _ADVANCES_S = (1.0, 0.25, 30.0, 3600.0)
 _PRIORITIES = (0, 9, 5, 1, 8, 4, 3, 7, 2, 6)

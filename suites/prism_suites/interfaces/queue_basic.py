@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from prism_suites._judging import broken, refused, same
 from prism_suites._queue_shared import chunks, contents_come_out, headers_come_out, headers_gauntlet
-from prism_suites._queue_taking import BASIC, drains, empty, fill, is_message, numbered
+from prism_suites._queue_taking import BASIC, Put, drains, empty, fill, is_message, numbered
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import QueueBasic
+from prism_testkit.interfaces import QueueBasic, QueuePriority
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import counts, patterned, payload_pools, sizes
 from prism_testkit.strategies.hypothesis_strategies import payloads as any_payload
+from prism_testkit.tap import offers
 
 _SPANS_S = (0.001, 1.0, 59.0, 3600.0, 43_200.0, 86_400.0, 604_801.0, 2_592_001.0, 31_536_000.0)
 _MEGABYTES = 24_000_000
@@ -68,10 +69,16 @@ async def so_many_come_out_in_order(queue: QueueBasic, case: Case, count: int) -
     await drains(queue, "q", await fill(queue, "q", numbered(count)), BASIC, f"{count} messages")
 
 
-@check("queue_basic.3", "queue_basic.2")
+@check("queue_basic.3", "queue_basic.2", "queue_priority.1")
 async def a_long_queue_keeps_its_order(queue: QueueBasic, case: Case) -> None:
     """No page, cap or number of digits ends a queue: over a thousand messages are given in order (Q-08, Q-31)."""
-    await drains(queue, "q", await fill(queue, "q", numbered(300 if case.server else 1030)), BASIC, "a long queue")
+    puts, whole = await fill(queue, "q", numbered(300 if case.server else 1030)), await case.whole()
+    if offers(whole, QueuePriority):
+        high = Put(await whole.enqueue_with_priority("q", b"high", priority=1), b"high", {})
+        is_message(
+            "queue_priority.1", await queue.dequeue("q"), high, "behind many messages one of a higher priority is not the first"
+        )
+    await drains(queue, "q", puts, BASIC, "a long queue")
 
 
 @check("queue_basic.1", "queue_basic.2")

@@ -114,7 +114,7 @@ async def the_dead_are_listed_as_they_died(queue: VisibilityAndDeadLetter, case:
             await listed(slot, "q", [puts[died] for died in order[: count + 1]])
     for item in held:
         await conflicts(queue, item.lease, "its message died")
-    await times.move(100_000.0)
+    await times.move(5_000_000.0)
     left = [puts[number] for number in order]
     await listed(queue, "q", left)
     while left:  # whichever the target gives is dead no more, for every client
@@ -246,14 +246,18 @@ async def an_ack_in_time_saves_from_death(queue: VisibilityAndDeadLetter, case: 
     times, other = Times(case), await case.client()
     await queue.configure_dead_letter("q", "dead", most)
     put = (await fill(queue, "q", [b"x"]))[0]
+    earlier = []
     for attempt in range(1, most):
-        await queue.release((await lease(times, queue, "q", put, attempt=attempt, promise="queue_dead_letter.1")).lease)
+        earlier.append(await lease(times, queue, "q", put, attempt=attempt, promise="queue_dead_letter.1"))
+        await queue.release(earlier[-1].lease)
     last = await lease(times, queue, "q", put, 1000.0, attempt=most, promise="queue_dead_letter.1")
     await listed(other, "q", [])
     if extended:
         await queue.extend(last.lease, 5000.0)
         await times.move(3000.0)
         await listed(other, "q", [])
+    for item in earlier:
+        await conflicts(queue, item.lease, "a later attempt is under way")
     with law("queue_dead_letter.7"):
         await other.ack(last.lease)
     await times.move(10_000.0)

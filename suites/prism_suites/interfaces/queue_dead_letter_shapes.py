@@ -75,17 +75,22 @@ async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, ki
 
 
 @check("queue_dead_letter.4", "queue_dead_letter.3", "queue_dead_letter.6")
-async def the_dead_are_where_they_died_to(queue: VisibilityAndDeadLetter, case: Case) -> None:
-    """When a queue is given another target its dead are in one of both, and listed if they are in the new one (Q-15)."""
+@gauntlet(lambda limits: [{"back": back} for back in (False, True)])
+async def the_dead_are_where_they_died_to(queue: VisibilityAndDeadLetter, case: Case, back: bool) -> None:
+    """When a queue is given another target, and perhaps the first again, its dead are in one of both, and listed if they are in
+    the one that it has now (Q-15)."""
     times = Times(case)
     await queue.configure_dead_letter("q", "old", 1)
     puts = await fill(queue, "q", numbered(2))
     await die(times, queue, "q", puts, 1)
     await listed(queue, "q", puts)
     await queue.configure_dead_letter("q", "new", 1)
+    if back:
+        await queue.configure_dead_letter("q", "old", 1)
     told = [message.id for message in await queue.dead_letters("q")]
     there: dict[str, Any] = {name: [message.id for message in await drained(queue, name)] for name in ("old", "new")}
     found = sorted(there["old"] + there["new"])
     same("queue_dead_letter.3", found, sorted(put.id for put in puts), "a new target doubled or lost dead messages")
-    if told != there["new"]:
-        broken("queue_dead_letter.4", "dead_letters is not what died and is in the target", expected=there["new"], got=told)
+    now = there["old" if back else "new"]
+    if told != now:
+        broken("queue_dead_letter.4", "dead_letters is not what died and is in the target", expected=now, got=told)

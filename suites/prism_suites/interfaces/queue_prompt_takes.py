@@ -46,10 +46,11 @@ async def _promptly(
     gone = [asyncio.ensure_future(take(client, "q", _PATIENCE_S)) for client in (slot, other)]
     await case.clock.sleep(1.0)
     began_s = case.clock.now_s()
-    clients = (other, slot)
-    waiting = [asyncio.ensure_future(take(clients[number % 2], "q", _PATIENCE_S)) for number in range(takers)]
+    clients, waiting = (other, slot), list[asyncio.Task[Any]]()
     try:
-        await case.clock.sleep(1.0)
+        for number in range(takers):
+            waiting.append(asyncio.ensure_future(take(clients[number % 2], "q", _PATIENCE_S)))
+            await case.clock.sleep(1.0)
         await _cancel(gone)
         await happen()
         await asyncio.wait([*waiting])
@@ -156,7 +157,7 @@ async def what_becomes_available_ends_the_wait(
 @gauntlet(
     lambda limits: [
         {"event": event, "beside": beside, "takers": takers}
-        for event in ("redrive", "release", "peek", "dead_letters")
+        for event in ("redrive", "release", "peek", "dead_letters", "configure")
         for beside, takers in (_BESIDE[0], _BESIDE[2])
     ]
 )
@@ -166,10 +167,10 @@ async def what_moves_ends_the_wait(queue: VisibilityAndDeadLetter, case: Case, e
         return
     whole, times = await case.whole(), Times(case)
     here, target = ("dead", "q") if event != "redrive" else ("q", "dead")
-    await queue.configure_dead_letter(here, target, 1)
-    seconds = 43_200.0 if event in ("release", "redrive") else 10.0
+    await queue.configure_dead_letter(here, target, 2 if event == "configure" else 1)
+    seconds = 43_200.0 if event in ("release", "redrive", "configure") else 10.0
     held = [await one_leased(times, queue, here, seconds) for _ in range(takers)]
-    for item in held if event == "redrive" else ():
+    for item in held if event in ("redrive", "configure") else ():
         await queue.release(item.lease)
     await queue.dead_letters(here)
 
@@ -178,6 +179,8 @@ async def what_moves_ends_the_wait(queue: VisibilityAndDeadLetter, case: Case, e
             await queue.release(item.lease)
         if event == "redrive":
             same("queue_dead_letter.5", await queue.redrive(here), takers, "redrive does not move what died")
+        elif event == "configure":
+            await queue.configure_dead_letter(here, target, 1)
         elif event in ("peek", "dead_letters"):
             await times.past(held[-1].deadline)
         if event == "peek" and offers(whole, QueueBasic):
@@ -224,7 +227,7 @@ async def a_take_whose_time_is_over_takes_nothing(queue: QueueBasic, case: Case,
             broken("queue_basic.2", "a take gives a message that nobody enqueued", expected=None, got=got)
         await case.clock.sleep(later_s)
         await queue.enqueue("q", b"%d" % number)
-        await case.clock.sleep(1.0)
-        found = [message.payload for message in await drained(queue, "q", 3)]
+        await case.clock.sleep(number % 2)
+        found = [message.payload for message in await drained(other if number else queue, "q", 3)]
         if found != [b"%d" % number]:
             broken("queue_basic.11", "what came after a take had timed out is lost", expected=b"%d" % number, got=found)

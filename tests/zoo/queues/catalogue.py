@@ -22,6 +22,8 @@ from . import (
     mutants_many,
     mutants_names,
     mutants_ninth_mail,
+    mutants_ninth_second,
+    mutants_ninth_third,
     mutants_ninth_tubes,
     mutants_order,
     mutants_priority,
@@ -64,6 +66,8 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_durable.MUTANTS,
     *mutants_ninth_tubes.MUTANTS,
     *mutants_ninth_mail.MUTANTS,
+    *mutants_ninth_second.MUTANTS,
+    *mutants_ninth_third.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH)
