@@ -104,6 +104,26 @@ async def headers_that_leave_no_room_are_refused(
         same("CC1", await consumer.read(delivery), b"x", "another message comes than the one that was not refused")
 
 
+@check("CC1")
+@gauntlet(lambda limits: [{"field": field} for field in (FIELDS[0], FIELDS[-1])])
+async def the_room_for_a_reference_is_reckoned_to_the_byte(claims: Bound[ClaimCheck], case: Case, field: str) -> None:
+    """Wherever an implementation draws the line: headers over it are refused before any effect, those within are sent."""
+    over, within = 0, 4096
+    async with claims.opened(threshold=T, claim_check_field=field) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        while within - over > 1:
+            room, since = (over + within) // 2, len(case.history.entries)
+            headers = {"h": "v" * (8 * 1024 - 1 - room)}
+            try:
+                await check_in.publish(TOPIC, b"x" * (T + 1), headers)
+            except PayloadTooLarge:
+                effects = [f"{entry.op}{entry.args[:2]}" for entry in case.history.entries[since:] if Upload(entry).is_effect]
+                same("CC1", effects, [], f"headers that leave {room} bytes were refused after an effect")
+                over = room
+            else:
+                same("CC1", dict((await take(consumer)).headers), headers, f"headers that leave {room} bytes do not come back")
+                within = room
+
+
 def _at_the_edge() -> list[dict[str, str]]:
     """Return headers with the name of ours, in which another byte would be one too many."""
     quoted = FIELD + "'" * (512 - len(FIELD))

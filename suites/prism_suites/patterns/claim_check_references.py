@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
-from prism_patterns.claim_check import ClaimCheck, ClaimDelivery, ClaimExpired, ClaimNotFound
+from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
 from prism_suites._claims import FIELD, TOPIC, T, has_acks, pattern_of, sent_messages, take, taken
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
@@ -129,19 +130,21 @@ async def _left(consumer: Any) -> list[bytes]:
 @check("CC1", "CC4")
 async def a_consumer_begins_where_its_queue_does(claims: Bound[ClaimCheck], case: Case) -> None:
     """The first to come begins with the oldest message, who comes again behind what it acked; without acks each time with the
-    oldest, or where nothing is kept with the next."""
-    kept = claims.interfaces["queue"] != "pubsub_basic"
+    oldest, or where nothing is kept with the next. Where a message has several consumers, so it is for each of them."""
+    kept, acks = claims.interfaces["queue"] != "pubsub_basic", has_acks(claims)
     sent = [BIG, b"inline", BIG[::-1]]
     async with claims.opened(threshold=T) as check_in:
         for turn, payload in enumerate(sent):
             await check_in.publish(TOPIC, payload)
-            async with check_in.consume(TOPIC, "c") as consumer:
-                delivery: ClaimDelivery | None = await take(consumer) if kept else await consumer.receive(0)
-                expected = sent[turn] if has_acks(claims) else sent[0]
-                if delivery is None or not kept:
-                    same("CC1", delivery, None, "a message came that was published before anybody listened")
-                    continue
-                same("CC1", await consumer.read(delivery), expected, f"entered for the {turn + 1}. time it begins elsewhere")
-                await consumer.ack(delivery)
-                rest = [] if has_acks(claims) else sent[1 : turn + 1]
-                same("CC1", await _left(consumer), rest, "behind the first message other ones come than were published")
+            async with AsyncExitStack() as stack:
+                names = ("c",) if pattern_of(claims) == "queue" else ("c", "d")
+                for consumer in [await stack.enter_async_context(check_in.consume(TOPIC, name)) for name in names]:
+                    delivery = await take(consumer) if kept else await consumer.receive(0)
+                    if delivery is None or not kept:
+                        same("CC1", delivery, None, "a message came that was published before anybody listened")
+                        continue
+                    told = f"entered for the {turn + 1}. time a consumer begins elsewhere"
+                    same("CC1", await consumer.read(delivery), sent[turn] if acks else sent[0], told)
+                    await consumer.ack(delivery)
+                    rest = [] if acks else sent[1 : turn + 1]
+                    same("CC1", await _left(consumer), rest, "behind the first message other ones come than were published")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
-from prism_suites._claims import FIELD, TOPIC, T, beside, digest, sent_messages, skewed, take, taken
+from prism_suites._claims import FIELD, TOPIC, T, beside, digest, has_acks, mode, sent_messages, skewed, take, taken
 from prism_suites._claims_racing import planned, raced
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
@@ -182,12 +182,13 @@ async def those_who_disagree_are_refused(
     mine, theirs = sides
     if beside(case, claims, codec=theirs.get("compression")):
         return
-    async with claims.opened(threshold=T, cleanup="sweep", **mine):
+    cleanup = mode(claims, "c") if has_acks(claims) and "max_age_s" in theirs else {"cleanup": "sweep"}
+    async with claims.opened(threshold=T, **cleanup, **mine):
         pass
     name = next(iter(theirs))
     before = asyncio.all_tasks()
     try:
-        async with claims.opened(threshold=T, cleanup="sweep", **theirs):
+        async with claims.opened(threshold=T, **cleanup, **theirs):
             pass
     except ConfigError as error:
         for side in (str(theirs[name]), *(str(value) for value in mine.values())):
