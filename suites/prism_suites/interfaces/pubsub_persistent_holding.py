@@ -11,7 +11,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Delivery, PubSubPersistent
 
 
-@check("pubsub_persistent.9", "pubsub_persistent.7", "pubsub_persistent.4")
+@check("pubsub_persistent.9", "pubsub_persistent.7", "pubsub_persistent.4", "pubsub_persistent.5")
 @gauntlet(
     lambda limits: [
         {"count": count, "batch": batch, "how": how}

@@ -275,3 +275,34 @@ class JoinsBeforeItIsEntered(SegmentStreams):
             yield member
         finally:
             member.leave()
+
+
+class _LeftByItsDriver(SegmentMember):
+    def leave(self) -> None:
+        """Nothing: the driver sees to it."""
+
+
+@_mutant(
+    "consumer_groups.5",
+    "what it held when it began to leave",
+    trap="a member leaves as a record comes to its receive",
+    also="consumer_groups.14",
+)
+class LeavesInTwoSteps(SegmentStreams):
+    """What a member holds is looked up in a step, and given back in another, when it has left."""
+
+    member_type = _LeftByItsDriver
+
+    @asynccontextmanager
+    async def join(self, stream: str, group: str, consumer: str) -> AsyncIterator[SegmentMember]:
+        async with super().join(stream, group, consumer) as member:
+            try:
+                yield member
+            finally:
+                held = [place for place, job in member.crowd.jobs.items() if job.member == member.number]
+                await asyncio.sleep(0)
+                member.left = True
+                member.crowd.members.pop(member.number, None)
+                if still := [place for place in held if place in member.crowd.jobs]:
+                    member.step("back", still, 0.0)
+                self.books.ring()
