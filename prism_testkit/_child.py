@@ -23,6 +23,7 @@ from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import serve
 from prism_testkit.fuse import Fuse
+from prism_testkit.halts import Halt
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
@@ -69,7 +70,7 @@ def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[_Part
     """Return what a process does with its driver."""
     match order["manner"]:
         case "together":
-            return partial(_take_part, steps=steps, pace_ns=order["pace_ns"])
+            return partial(_take_part, steps=steps, pace_ns=order["pace_ns"], turn=order["turn"])
         case "conducted":
             return _obey
         case _:
@@ -144,9 +145,13 @@ _Told = tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]
 """A step: its number, when it began and ended, its arguments, its result, the name and the text of what it raised."""
 
 
-async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
-    """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
+async def _take_part(part: _Part, *, steps: Steps, pace_ns: int, turn: tuple[int, int]) -> None:
+    """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when.
+
+    ``turn``: which process this is, and of how many. Where they meet at every step, one of them stands still in the middle of it.
+    """
     told: list[_Told] = []
+    halt = Halt(pace_ns / 2e9) if pace_ns and turn[1] > 1 else None
     _say(f"ready {os.getpid()}")
     begin_ns = int(sys.stdin.readline())
     for number, (method, arguments) in enumerate(steps):
@@ -156,7 +161,11 @@ async def _take_part(part: _Part, *, steps: Steps, pace_ns: int) -> None:
         references = referred_to([(method, arguments)])
         if any(part.results.get(step) is None for step in references):
             continue  # there was no message, or no value
+        if halt is not None and number % turn[1] == turn[0]:
+            halt.in_the_middle_of(method)
         told.append(await _step(part, number, method, arguments))
+        if halt is not None:
+            halt.returned(method, told[-1][2] - told[-1][1])
     for each in told:
         _tell(each)
     _say("told")

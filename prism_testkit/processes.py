@@ -67,14 +67,16 @@ def run_processes(
 ) -> list[Told]:
     """Let each plan be made by a process of its own, all at once; return every call, and put it into ``history``.
 
-    With ``pace_s`` a step begins no sooner than so long after the one before it should have begun: they meet at every step.
+    With ``pace_s`` a step begins no sooner than so long after the one before it should have begun: they meet at every step, and by
+    turns one of them stands still for a moment in the middle of it, while the others go on.
     Raise `Inconclusive` if the calls of no two of several overlapped, and what a kill raises if a process ends early.
     """
     backend = candidate.backend
     told: list[Told] = []
     with contextlib.ExitStack() as stack:
         orders = [order(worker, candidate, place, namespace, plan) for plan in plans]
-        asked = [{**each, "manner": "together", "pace_ns": round(pace_s * 1e9)} for each in orders]
+        each_ns, count = round(pace_s * 1e9), len(plans)
+        asked = [{**each, "manner": "together", "pace_ns": each_ns, "turn": (turn, count)} for turn, each in enumerate(orders)]
         started = [writer for writer, _ in started_with(asked, stack, worker, place, backend.name)]
         begin_ns = time.monotonic_ns() + _HEAD_START_NS
         for writer in started:

@@ -2,18 +2,30 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from prism_suites._judging import broken, truth, value
 from prism_testkit.case import Case
-from prism_testkit.interfaces import Conflict, KeyValueTtl, NotFound, PrismError
+from prism_testkit.interfaces import Conflict, KeyValueScan, KeyValueTtl, NotFound, PrismError
 from prism_testkit.reports.text import show
 from prism_testkit.tap import offers
 from prism_testkit.traits import Limits
 
-__all__ = ["LONG_S", "Act", "State", "cancelled", "expect_whole_or_absent", "judge_answer", "judge_left", "points", "prepare"]
+__all__ = [
+    "LONG_S",
+    "Act",
+    "State",
+    "busy_with",
+    "cancelled",
+    "expect_whole_or_absent",
+    "judge_answer",
+    "judge_left",
+    "judge_listed",
+    "points",
+    "prepare",
+]
 
 State = tuple[bytes | None, bool]
 """(value, it has a time to live)."""
@@ -52,12 +64,35 @@ async def prepare(slot: Any, states: Mapping[str, State]) -> None:
             await slot.set(key, held)
 
 
-async def cancelled(case: Case, slot: Any, act: Act, point: int | float) -> tuple[bool, Any]:
+_MOST_TURNS = 500
+"""Who takes more of them waits for time to pass, and on a virtual clock it does only if nobody asks for a turn."""
+
+
+async def _turns(act: Act, slot: Any) -> int | None:
+    """Make the call, and return how many turns of the event loop it takes; None if it takes time."""
+    task, turns = asyncio.ensure_future(act.call(slot)), 0
+    while not task.done() and turns < _MOST_TURNS:
+        await asyncio.sleep(0)
+        turns += 1
+    with contextlib.suppress(PrismError):
+        await task
+    return turns if turns < _MOST_TURNS else None
+
+
+async def cancelled(case: Case, slot: Any, act: Act, point: int | float, *, busy: bool = False) -> tuple[bool, Any]:
     """Make the call and cancel it at ``point``; return whether it ended by itself, and what it returned.
 
-    An error of the contract counts as cancelled: some clients can only say that they do not know.
+    An error of the contract counts as cancelled: some clients can only say that they do not know. Where others are ``busy`` with
+    its keys a call takes turns, if no time: then a part is one of the turns that the call took before, and -2 two before its end.
     """
     seconds = 0.0
+    if busy:
+        turns = await _turns(act, slot)
+        if turns is None:
+            point = point if point > 0 else 1 + point / 20
+        else:
+            point = max(0, turns + int(point)) if point < 0 else round(point * turns)
+        await prepare(slot, act.before)
     if isinstance(point, float):
         began_s = case.clock.now_s()
         with contextlib.suppress(Conflict):
@@ -106,6 +141,16 @@ async def judge_left(promise: str, slot: Any, act: Act, ended: bool, other: Any 
             broken(promise, sentence + seen, expected=expected, got=got)
 
 
+async def judge_listed(promise: str, slot: Any, act: Act) -> None:
+    """Judge that what a cancelled call left of its keys is listed as it is read: there for every method, or for none."""
+    for _ in range(3):  # as above: what comes while we look may be listed and not yet read
+        read = {key: held for key in act.wanted if (held := await slot.get(key)) is not None}
+        listed = {key: held async for key, held in slot.scan() if key in act.wanted}
+        if listed == read:
+            return
+    broken(promise, "after a cancelled call a scan gives something else of its keys than get does", expected=read, got=listed)
+
+
 def _wrong(act: Act, states: Mapping[str, State], landed: set[str]) -> tuple[str, object, object] | None:
     """Return (sentence, expected, got) of the first key that is in no state that it may be in."""
     for key, state in states.items():
@@ -145,19 +190,43 @@ def points(kinds: Iterable[str], *, few: bool | Collection[str] = False) -> Call
     return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in of(kind))
 
 
-async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, point: int | float) -> None:
-    """Cancel one call at one point, and judge what it left and whether everything goes on."""
+@contextlib.asynccontextmanager
+async def busy_with(slot: Any, keys: Iterable[str]) -> AsyncIterator[None]:
+    """Read each key over and over meanwhile, in two tasks: whoever else needs one has to wait for it."""
+    ended = False
+
+    async def read(key: str) -> None:
+        while not ended:
+            await slot.get(key)
+            await asyncio.sleep(0)
+
+    readers = [asyncio.ensure_future(read(key)) for key in keys for _ in range(2)]
+    try:
+        yield
+    finally:
+        ended = True
+        await asyncio.gather(*readers)
+
+
+async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, point: int | float, *, busy: bool = False) -> None:
+    """Cancel one call at one point, and judge what it left and whether everything goes on.
+
+    ``busy``: another client reads the keys that the call changes, so that it may be waiting for one of them with others in hand.
+    """
     act = Act(act.call, {**act.before, **_OTHERS}, act.after, act.answer, act.whole)
     await prepare(kv, act.before)
     case.overlap()
     other = await case.client()
     for key in act.wanted:  # what a client has seen before, it may believe afterwards
         await other.get(key)
-    ended, answer = await cancelled(case, kv, act, point)
+    async with busy_with(other, act.after if busy else ()):
+        ended, answer = await cancelled(case, kv, act, point, busy=busy)
     value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
     if ended:
         judge_answer(promise, answer, act.answer)
     await judge_left(promise, kv, act, ended, other)
+    if len(act.after) > 1 and offers(whole := await case.whole(), KeyValueScan):
+        await judge_listed(promise, whole, act)
     for key in act.wanted:
         await kv.set(key, b"again")
         # The cancelled call may still take effect, after this one.

@@ -30,6 +30,10 @@ from . import (
     mutants_isolation,
     mutants_limits,
     mutants_names,
+    mutants_ninth_cabinet,
+    mutants_ninth_grown,
+    mutants_ninth_levels,
+    mutants_ninth_shards,
     mutants_scan,
     mutants_scan_limits,
     mutants_serializable,
@@ -80,6 +84,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_events.MUTANTS,
     *mutants_independent_sql.MUTANTS,
     *mutants_independent_statements.MUTANTS,
+    *mutants_ninth_levels.MUTANTS,
+    *mutants_ninth_shards.MUTANTS,
+    *mutants_ninth_cabinet.MUTANTS,
+    *mutants_ninth_grown.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL)

@@ -41,6 +41,8 @@ async def _transact(kv: Any, new: bytes) -> None:
         await transaction.set("fresh", new)
 
 
+_PARTS = (0.5, 0.75, 0.9, *range(-8, 0))
+"""When to cancel a call that waits for others: at a part of the turns that it takes, or so many before it ends, as it commits."""
 _Maker = Callable[[bytes], Act]
 _BASIC: dict[str, _Maker] = {
     "set of a missing key": lambda new: Act(lambda kv: kv.set("k", new), {"k": _NONE}, {"k": (new, False)}),
@@ -118,6 +120,20 @@ async def a_cancelled_batch_has_each_item_whole_or_absent(kv: KeyValueBatch, cas
 async def a_cancelled_commit_is_whole_or_absent(kv: KeyValueTransactional, case: Case, kind: str, point: float) -> None:
     """A transaction that is cancelled at any point, in the commit too, leaves all of its writes or none."""
     await expect_whole_or_absent("keyvalue_transactional.1", kv, case, _TRANSACTION[kind](_long(case.limits)), point)
+
+
+@check("keyvalue_basic.11", "keyvalue_transactional.1")
+@gauntlet(lambda limits: [{"part": part} for part in _PARTS])
+async def a_commit_that_is_cancelled_while_it_waits_keeps_nothing(kv: KeyValueTransactional, case: Case, part: float) -> None:
+    """A transaction that is cancelled while others are at its keys gives back what it has in hand (G-9)."""
+    await expect_whole_or_absent("keyvalue_basic.11", kv, case, _TRANSACTION["transaction"](b"new"), part, busy=True)
+
+
+@check("keyvalue_basic.11", "keyvalue_batch.6")
+@gauntlet(lambda limits: [{"part": part} for part in _PARTS[::2]])
+async def a_batch_that_is_cancelled_while_it_waits_keeps_nothing(kv: KeyValueBatch, case: Case, part: float) -> None:
+    """So does a batch."""
+    await expect_whole_or_absent("keyvalue_basic.11", kv, case, _BATCH["batch_set"](b"new"), part, busy=True)
 
 
 @check("keyvalue_transactional.2")

@@ -6,10 +6,11 @@ judged at once. Each interface has programs of its own, so that its calls are ma
 
 from hypothesis import given
 
+from prism_suites._keyvalue_crowds import crowded
 from prism_suites._keyvalue_steps import OPERATIONS, operations, run_program
 from prism_suites._siblings import echoed
 from prism_testkit.case import Case
-from prism_testkit.checks import check
+from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
 from prism_testkit.programs import Program, programs
 
@@ -80,3 +81,17 @@ async def deadlines_in_two_namespaces_by_turns_match_the_model(kv: KeyValueTtl, 
 async def calls_in_two_namespaces_by_turns_match_the_model(kv: KeyValueBasic, case: Case, program: Program) -> None:
     """The same of all that is offered beside deadlines (KV-60)."""
     await run_program(case, await case.whole(), echoed(program))
+
+
+@check(
+    *_BASIC,
+    *_SHARED,
+    *(f"keyvalue_ttl.{n}" for n in (1, 2, 3, 4, 6, 7, 8, 10)),
+    "keyvalue_scan.1",
+    "keyvalue_batch.1",
+    "keyvalue_cas.1",
+)
+@gauntlet(lambda limits: [{"seed": seed} for seed in (1, 2, 3)])
+async def a_long_program_over_many_names_matches_the_model(kv: KeyValueBasic, case: Case, seed: int) -> None:
+    """Whatever is flushed, merged, swept or moved between two calls on a key, the second finds what the first left."""
+    await run_program(case, await case.whole(), crowded(operations(*OPERATIONS), seed))
