@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import ChainMap, OrderedDict, UserDict, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -169,14 +169,15 @@ async def look_alikes_are_empty(slot: Any, names: Sequence[str], laws: Laws) -> 
         is_message(laws.alias, got, puts[0], "a take of a queue that was never used changed another")
 
 
-async def over_limits_are_refused(slot: Any, case: Case, laws: Laws, sizes: Iterable[int]) -> None:
+async def over_limits_are_refused(slot: Any, case: Case, laws: Laws, sizes: Sequence[int]) -> None:
     """A payload over the limit raises `PayloadTooLarge` in every kind of buffer; nothing is enqueued."""
     before = await fill(slot, "q", [b"before"])
     for size in sizes:
         for data in (bytes(size), bytearray(size), memoryview(bytes(size))):
             for queue in ("q", "fresh"):
                 await refused(laws.refusal, slot.enqueue(queue, data), PayloadTooLarge, "a payload over the limit is not refused")
-    after = await fill(slot, "q", [b"x" * case.limits.max_payload] * 2)  # equal ones: each is one of its own
+    equal = 2 if case.limits.max_payload + 1 in sizes else 1  # each of two equal ones is one of its own
+    after = await fill(slot, "q", [b"x" * case.limits.max_payload] * equal)
     with law(laws.refusal):
         await empty(slot, "fresh", laws.refusal, "a refused payload left a message")
         await drains(slot, "q", [*before, *after], laws, "after refusals")
