@@ -15,6 +15,7 @@ from . import (
     mutants_ninth_reading,
     mutants_ninth_sending,
     mutants_ninth_sweeping,
+    mutants_ninth_wave,
     mutants_order,
     mutants_payloads,
     mutants_races,
@@ -44,6 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_reading.MUTANTS,
     *mutants_ninth_keeping.MUTANTS,
     *mutants_ninth_sweeping.MUTANTS,
+    *mutants_ninth_wave.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
