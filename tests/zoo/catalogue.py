@@ -30,6 +30,7 @@ from . import (
     mutants_isolation,
     mutants_limits,
     mutants_names,
+    mutants_ninth_again,
     mutants_ninth_cabinet,
     mutants_ninth_grown,
     mutants_ninth_levels,
@@ -88,6 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_shards.MUTANTS,
     *mutants_ninth_cabinet.MUTANTS,
     *mutants_ninth_grown.MUTANTS,
+    *mutants_ninth_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL)
