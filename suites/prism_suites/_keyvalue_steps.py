@@ -134,7 +134,15 @@ class Actor:
     async def do_count(self, step: Step) -> None:
         prefix = self._prefix(step)
         got, now = await self.timed(lambda: self.slot.count(prefix))
-        self.judge.count(prefix, got, now)
+        sure, maybe = self.model.certain(prefix, now)
+        told = ""
+        if not isinstance(got, int) or not len(sure) <= got <= len(sure) + len(maybe):  # which key it is, a listing may tell
+            listed = {name async for name in self.slot.scan_keys(prefix)}
+            told = "".join(
+                f"; a scan gives {name[:40]!a}, which is missing" for name in sorted(listed - sure.keys() - maybe.keys())[:1]
+            )
+            told += "".join(f"; a scan leaves out {name[:40]!a}" for name in sorted(sure.keys() - listed)[:1])
+        self.judge.count(prefix, got, now, told)
 
     # -- keyvalue_ttl ----------------------------------------------------------------------------------------------------------
 
