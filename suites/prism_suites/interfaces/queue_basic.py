@@ -81,7 +81,7 @@ async def a_long_queue_keeps_its_order(queue: QueueBasic, case: Case) -> None:
     await drains(queue, "q", puts, BASIC, "a long queue")
 
 
-@check("queue_basic.1", "queue_basic.2")
+@check("queue_basic.1", "queue_basic.2", "queue_basic.5")
 async def several_messages_of_the_largest_size_are_kept(queue: QueueBasic, case: Case) -> None:
     """The largest payload is the limit of one message, not of a queue."""
     size = case.limits.max_payload

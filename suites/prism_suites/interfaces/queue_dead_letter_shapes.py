@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from prism_suites._full_headers import FULL_HEADERS
 from prism_suites._judging import broken, same
 from prism_suites._queue_dying import VisibilityAndDeadLetter, die, listed
 from prism_suites._queue_leases import lease
@@ -10,7 +11,8 @@ from prism_suites._queue_taking import HELD_S, Put, drained, fill, numbered
 from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import QueueDelayed, QueuePriority
+from prism_testkit.interfaces import QueueDelayed, QueuePriority, QueueVisibility
+from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
 
 _SHAPES = {
@@ -46,14 +48,21 @@ async def a_target_may_have_a_target(queue: VisibilityAndDeadLetter, case: Case,
 
 @check("queue_dead_letter.2", "queue_dead_letter.1", "queue_dead_letter.5")
 @gauntlet(
-    lambda limits: [{"kind": kind, "back": back} for kind in ("priority 9", "priority 1", "delayed") for back in (False, True)]
+    lambda limits: [
+        {"kind": kind, "back": back} for kind in ("priority 9", "priority 1", "delayed", "largest") for back in (False, True)
+    ]
 )
 async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, kind: str, back: bool) -> None:
-    """A message that was delayed, or has a priority, dies as any, and is in the target at once; so it is redriven (Q-14, Q-19)."""
+    """A message that was delayed, has a priority, or is as large as can be, dies as any, whole, and is in the target at once; so
+    it is redriven (Q-14, Q-19)."""
     whole, times = await case.whole(), Times(case)
+    payload, headers = b"x", dict[str, str]()
+    if kind == "largest":
+        payload, headers = patterned(case.limits.max_payload), dict(FULL_HEADERS["many"])
     calls: dict[str, tuple[type, Callable[[], Awaitable[str]]]] = {
         "priority 9": (QueuePriority, lambda: whole.enqueue_with_priority("q", b"x", priority=9)),
         "priority 1": (QueuePriority, lambda: whole.enqueue_with_priority("q", b"x", priority=1)),
+        "largest": (QueueVisibility, lambda: queue.enqueue("q", payload, headers)),
         "delayed": (QueueDelayed, lambda: whole.enqueue_delayed("q", b"x", delay_s=50.0)),
     }
     interface, call = calls[kind]
@@ -61,7 +70,7 @@ async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, ki
         case.note(f"{kind}: not offered, or not without waiting")
         return
     await queue.configure_dead_letter("q", "dead", 1)
-    put = Put(await call(), b"x", {})
+    put = Put(await call(), payload, headers)
     if kind == "delayed":
         await case.advance(50.0 + case.limits.clock_resolution_s + case.traits.ttl_late_s + 1.0)
     await die(times, queue, "q", [put], 1)

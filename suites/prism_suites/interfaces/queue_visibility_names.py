@@ -1,11 +1,12 @@
 """queue_visibility: contents, names, refusals, copies and namespaces are those of a plain queue."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prism_suites._full_headers import FULL_HEADERS
 from prism_suites._judging import refused, same
 from prism_suites._queue_shared import (
     BAD_HEADERS,
@@ -63,7 +64,9 @@ async def headers_come_out_as_they_went_in(queue: QueueVisibility, headers: dict
 async def contents_stay_through_many_deliveries(queue: QueueVisibility, case: Case, payload: bytes) -> None:
     """However often a message is delivered, by whomever, payload, headers and id are those of its enqueue (Q-03)."""
     slots = (queue, await case.client())
-    headers = {"a": "", "é\x00": "\r\n", "attempt": "7"}
+    headers: Mapping[str, str] = {"a": "", "é\x00": "\r\n", "attempt": "7"}
+    if len(payload) == case.limits.max_payload:
+        headers = FULL_HEADERS["what is escaped"]
     put = (await fill(queue, "q", [payload], headers))[0]
     for attempt in range(1, 6):
         got = await slots[attempt % 2].receive("q", HELD_S)

@@ -21,6 +21,7 @@ from . import (
     mutants_leases,
     mutants_many,
     mutants_names,
+    mutants_ninth_fourth,
     mutants_ninth_mail,
     mutants_ninth_second,
     mutants_ninth_third,
@@ -68,6 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_mail.MUTANTS,
     *mutants_ninth_second.MUTANTS,
     *mutants_ninth_third.MUTANTS,
+    *mutants_ninth_fourth.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH)
