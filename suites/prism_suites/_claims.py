@@ -143,14 +143,16 @@ def skewed(claims: Bound[ClaimCheck], seconds: float) -> str:
     )
 
 
-async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims") -> None:
-    """Sweep, and judge that what is told is what was removed: claims, and markers of acks."""
+async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims", due: str = "") -> None:
+    """Sweep, and judge that what is told is what was removed: claims, all of them due as ``due`` says if it does, and markers."""
     since = len(case.history.entries)
     told = await check_in.sweep()
     removed = [e.args[1] for e in case.history.entries[since:] if e.op == "store.delete" and e.client >= 0 and e.result]
     markers = sum(".acks/" in key[len(prefix) :] for key in removed)
     found = {"claims": told.expired + told.acked, "markers": told.markers}
     same("CC7", found, {"claims": len(removed) - markers, "markers": markers}, "a sweep tells of other removals than it made")
+    if due:
+        same("CC7", getattr(told, due), found["claims"], f"a sweep does not tell that what it removed had {due}")
 
 
 def pattern_of(claims: Bound[ClaimCheck]) -> str:

@@ -72,7 +72,10 @@ class ClaimConsumer(Protocol):
 
     @abstractmethod
     async def receive(self, timeout_s: float = 0) -> ClaimDelivery | None:
-        """Return the next delivery as soon as there is one; None if there was none for ``timeout_s``. Fetches no payload."""
+        """Return the next delivery as soon as there is one; None if there was none for ``timeout_s``. Fetches no payload.
+
+        A message whose reference nobody can read is a delivery too: reading it raises `CorruptPayload`, and it can be acked.
+        """
 
     @abstractmethod
     async def read(self, delivery: ClaimDelivery) -> bytes:

@@ -136,7 +136,7 @@ async def the_callers_buffer_is_the_callers(claims: Bound[ClaimCheck], case: Cas
 @check("CC1", "CC4")
 @gauntlet(lambda limits: [{"payloads": [b"a" * 100, b"a" * 100, b"b" * 100, b"a" * 3, b"a" * 3]}])
 @given(payloads=st.lists(st.sampled_from([b"a" * 100, b"a", b"b" * 100, b"", b"c" * 65]), min_size=2, max_size=6))
-async def every_message_has_its_ownpayload_of(claims: Bound[ClaimCheck], case: Case, payloads: list[bytes]) -> None:
+async def every_message_has_its_own_payload(claims: Bound[ClaimCheck], case: Case, payloads: list[bytes]) -> None:
     """Equal payloads are messages of their own, each with an object of its own (CC-10)."""
     async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
         receipts = [await check_in.publish(TOPIC, payload, {"n": str(n)}) for n, payload in enumerate(payloads)]
