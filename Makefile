@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# More workers than cores: what runs over real servers waits for a third of its time.
+WORKERS ?= 4
 
 .PHONY: help acceptance servers test lint zoo kills races floors soak bench clean
 
@@ -10,14 +12,14 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 acceptance: $(VENV)/.installed ## Run the shipped suites on the embedded backends and a real Valkey
-	$(BIN)/pytest --prism-backend=embedded,valkey -n 2 $(ARGS)
+	$(BIN)/pytest --prism-backend=embedded,valkey -n $(WORKERS) $(ARGS)
 
 test: $(VENV)/.developed ## Run the project's own tests
-	$(BIN)/pytest -n 2 tests $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) tests $(ARGS)
 
 servers: $(VENV)/.installed ## Run the shipped suites, briefly, on every other server that is here, comes as a wheel, or is soon made
 	$(BIN)/prism servers add kafka || echo "no Kafka: its rows are unavailable"
-	$(BIN)/pytest --prism-backend=all,-memory,-sqlite,-filesystem,-valkey --prism-level=smoke -n 2 $(ARGS)
+	$(BIN)/pytest --prism-backend=all,-memory,-sqlite,-filesystem,-valkey --prism-level=smoke -n $(WORKERS) $(ARGS)
 
 lint: $(VENV)/.developed ## Check style, types and who imports whom
 	$(BIN)/ruff check .
