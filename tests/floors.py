@@ -23,7 +23,7 @@ PLACE = Path(__file__).parents[1] / "suites" / "prism_suites" / "floors.json"
 
 def _run(folder: Path, options: list[str]) -> dict[str, Any]:
     # What is under the floors of before is no reason to stop: they are about to be replaced.
-    command = [sys.executable, "-m", "pytest", "-q", "-n2", "-p", "no:cacheprovider", "--prism-json=report.json", *options]
+    command = [sys.executable, "-m", "pytest", "-q", "-n4", "-p", "no:cacheprovider", "--prism-json=report.json", *options]
     subprocess.run(command, cwd=folder, capture_output=True, check=False)
     report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return report

@@ -37,7 +37,7 @@ def main() -> int:
         before = set(leftovers(project))
         for number in range(arguments.runs):
             started = time.perf_counter()
-            command = [sys.executable, "-m", "pytest", "-q", "-n2", f"--prism-backend={arguments.backends}", "--prism-json=r.json"]
+            command = [sys.executable, "-m", "pytest", "-q", "-n4", f"--prism-backend={arguments.backends}", "--prism-json=r.json"]
             done = subprocess.run([*command, f"--prism-seed={number}"], cwd=project, capture_output=True, text=True, check=False)
             report = json.loads((project / "r.json").read_text())
             left = sorted(set(leftovers(project)) - before)
