@@ -15,7 +15,7 @@ import time
 from types import FrameType
 from typing import Any
 
-__all__ = ["NEVER", "Fuse"]
+__all__ = ["NEVER", "Fuse", "writes"]
 
 NEVER = (-2, -2, 0.0)
 _OF_FILES = frozenset(("write", "writelines", "flush", "truncate", "close", "__exit__"))
@@ -58,17 +58,17 @@ class Fuse:
             sys.setprofile(None)  # it wrote less often than the earlier one: the next one goes on
 
     def _count(self, frame: FrameType, event: str, what: Any) -> None:
-        if event == "c_return" and _writes(what):
+        if event == "c_return" and writes(what):
             self._writes += 1
 
     def _burn(self, frame: FrameType, event: str, what: Any) -> None:
-        if event == "c_return" and _writes(what):
+        if event == "c_return" and writes(what):
             self._left -= 1
             if not self._left:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _writes(function: Any) -> bool:
+def writes(function: Any) -> bool:
     """Say whether a function of C's is one that changes what outlives the process."""
     name, of = function.__name__, getattr(function, "__self__", None)
     if name in _OF_FILES and isinstance(of, io.IOBase):

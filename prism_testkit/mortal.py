@@ -4,14 +4,20 @@ What SIGKILL leaves of a store that keeps files is what the operating system hol
 so is all that stands in memory. A copy of the directory, made between two calls, is just that. So the files are copied, the
 clients that were open are closed over the old ones, which nobody looks at again, and new clients open the copy. That takes some
 milliseconds, where a kill of a process (`killing`) takes some hundred, so every kind of call can be the last one.
+
+In the middle of a call the same is true behind each of its writes to files, which are the crash points of ALICE (Pillai et al.,
+All File Systems Are Not Created Equal, OSDI 2014): so a copy is made behind each, and every one of them can be opened.
 """
 
 import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from prism_testkit.backend import Backend, Place
+from prism_testkit.fuse import writes
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Unavailable
 from prism_testkit.private import SERVER
@@ -20,6 +26,8 @@ from prism_testkit.worker import Site
 __all__ = ["Mortal"]
 
 _TRIES = 5
+_MOST_MOMENTS = 200
+"""Of one call; what it writes behind them is not looked at."""
 
 
 class Mortal:
@@ -39,6 +47,7 @@ class Mortal:
         self._backend = backend
         self._site = Site(backend, new_place(), "virtual")
         self._drivers: list[Any] = []
+        self._moments: list[Path] = []
 
     async def client(self, number: int, namespace: str, *, told: bool = True) -> Any:
         """Return client ``number`` of a namespace, with every interface; not ``told``: its calls are not in the history."""
@@ -48,22 +57,78 @@ class Mortal:
 
     async def kill(self) -> None:
         """Kill whoever has the place open: from here on clients are new ones, over what was left."""
-        self._history.labels[SERVER] = "harness"
-        event = self._history.invoke(SERVER, "kill", ("all clients",), {})
-        left = self._new_place()
-        _copy(self._site.place.directory, left.directory)
-        await self.close()
-        self._site = Site(self._backend, left, "virtual")
-        self._history.respond(event, None)
+        await self._revive(self._site.place.directory, "all clients")
+
+    async def moments(self, call: Awaitable[Any]) -> list[Path]:
+        """Make a call to its end; return what a process leaves that is killed behind one of the writes to files in it.
+
+        Seen are writes of this thread, which is where `run_in_executor` calls on virtual time, and none that leaves all files as
+        they were. Each can be given to `kill_at`, as often as wanted.
+        """
+        files, found = self._site.place.directory, list[Path]()
+
+        def keep() -> None:
+            if len(found) < _MOST_MOMENTS:
+                found.append(self._new_place().directory)
+                _copy(files, found[-1])
+
+        before = sys.getprofile()
+        sys.setprofile(_Watch(files, keep))
+        try:
+            await call
+        finally:
+            sys.setprofile(before)
+            self._moments += found
+        return found
+
+    async def kill_at(self, moment: Path, told: str) -> None:
+        """Kill whoever has the place open: from here on clients are new ones, over what was left at that moment."""
+        await self._revive(moment, told)
 
     async def close(self) -> None:
         """Close the clients and remove the files."""
+        try:
+            await self._leave()
+        finally:
+            while self._moments:
+                shutil.rmtree(self._moments.pop(), ignore_errors=True)
+
+    async def _revive(self, files: Path, told: str) -> None:
+        self._history.labels[SERVER] = "harness"
+        event = self._history.invoke(SERVER, "kill", (told,), {})
+        left = self._new_place()
+        _copy(files, left.directory)
+        await self._leave()
+        self._site = Site(self._backend, left, "virtual")
+        self._history.respond(event, None)
+
+    async def _leave(self) -> None:
         try:
             while self._drivers:
                 await self._closer(self._drivers.pop())
             await self._site.close()
         finally:
             shutil.rmtree(self._site.place.directory, ignore_errors=True)
+
+
+class _Watch:
+    """Calls ``keep`` behind each call of C's after which the files below ``directory`` are not what they were."""
+
+    def __init__(self, directory: Path, keep: Callable[[], None]) -> None:
+        self._directory, self._keep = directory, keep
+        self._last = _contents(directory)
+
+    def __call__(self, frame: FrameType, event: str, what: Any) -> None:
+        if event == "c_return" and (what.__name__ in ("open", "mkdir", "rmdir") or writes(what)):
+            now = _contents(self._directory)
+            if now != self._last:
+                self._last = now
+                self._keep()
+
+
+def _contents(files: Path) -> dict[str, bytes | None]:
+    """Return what is there: a clock of files is too coarse to tell one write from the next."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(files.rglob("*"))}
 
 
 def _copy(files: Path, to: Path) -> None:

@@ -1,6 +1,7 @@
 """Clients over files that are killed without a process that dies."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -53,4 +54,52 @@ def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> 
         await mortal.close()
 
     asyncio.run(walk())
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_behind_each_write_of_a_call_stands_what_it_left(tmp_path: Path) -> None:
+    clock, numbers = VirtualClock(), count()
+
+    def new_place() -> Place:
+        directory = tmp_path / str(next(numbers))
+        directory.mkdir()
+        return Place(directory=directory, shared={}, clock=clock)
+
+    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        return connection, connection
+
+    async def closer(driver: Place) -> None:
+        return None
+
+    async def walk() -> list[dict[str, bytes]]:
+        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+        place = await mortal.client(0, "n")
+        (place.directory / "file").write_bytes(b"old")
+
+        async def call() -> None:
+            (place.directory / "file").read_bytes()
+            with (place.directory / "file").open("wb") as file:
+                file.write(b"kept back")
+                await asyncio.sleep(0)
+                file.flush()
+                file.write(b"")
+                os.write(file.fileno(), b", behind")
+            (place.directory / "file").rename(place.directory / "other")
+            os.utime(place.directory / "other")
+
+        found = []
+        for moment in await mortal.moments(call()):
+            await mortal.kill_at(moment, "in the middle")
+            left = (await mortal.client(0, "n")).directory
+            found.append({path.name: path.read_bytes() for path in left.iterdir()})
+            (left / "file").write_bytes(b"whoever comes later changes no other moment")
+        await mortal.close()
+        return found
+
+    assert asyncio.run(walk()) == [
+        {"file": b""},
+        {"file": b"kept back"},
+        {"file": b"kept back, behind"},
+        {"other": b"kept back, behind"},
+    ]
     assert list(tmp_path.glob("*/*")) == []

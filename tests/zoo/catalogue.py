@@ -42,6 +42,7 @@ from . import (
     mutants_strangers_again,
     mutants_strangers_blind,
     mutants_strangers_more,
+    mutants_torn,
     mutants_transaction_ends,
     mutants_transactional,
     mutants_ttl,
@@ -88,6 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_levels.MUTANTS,
     *mutants_ninth_shards.MUTANTS,
     *mutants_ninth_cabinet.MUTANTS,
+    *mutants_torn.MUTANTS,
     *mutants_ninth_grown.MUTANTS,
     *mutants_ninth_again.MUTANTS,
 )

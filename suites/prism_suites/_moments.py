@@ -1,0 +1,43 @@
+"""Lets a process that keeps files die in the middle of a call, behind each write that the call makes to them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prism_testkit.case import Case
+
+__all__ = ["at_every_write", "keeps_files"]
+
+
+def keeps_files(case: Case) -> bool:
+    """Say whether a backend can be killed so: without a server, on virtual time. Servers have other checks."""
+    return case.clock.virtual and not case.server
+
+
+async def at_every_write(
+    case: Case,
+    law: str,
+    call: str,
+    act: Callable[[Any], Awaitable[Any]],
+    judged: Callable[[Any, str], Awaitable[None]],
+    *,
+    prepare: Callable[[Any], Awaitable[Any]],
+    done: Callable[[Any], Awaitable[Any]] | None = None,
+) -> None:
+    """Prepare a place, make a call in it to its end, and be ``done``; then judge, by a new client, what each write in it left.
+
+    A store that cannot be opened or read then breaks ``law``.
+    """
+    place = case.mortal()
+    namespace = place.new_namespace()
+    slot = await place.client(0, namespace)
+    await prepare(slot)
+    moments = await place.moments(act(slot))
+    if done is not None:
+        await done(slot)
+    if not moments:
+        case.note(f"{call}: it wrote to no file in the thread that called, so it could not be killed between two writes")
+    for number, moment in enumerate(moments, 1):
+        told = f"behind write {number} of {len(moments)} in {call}"
+        with case.law(law):
+            await place.kill_at(moment, told)
+            await judged(await place.client(0, namespace), told)
