@@ -118,8 +118,8 @@ def running(*backends: Backend[Any], pattern: Pattern | None = None, home: str =
         runner.close()
 
 
-def _lasts(identifier: str) -> tuple[bool, bool]:
-    return "_programs" in identifier, "/durability/" in identifier and "_moments" not in identifier
+def _kills(identifier: str) -> bool:
+    return "/durability/" in identifier and "_moments" not in identifier
 
 
 def hunt(mutant: Mutant, checks: Sequence[tuple[str, Check]], *, seed: int = SEED, anywhere: bool = False) -> Kill:
@@ -129,9 +129,10 @@ def hunt(mutant: Mutant, checks: Sequence[tuple[str, Check]], *, seed: int = SEE
     """
     accepted = {mutant.promise, *mutant.also}
     own = [(i, c) for i, c in checks if accepted & set(c.promises)]
-    # The promise that a check names first is its subject; those checks come first, the programs last, and what kills processes
-    # behind what does not.
-    own.sort(key=lambda p: (mutant.promise not in p[1].promises, p[1].promises[0] != mutant.promise, *_lasts(p[0])))
+    # What kills processes comes last; before that the promise that a check names first is its subject, and the programs wait.
+    own.sort(
+        key=lambda p: (mutant.promise not in p[1].promises, _kills(p[0]), p[1].promises[0] != mutant.promise, "_programs" in p[0])
+    )
     rest = [pair for pair in checks if pair not in own] if anywhere else []
     tried = 0
     with running(*mutant.backends, pattern=mutant.pattern, home=mutant.home, seed=seed) as runner:

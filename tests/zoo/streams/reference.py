@@ -234,8 +234,9 @@ class Member(MemberProtocol):
 
     def take(self, most: int) -> list[RecordDelivery]:
         """Take what there is, in one step."""
-        again = self.again()[:most]
-        return self.deliver([*again, *self.fresh(most - len(again))])
+        with self.driver.store.together():  # the position does not move without what it moved over
+            again = self.again()[:most]
+            return self.deliver([*again, *self.fresh(most - len(again))])
 
     def deliver(self, offsets: Sequence[int]) -> list[RecordDelivery]:
         return [self.one(offset) for offset in offsets]

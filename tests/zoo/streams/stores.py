@@ -2,8 +2,8 @@
 
 import asyncio
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, TypeAlias
@@ -155,6 +155,11 @@ class Store:
         self.space(namespace).apply(changes)
         self.wake()
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let the changes of one call be handed over as one."""
+        yield
+
     def wake(self) -> None:
         for waiter in self.waiting:
             if not waiter.done():
@@ -177,6 +182,7 @@ class FileStore(Store):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
+        self.gathered: list[tuple[str, Sequence[Change]]] | None = None
         self.log = Log(place.directory / "zoo.log")
         for namespace, changes in self.log.unread():
             if changes is None:
@@ -194,8 +200,21 @@ class FileStore(Store):
         group.pending = {offset: Held(held.count, due=held.due) for offset, held in group.pending.items()}
 
     def apply(self, namespace: str, changes: Sequence[Change]) -> None:
-        self.write(namespace, changes)
+        if self.gathered is None:
+            self.write(namespace, changes)
+        else:
+            self.gathered.append((namespace, changes))
         super().apply(namespace, changes)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        self.gathered = []
+        try:
+            yield
+        finally:
+            gathered, self.gathered = self.gathered, None
+            for namespace in dict.fromkeys(namespace for namespace, _ in gathered):
+                self.write(namespace, [change for name, changes in gathered if name == namespace for change in changes])
 
     def write(self, namespace: str, changes: Sequence[Change]) -> None:
         """Log changes; called before they are made in memory."""

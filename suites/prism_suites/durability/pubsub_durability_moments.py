@@ -1,0 +1,89 @@
+"""A process that keeps topics in files dies in the middle of a call, behind each write that the call makes to them."""
+
+from typing import Annotated, Any
+
+from prism_suites._judging import broken
+from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._pubsub_members import received
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import PubSubOrdering, PubSubPersistent
+from prism_testkit.tap import offers
+from prism_testkit.traits import Traits
+
+_LAW = "pubsub_persistent.16"
+_HEADERS = {"h": "v"}
+_SENT = (b"1", b"2", b"3")
+_CALLS = ("publish", "publish_ordered", "subscribe", "join", "receive", "ack", "ack of two", "nack", "leave")
+
+
+@check(_LAW)
+@gauntlet(lambda limits: [{"call": call} for call in _CALLS])
+async def a_call_that_dies_between_its_writes_loses_nothing(
+    pubsub: Annotated[PubSubPersistent, Traits(durability="process")], case: Case, call: str
+) -> None:
+    """Whatever a call had written to files when its process was killed: each message that was not acked comes to the next member of
+    its subscription, whole. Of files only: servers have other checks (PS-31).
+    """
+    timeout_s = case.traits.member_timeout_s
+    whole = await case.whole()
+    if not keeps_files(case) or timeout_s is None or (call == "publish_ordered" and not offers(whole, PubSubOrdering)):
+        return
+    given: list[Any] = []
+    managers: list[Any] = []
+    acked = {"ack": 1, "ack of two": 2}.get(call, 0)
+
+    async def enter(manager: Any) -> Any:
+        managers.append(manager)
+        return await manager.__aenter__()
+
+    async def prepare(slot: Any) -> None:
+        member = await enter(slot.subscribe_durable("t", "s", "earliest"))
+        for payload in _SENT:
+            await slot.publish_persistent("t", payload, _HEADERS)
+        given.extend([member, await received(case, member, 2) if call in ("ack", "ack of two", "nack", "leave") else []])
+        if call in ("subscribe", "join"):
+            await done(slot)
+
+    async def act(slot: Any) -> None:
+        match call:
+            case "publish":
+                await slot.publish_persistent("t", b"new", _HEADERS)
+            case "publish_ordered":
+                await slot.publish_ordered("t", "k", b"new", _HEADERS)
+            case "subscribe":
+                await enter(slot.subscribe_durable("t", "another", "earliest"))
+            case "join":
+                await enter(slot.subscribe_durable("t", "s"))
+            case "receive":
+                await given[0].receive(2)
+            case "nack":
+                await given[0].nack(*given[1], delay_s=10.0)
+            case "leave":
+                await done(slot)
+            case _:
+                await given[0].ack(*given[1][:acked])
+
+    async def done(slot: Any) -> None:
+        while managers:
+            await managers.pop().__aexit__(None, None, None)
+
+    async def judged(slot: Any, told: str) -> None:
+        await case.advance(2 * timeout_s + 100.0)
+        found: dict[bytes, dict[str, str]] = {}
+        async with slot.subscribe_durable("t", "s") as member:
+            while got := await received(case, member, 10, 100.0):
+                found |= {delivery.message.payload: dict(delivery.message.headers) for delivery in got}
+                await member.ack(*got)
+        needed = set(_SENT[acked:])
+        if not needed <= found.keys() <= {*_SENT, b"new"}:
+            broken(_LAW, f"killed {told}, messages do not come to the next member", expected=sorted(needed), got=sorted(found))
+        if wrong := [headers for headers in found.values() if headers != _HEADERS]:
+            broken(_LAW, f"killed {told}, a message has lost its headers", expected=_HEADERS, got=wrong[0])
+        async with slot.subscribe_durable("t", "s") as member:
+            await slot.publish_persistent("t", b"again", _HEADERS)
+            again = [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
+        if again != [b"again"]:
+            broken(_LAW, f"killed {told}, the topic is not used as any other", expected=[b"again"], got=again)
+
+    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=done)
