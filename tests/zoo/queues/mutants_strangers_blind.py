@@ -51,7 +51,12 @@ class PeekSeesWhatWasFreeBefore(Queue):
         return None if row is None else self.message(row)
 
 
-@mutant("visibility.3", "interaction", trap="a delayed message is due, leased, and the lease runs out", also="basic.5 delayed.1 delayed.2")
+@mutant(
+    "visibility.3",
+    "interaction",
+    trap="a delayed message is due, leased, and the lease runs out",
+    also="basic.5 delayed.1 delayed.2",
+)
 class LapsedDelayedMessagesWaitAgain(Queue):
     def insert(self, row: Row) -> str:
         if row.due:

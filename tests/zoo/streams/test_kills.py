@@ -53,6 +53,6 @@ def test_names_are_used_once() -> None:
 
 
 def test_what_needs_a_kill_claims_to_survive_it() -> None:
-    asked = [(mutant.name, mutant.backends[0]) for mutant in MUTANTS if "kill" in mutant.trap or "dies" in mutant.trap]
+    asked = [(mutant.name, mutant.backends[0]) for mutant in MUTANTS if "kill" in mutant.trap or "process dies" in mutant.trap]
     claims = {name: getattr(backend.drivers[0], "traits", None) or backend.traits for name, backend in asked}
     assert [name for name, traits in claims.items() if traits is None or traits.durability != "process"] == []
