@@ -6,7 +6,8 @@ clients that were open are closed over the old ones, which nobody looks at again
 milliseconds, where a kill of a process (`killing`) takes some hundred, so every kind of call can be the last one.
 
 In the middle of a call the same is true behind each of its writes to files, which are the crash points of ALICE (Pillai et al.,
-All File Systems Are Not Created Equal, OSDI 2014): so a copy is made behind each, and every one of them can be opened.
+All File Systems Are Not Created Equal, OSDI 2014): so a copy is made behind each, and every one of them can be opened. This
+process lives on: a lock that is known by its number would be seen as held, which `flock` and the like are not.
 """
 
 import shutil
