@@ -37,7 +37,7 @@ async def at_every_write(
     if not moments:
         case.note(f"{call}: it wrote to no file in the thread that called, so it could not be killed between two writes")
     for number, moment in enumerate(moments, 1):
-        told = f"behind write {number} of {len(moments)} in {call}"
+        where = f"behind write {number} of {len(moments)}"
         with case.law(law):
-            await place.kill_at(moment, told)
-            await judged(await place.client(0, namespace), told)
+            await place.kill_at(moment, where)
+            await judged(await place.client(0, namespace), f"{where} in {call}")
