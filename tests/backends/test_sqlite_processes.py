@@ -136,7 +136,10 @@ def test_processes_may_race_for_a_new_file(tmp_path: Path) -> None:
     for opener in openers:
         with opener:
             assert opener.wait() == 0
-    assert {path.name for place in places for path in place.iterdir()} == {"prism.sqlite"}
+    # Of two that close at one moment each may leave SQLite's own log and its index to the other; nothing else may lie there.
+    left = {path.name for place in places for path in place.iterdir()}
+    assert "prism.sqlite" in left
+    assert left <= {"prism.sqlite", "prism.sqlite-wal", "prism.sqlite-shm"}
 
 
 def test_opening_and_closing_never_disturbs_the_others(tmp_path: Path) -> None:
