@@ -8,7 +8,6 @@ has passed.
 import contextlib
 import json
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ from prism_testkit.killing import order
 from prism_testkit.outcomes import HarnessError, Inconclusive
 from prism_testkit.processes import PROCESS, Told, heard, started_with
 from prism_testkit.servers.pausing import are_stopped, signal_all
-from prism_testkit.servers.processes import Identity, identify
+from prism_testkit.servers.processes import Identity, holds_within, identify
 from prism_testkit.witness import encode
 from prism_testkit.worker import Worker
 
@@ -55,11 +54,8 @@ class Player:
         """Let all of it stand still (SIGSTOP) until `resume`; inconclusive if the system does not show it so."""
         event = self._history.invoke(PROCESS + self._number, "stand_still", (), {})
         signal_all([self._process], signal.SIGSTOP)
-        deadline = time.monotonic() + _STOPPED_S
-        while not are_stopped([self._process]):
-            if time.monotonic() > deadline:
-                raise Inconclusive("the process was asked to stand still, and did not")
-            time.sleep(0.001)
+        if not holds_within(lambda: are_stopped([self._process]), _STOPPED_S):
+            raise Inconclusive("the process was asked to stand still, and did not")
         self._history.respond(event, None)
 
     def resume(self) -> None:

@@ -58,7 +58,7 @@ class Mortal:
 
     async def kill(self) -> None:
         """Kill whoever has the place open: from here on clients are new ones, over what was left."""
-        await self._revive(self._site.place.directory, "all clients")
+        await self.kill_at(self._site.place.directory, "all clients")
 
     async def moments(self, call: Awaitable[Any]) -> list[Path]:
         """Make a call to its end; return what a process leaves that is killed behind one of the writes to files in it.
@@ -84,7 +84,13 @@ class Mortal:
 
     async def kill_at(self, moment: Path, told: str) -> None:
         """Kill whoever has the place open: from here on clients are new ones, over what was left at that moment."""
-        await self._revive(moment, told)
+        self._history.labels[SERVER] = "harness"
+        event = self._history.invoke(SERVER, "kill", (told,), {})
+        left = self._new_place()
+        _copy(moment, left.directory)
+        await self._leave()
+        self._site = Site(self._backend, left, "virtual")
+        self._history.respond(event, None)
 
     async def close(self) -> None:
         """Close the clients and remove the files."""
@@ -93,15 +99,6 @@ class Mortal:
         finally:
             while self._moments:
                 shutil.rmtree(self._moments.pop(), ignore_errors=True)
-
-    async def _revive(self, files: Path, told: str) -> None:
-        self._history.labels[SERVER] = "harness"
-        event = self._history.invoke(SERVER, "kill", (told,), {})
-        left = self._new_place()
-        _copy(files, left.directory)
-        await self._leave()
-        self._site = Site(self._backend, left, "virtual")
-        self._history.respond(event, None)
 
     async def _leave(self) -> None:
         try:

@@ -44,12 +44,11 @@ def main() -> int:
         [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.kept.glob("*.json"))] if arguments.kept else []
     )
     reports: list[tuple[Mapping[str, Any], Mapping[str, str]]] = [(report, _origins(report)) for report in kept]
-    together = [f"--prism-backend={arguments.backends}"]
+    together, alone = [f"--prism-backend={arguments.backends}"], ["--prism-backend=memory", "--prism-pattern=*"]
     with tempfile.TemporaryDirectory(prefix="floors-") as name:
         for level in ("smoke", "standard"):
             for seed in range(1, arguments.runs + 1):
-                choices = [together, ["--prism-backend=memory", "--prism-pattern=*"]]
-                for choice in choices[bool(kept) and level == "standard" :]:
+                for choice in [alone] if kept and level == "standard" else [together, alone]:
                     report = _run(Path(name), [*choice, f"--prism-level={level}", f"--prism-seed={seed}"])
                     wrong = [r["id"] for r in report["results"] if r["outcome"] not in ("passed", "inconclusive")]
                     if wrong or not report["complete"]:

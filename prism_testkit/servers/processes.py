@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pathlib import Path
 from prism_testkit.accounts import Account
 from prism_testkit.servers.families import family
 
-__all__ = ["Identity", "identify", "is_running", "kill_group", "spawn", "wait_for"]
+__all__ = ["Identity", "holds_within", "identify", "is_running", "kill_group", "spawn", "wait_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,14 @@ def kill_group(process: "subprocess.Popen[bytes] | Identity") -> list[Identity]:
 
 def wait_for(processes: Collection[Identity], within_s: float = 10.0) -> None:
     """Return when none of them runs any more: what they would write comes back otherwise. Given up after ``within_s``."""
+    holds_within(lambda: not any(map(is_running, processes)), within_s)
+
+
+def holds_within(condition: Callable[[], bool], within_s: float) -> bool:
+    """Return True as soon as a condition holds that the system does not tell of by itself; False after ``within_s``."""
     deadline = time.monotonic() + within_s
-    while any(map(is_running, processes)) and time.monotonic() < deadline:
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.002)
+    return True

@@ -112,14 +112,14 @@ class Judge:
         elif len(names) > limit or len(names) < min(limit, len(sure)):
             fail("keyvalue_scan.4", f"{path} with limit={limit} gave {len(names)} keys", min(limit, len(sure)), len(names))
 
-    def count(self, prefix: str, got: object, now: Window, told: str = "") -> None:
-        """Judge a count; ``told`` is what else is known of the keys that it counts."""
+    def count(self, prefix: str, got: object, now: Window) -> None:
+        """Judge a count."""
         sure, maybe = self.model.certain(prefix, now)
         least, most = len(sure), len(sure) + len(maybe)
         if not isinstance(got, int) or not least <= got <= most:
             expired = isinstance(got, int) and got > most and "expiry" in self.model.gone.values()
             promise = "keyvalue_ttl.2" if expired else "keyvalue_scan.5"
-            sentence = f"count of the keys that begin with {prefix[:20]!a}{told}"
+            sentence = f"count of the keys that begin with {prefix[:20]!a}"
             fail(promise, sentence, least if least == most else f"{least} to {most}", got)
 
     def lost(self, name: str, path: str) -> NoReturn:

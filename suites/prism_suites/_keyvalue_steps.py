@@ -9,6 +9,7 @@ from prism_suites._keyvalue_transactions import run_transaction
 from prism_testkit.case import Case
 from prism_testkit.clock import VirtualClock
 from prism_testkit.interfaces import INTERFACES, NotFound
+from prism_testkit.outcomes import Violation
 from prism_testkit.programs import Program, Step
 from prism_testkit.tap import offers
 
@@ -134,15 +135,14 @@ class Actor:
     async def do_count(self, step: Step) -> None:
         prefix = self._prefix(step)
         got, now = await self.timed(lambda: self.slot.count(prefix))
-        sure, maybe = self.model.certain(prefix, now)
-        told = ""
-        if not isinstance(got, int) or not len(sure) <= got <= len(sure) + len(maybe):  # which key it is, a listing may tell
+        try:
+            self.judge.count(prefix, got, now)
+        except Violation as wrong:  # which key it is, a listing may tell
+            sure, maybe = self.model.certain(prefix, now)
             listed = {name async for name in self.slot.scan_keys(prefix)}
-            told = "".join(
-                f"; a scan gives {name[:40]!a}, which is missing" for name in sorted(listed - sure.keys() - maybe.keys())[:1]
-            )
-            told += "".join(f"; a scan leaves out {name[:40]!a}" for name in sorted(sure.keys() - listed)[:1])
-        self.judge.count(prefix, got, now, told)
+            told = [f"; a scan gives {name[:40]!a}, which is missing" for name in sorted(listed - sure.keys() - maybe.keys())[:1]]
+            told += [f"; a scan leaves out {name[:40]!a}" for name in sorted(sure.keys() - listed)[:1]]
+            raise Violation.of(wrong.promise, f"{wrong.message}{''.join(told)}", expected=wrong.expected, got=wrong.got) from None
 
     # -- keyvalue_ttl ----------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,24 @@ from typing import Any
 
 from prism_testkit.case import Case
 
-__all__ = ["at_every_write", "keeps_files"]
+__all__ = ["Entered", "at_every_write", "keeps_files"]
+
+
+class Entered:
+    """Memberships that are left when the call has been made, by a client that is still there; who was killed leaves none."""
+
+    def __init__(self) -> None:
+        self._managers: list[Any] = []
+
+    async def enter(self, manager: Any) -> Any:
+        """Enter one."""
+        self._managers.append(manager)
+        return await manager.__aenter__()
+
+    async def leave(self, slot: Any = None) -> None:
+        """Leave all of them."""
+        while self._managers:
+            await self._managers.pop().__aexit__(None, None, None)
 
 
 def keeps_files(case: Case) -> bool:

@@ -29,6 +29,7 @@ __all__ = [
     "signed",
     "source",
     "streamed",
+    "thirds",
     "told",
 ]
 
@@ -76,6 +77,12 @@ def made(size: int, seed: int = 0) -> bytes:
 def creates(slot: Any) -> bool:
     """Say whether a slot offers `ObjectStorageConditional`, too."""
     return ObjectStorageConditional in type(slot).__mro__
+
+
+def thirds(data: bytes) -> list[bytes]:
+    """Return data in three chunks, or fewer."""
+    third = len(data) // 3 + 1
+    return [data[start : start + third] for start in range(0, len(data), third)]
 
 
 async def source(chunks: Iterable[Any]) -> AsyncIterator[Any]:
@@ -146,9 +153,7 @@ async def _put(slot: Any, key: str, data: bytes, given: Given = NOTHING, bucket:
 
 
 async def _put_stream(slot: Any, key: str, data: bytes, given: Given = NOTHING, bucket: str = BUCKET) -> ObjectMetadata:
-    third = len(data) // 3 + 1
-    parts = [data[start : start + third] for start in range(0, len(data), third)]
-    got: ObjectMetadata = await slot.put_stream(bucket, key, source(parts), **given.keywords)
+    got: ObjectMetadata = await slot.put_stream(bucket, key, source(thirds(data)), **given.keywords)
     return got
 
 

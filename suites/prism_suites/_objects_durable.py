@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from prism_suites._objects_asking import Given, infos, made, signed, streamed
+from prism_suites._objects_asking import Given, infos, made, signed, streamed, thirds
 from prism_testkit.case import Case
 from prism_testkit.interfaces import BucketNotFound, ObjectNotFound
 from prism_testkit.killing import Step, Survivors
@@ -68,11 +68,9 @@ def plan(limits: Limits, creates: bool, acknowledged: int, seed: int) -> list[St
 
 def _step(kind: str, bucket: str, key: str, data: bytes, mark: str) -> Step:
     keywords = signed(mark).keywords if mark else {}
-    third = len(data) // 3 + 1
     match kind:
         case "put_stream" | "overwrite":
-            chunks = [data[start : start + third] for start in range(0, len(data), third)]
-            return "put_stream", (bucket, key, chunks, keywords | {"size": len(data)})
+            return "put_stream", (bucket, key, thirds(data), keywords | {"size": len(data)})
         case "delete":
             return "delete", (bucket, key)
         case "set_ttl":

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
 from prism_suites._moments import at_every_write, keeps_files
-from prism_suites._objects_asking import source
+from prism_suites._objects_asking import source, thirds
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import BucketNotFound, ObjectStorage, ObjectStorageConditional
@@ -22,16 +22,11 @@ _Object = tuple[bytes, int, str | None, str | None, dict[str, str], bool]
 _State = dict[str, _Object | None]
 
 
-def _stream(data: bytes) -> Any:
-    third = len(data) // 3 + 1
-    return source([data[start : start + third] for start in range(0, len(data), third)])
-
-
 _CALLS: dict[str, tuple[type, _Call]] = {
     "put": (ObjectStorage, lambda slot, data: slot.put("bucket", "a", data, **_NEW)),
     "put of a new object": (ObjectStorage, lambda slot, data: slot.put("bucket", "new", data, **_NEW)),
-    "put_stream": (ObjectStorage, lambda slot, data: slot.put_stream("bucket", "a", _stream(data), **_NEW)),
-    "put_stream of a new object": (ObjectStorage, lambda slot, data: slot.put_stream("bucket", "new", _stream(data))),
+    "put_stream": (ObjectStorage, lambda slot, data: slot.put_stream("bucket", "a", source(thirds(data)), **_NEW)),
+    "put_stream of a new object": (ObjectStorage, lambda slot, data: slot.put_stream("bucket", "new", source(thirds(data)))),
     "put_if_absent": (ObjectStorageConditional, lambda slot, data: slot.put_if_absent("bucket", "new", data, **_NEW)),
     "delete": (ObjectStorage, lambda slot, data: slot.delete("bucket", "a")),
     "set_ttl": (ObjectStorage, lambda slot, data: slot.set_ttl("bucket", "a", 1e6)),

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
-from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._moments import Entered, at_every_write, keeps_files
 from prism_suites._pubsub_members import received
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -30,20 +30,16 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
     if not keeps_files(case) or timeout_s is None or (call == "publish_ordered" and not offers(whole, PubSubOrdering)):
         return
     given: list[Any] = []
-    managers: list[Any] = []
+    entered = Entered()
     acked = {"ack": 1, "ack of two": 2}.get(call, 0)
 
-    async def enter(manager: Any) -> Any:
-        managers.append(manager)
-        return await manager.__aenter__()
-
     async def prepare(slot: Any) -> None:
-        member = await enter(slot.subscribe_durable("t", "s", "earliest"))
+        member = await entered.enter(slot.subscribe_durable("t", "s", "earliest"))
         for payload in _SENT:
             await slot.publish_persistent("t", payload, _HEADERS)
         given.extend([member, await received(case, member, 2) if call in ("ack", "ack of two", "nack", "leave") else []])
         if call in ("subscribe", "join"):
-            await done(slot)
+            await entered.leave()
 
     async def act(slot: Any) -> None:
         match call:
@@ -52,21 +48,17 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
             case "publish_ordered":
                 await slot.publish_ordered("t", "k", b"new", _HEADERS)
             case "subscribe":
-                await enter(slot.subscribe_durable("t", "another", "earliest"))
+                await entered.enter(slot.subscribe_durable("t", "another", "earliest"))
             case "join":
-                await enter(slot.subscribe_durable("t", "s"))
+                await entered.enter(slot.subscribe_durable("t", "s"))
             case "receive":
                 await given[0].receive(2)
             case "nack":
                 await given[0].nack(*given[1], delay_s=10.0)
             case "leave":
-                await done(slot)
+                await entered.leave()
             case _:
                 await given[0].ack(*given[1][:acked])
-
-    async def done(slot: Any) -> None:
-        while managers:
-            await managers.pop().__aexit__(None, None, None)
 
     async def judged(slot: Any, told: str) -> None:
         await case.advance(2 * timeout_s + 100.0)
@@ -86,4 +78,4 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
         if again != [b"again"]:
             broken(_LAW, f"killed {told}, the topic is not used as any other", expected=[b"again"], got=again)
 
-    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=done)
+    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=entered.leave)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
-from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._moments import Entered, at_every_write, keeps_files
 from prism_suites._stream_taking import receive
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -86,14 +86,13 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
         return
     given: list[Any] = []
     acked = {"ack": 1, "ack of two": 2}.get(call, 0)
-    managers: list[Any] = []
+    entered = Entered()
 
     async def prepare(slot: Any) -> None:
         await slot.create_group("s", "g")
         await _fill(slot)
         if call not in ("create_group", "append", "join"):
-            managers.append(slot.join("s", "g", "c"))
-            member = await managers[0].__aenter__()
+            member = await entered.enter(slot.join("s", "g", "c"))
             given.extend([member, await receive(member, 2) if call != "receive" else []])
 
     async def act(slot: Any) -> None:
@@ -103,20 +102,15 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
             case "create_group":
                 await slot.create_group("s", "another")
             case "join":
-                managers.append(slot.join("s", "g", "c"))
-                await managers[0].__aenter__()
+                await entered.enter(slot.join("s", "g", "c"))
             case "receive":
                 await given[0].receive(2)
             case "nack":
                 await given[0].nack(*given[1], delay_s=10.0)
             case "leave":
-                await managers.pop().__aexit__(None, None, None)
+                await entered.leave()
             case _:
                 await given[0].ack(*given[1][:acked])
-
-    async def done(slot: Any) -> None:
-        while managers:
-            await managers.pop().__aexit__(None, None, None)
 
     async def judged(slot: Any, told: str) -> None:
         await case.advance(2 * timeout_s + 100.0)
@@ -139,4 +133,4 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
             if wrong := [headers for headers in found.values() if headers != _HEADERS]:
                 broken(_GROUPS, f"killed {told}, a record has lost its headers", expected=_HEADERS, got=wrong[0])
 
-    await at_every_write(case, _GROUPS, call, act, judged, prepare=prepare, done=done)
+    await at_every_write(case, _GROUPS, call, act, judged, prepare=prepare, done=entered.leave)
