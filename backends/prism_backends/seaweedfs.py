@@ -14,6 +14,9 @@ __all__ = ["SeaweedfsObjectStorage", "prism_register_backends", "seaweedfs", "se
 
 _USER, _PASSWORD = "prism-user", "prism-password"
 """Of servers on the loopback interface that hold generated data for as long as a run takes."""
+_BUCKET = "prism"
+"""Made at the start, and left. A bucket of SeaweedFS is a collection with volumes of its own: to remove one and make it again takes
+0.2 s each time, and once in some hundred times its first write hangs for more than ten."""
 _LISTENERS = ("s3", "master", "volume", "filer", "admin")
 """Each has a port for HTTP and one for gRPC."""
 
@@ -48,11 +51,12 @@ def _command(binary: str, directory: Path, port: int) -> Sequence[str]:
     # As S3 has it: a bucket is made by who asks for it, and is not removed while there is something in it.
     strict = ["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"]
     sockets = [f"-{name}.localSocket={directory / name}.sock" for name in ("s3", "filer")]
-    return [binary, "mini", f"-dir={directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listeners, *off, *strict, *sockets]
+    at = [f"-dir={directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    return [binary, "mini", *at, *listeners, *off, *strict, *sockets, f"-bucket={_BUCKET}"]
 
 
 server = prism.Server(
-    url=f"http://{_USER}:{_PASSWORD}@127.0.0.1:{{port}}",
+    url=f"http://{_USER}:{_PASSWORD}@127.0.0.1:{{port}}/{_BUCKET}",
     ready=_ready,
     version=_version,
     command=_command,

@@ -9,6 +9,7 @@ from inspect import Parameter, signature
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, refused
+from prism_testkit.case import Case
 from prism_testkit.interfaces import (
     BESIDE,
     INTERFACES,
@@ -42,6 +43,9 @@ __all__ = [
     "quiet",
     "turns",
 ]
+
+
+_ENDING_S = 1.0
 
 
 class LivingKeyValue(KeyValueBasic, Lifecycle, Protocol):
@@ -162,14 +166,17 @@ async def turns(number: int) -> None:
         await asyncio.sleep(0)
 
 
-async def quiet(before: "set[asyncio.Task[Any]]") -> "list[asyncio.Task[Any]]":
+async def quiet(case: Case, before: "set[asyncio.Task[Any]]") -> "list[asyncio.Task[Any]]":
     """Return tasks that live and were not there before, after a few turns in which what was cancelled may end.
 
-    As many as there are more than before: a connection may replace a task of its own by another one.
+    As many as there are more than before: a connection may replace a task of its own by another one. Over a real server some time
+    too: a client library that is told to forget a request may tell the server so in a task of its own, which ends by itself.
     """
     await turns(10)
     new = [task for task in asyncio.all_tasks() - before if not task.done()]
-    return new[sum(task.done() for task in before) :]
+    if new and not case.clock.virtual:
+        await asyncio.wait(new, timeout=_ENDING_S)
+    return [task for task in new if not task.done()][sum(task.done() for task in before) :]
 
 
 async def outcomes(promise: str, calls: "Sequence[asyncio.Task[Any]]", when: str) -> tuple[list[int], list[int]]:

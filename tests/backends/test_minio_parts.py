@@ -19,7 +19,7 @@ from prism_backends.s3.names import beginning_of, name_of, path_of
 from prism_backends.s3.places import bucket_of, prefix_of
 from prism_backends.s3.serverclock import ServerClock
 from prism_backends.s3.versions import HEADER, new_version, read_header
-from prism_backends.s3.wire import Refused, Wire, translated
+from prism_backends.s3.wire import Refused, Wire, insisting, translated
 from prism_testkit.interfaces import errors
 
 URL = "http://user:secret-word@127.0.0.1:1"
@@ -216,6 +216,25 @@ async def test_what_waits_for_a_thread_is_never_begun_if_it_is_cancelled() -> No
 
 
 # Errors
+
+
+@pytest.mark.parametrize(("status", "times", "called"), [(499, 2, 3), (499, 9, 4), (503, 2, 1)])
+def test_what_a_server_gave_up_is_asked_for_again_a_few_times(status: int, times: int, called: int) -> None:
+    calls = 0
+
+    def work() -> str:
+        nonlocal calls
+        calls += 1
+        if calls <= times:
+            raise Refused("ClientDisconnected", status)
+        return "done"
+
+    if called > times:
+        assert insisting(work) == "done"
+    else:
+        with pytest.raises(Refused):
+            insisting(work)
+    assert calls == called
 
 
 @pytest.mark.parametrize(

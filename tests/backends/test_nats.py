@@ -87,6 +87,35 @@ async def test_what_is_none_of_ours_is_a_gap(world: World) -> None:
         assert subscription.gaps == 1
 
 
+def test_connecting_is_cancelled_whenever_it_is_told(plain: str) -> None:
+    """nats-py waits by ``asyncio.wait_for``, which may swallow a cancellation before Python 3.12."""
+
+    async def swallowed(turns: int) -> bool:
+        connection = Connection()
+        opening = asyncio.create_task(connection.open(plain))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        told = opening.cancel()
+        await asyncio.wait([opening])
+        await connection.close()
+        return told and not opening.cancelled()
+
+    async def run() -> None:
+        point, began = 0, True
+        while began:
+            assert not await swallowed(point), f"after {point} turns"
+            connection = Connection()
+            opening = asyncio.create_task(connection.open(plain))
+            for _ in range(point):
+                await asyncio.sleep(0)
+            began = not opening.done()
+            await opening
+            await connection.close()
+            point += 1
+
+    asyncio.run(run())
+
+
 @over_jetstream
 async def test_a_connection_that_is_lost_is_replaced(world: World) -> None:
     driver = await world.driver(NatsPubSub)

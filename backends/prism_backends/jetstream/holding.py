@@ -63,7 +63,7 @@ class Holding:
         self._until: dict[str, float] = {}
         self._revoked: set[str] = set()
         self._idle: list[Inbox] = []
-        self._active: dict[Inbox, asyncio.Task[list[Msg]]] = {}
+        self._active: dict[asyncio.Task[list[Msg]], Inbox] = {}  # an inbox may be in use again before its task was heard
         self._beating: asyncio.Task[None] | None = None
 
     async def enter(self) -> None:
@@ -85,7 +85,7 @@ class Holding:
         self.is_open = False
         if self._beating is not None:
             self._beating.cancel()
-        for inbox in self._active:
+        for inbox in self._active.values():
             inbox.stop()
 
     async def take(self, most: int, timeout_s: float) -> list[Taken]:
@@ -160,7 +160,8 @@ class Holding:
             inbox = await self._inbox()
         except FAILURES as error:
             raise translated(error, self._what("receive")) from error
-        self._active[inbox] = pulling = begun(self._pulled(inbox, most, wait_s))
+        pulling = begun(self._pulled(inbox, most, wait_s))
+        self._active[pulling] = inbox
         try:
             found = await asyncio.shield(pulling)
         except asyncio.CancelledError:
@@ -170,7 +171,7 @@ class Holding:
                 await ended(begun(self._give_back(pulling.result())))
             raise
         finally:
-            del self._active[inbox]
+            del self._active[pulling]
         if not self.is_open:
             raise Closed(f"{self._what('receive')}: it was left")  # and that gave back what was found
         return found
@@ -214,7 +215,7 @@ class Holding:
 
     async def _part(self) -> None:
         if self._active:
-            await asyncio.wait(list(self._active.values()))
+            await asyncio.wait(list(self._active))
         self._revoke(asyncio.get_running_loop().time())
         held = list(self._until)
         self._until.clear()

@@ -12,6 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NativeSubscription
 
+from prism_backends.cancellation import begun, ended
+
 __all__ = ["TIMEOUT_S", "Connection", "Lost", "Subscription"]
 
 TIMEOUT_S = 10.0
@@ -39,7 +41,8 @@ class _Raw(Client):
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         self._closing()
         try:
-            await super()._close(status, do_cbs)
+            if self._flush_queue is not None:  # or it never began to connect
+                await super()._close(status, do_cbs)
         finally:
             # It stops at the first write that fails, and a repeat does nothing.
             for subscription in self._subs.values():
@@ -78,7 +81,22 @@ class Connection:
         await self._lost.wait()
 
     async def open(self, url: str) -> None:
-        """Connect, or raise a native error and leave nothing behind."""
+        """Connect, or raise a native error and leave nothing behind; cancelled, it leaves nothing behind either.
+
+        In a task of its own, for nats-py connects through ``asyncio.wait_for``.
+        """
+        opening = begun(self._open(url))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.cancel()
+            await ended(opening)
+            if not opening.cancelled():
+                opening.exception()
+            await self.close()
+            raise
+
+    async def _open(self, url: str) -> None:
         try:
             await self._raw.connect(
                 url.split(","),

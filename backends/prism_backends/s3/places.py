@@ -4,7 +4,7 @@ import re
 
 from prism_backends.s3.cells import Cells
 from prism_backends.s3.client import S3Client
-from prism_backends.s3.wire import Refused, Wire, text_of
+from prism_backends.s3.wire import Refused, Wire, insisting, text_of
 from prism_testkit.naming import encode_name, hash_name
 
 __all__ = ["bucket_of", "clean", "prefix_of"]
@@ -32,7 +32,7 @@ async def clean(client: S3Client, prefix: str) -> None:
     """
     if not re.fullmatch(rf"[0-9a-z]{{1,{_NAMESPACE_WIDTH}}}", prefix):
         raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
-    await client.change(f"s3: clean {prefix}", lambda: _clean(client.wire, prefix))
+    await client.change(f"s3: clean {prefix}", lambda: insisting(lambda: _clean(client.wire, prefix)))
 
 
 def _clean(wire: Wire, prefix: str) -> None:

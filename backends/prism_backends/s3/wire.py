@@ -1,14 +1,15 @@
-"""One request to an S3 server, on the thread that asks: the client library signs and sends it, and nothing is sent twice.
+"""One request to an S3 server, on the thread that asks: the client library signs and sends it, and no change is sent twice.
 
 The library's own calls do not know the conditions that drivers need (``If-Match``, ``If-None-Match``), so they are not used: its
 method ``_execute`` is, which they all go through.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -20,12 +21,18 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from prism_backends.s3.serverclock import ServerClock
 from prism_testkit.interfaces import errors
 
-__all__ = ["CONNECTIONS", "TIMEOUT_S", "Answer", "Refused", "Wire", "text_of", "translated"]
+__all__ = ["CONNECTIONS", "TIMEOUT_S", "Answer", "Refused", "Wire", "insisting", "text_of", "translated"]
+
+T = TypeVar("T")
 
 CONNECTIONS = 16
 """Requests in flight at once, of one client."""
 TIMEOUT_S = 10.0
 """How long a connection may take, and how long a server may be silent."""
+
+_GIVEN_UP = 499
+"""MinIO's answer if something of its own, such as a listing that it shared with another request, gave up meanwhile."""
+_TIMES = 4
 
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "AllAccessDisabled"})
 _FULL = frozenset({"XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "TooManyBuckets", "TooManyParts"})
@@ -90,7 +97,22 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Return the answer; raise `Refused`, or one of the errors that `translated` knows."""
+        """Return the answer; raise `Refused`, or one of the errors that `translated` knows.
+
+        A look that the server gave up is made again.
+        """
+        asking = partial(self._asked, method, bucket, key, body, headers, query)
+        return insisting(asking) if method in ("GET", "HEAD") else asking()
+
+    def _asked(
+        self,
+        method: str,
+        bucket: str,
+        key: str | None,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+        query: Mapping[str, str] | None,
+    ) -> Answer:
         sent_s = self._clock.now_s()
         with _refusals():
             response = self._client._execute(
@@ -128,6 +150,17 @@ def _parts(url: str) -> tuple[SplitResult, str]:
 def text_of(element: ElementTree.Element, name: str) -> str:
     """Return the text of a child; empty if there is none."""
     return element.findtext(name) or ""
+
+
+def insisting(work: Callable[[], T]) -> T:
+    """Do what may be done again; again, up to `_TIMES` times in all, if the server gave up."""
+    for _ in range(_TIMES - 1):
+        try:
+            return work()
+        except Refused as error:
+            if error.status != _GIVEN_UP:
+                raise
+    return work()
 
 
 @contextmanager

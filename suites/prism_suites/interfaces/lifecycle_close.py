@@ -99,7 +99,7 @@ async def nothing_of_it_stays_behind(slot: Living, case: Case) -> None:
             waiting = await waiting_in(world, 2)
             await world.living.close()
             await asyncio.gather(*waiting, return_exceptions=True)
-            left.append(len(await quiet(world.before)))
+            left.append(len(await quiet(case, world.before)))
         held.append(_held())
     if any(left[1:]):
         broken("lifecycle.2", "what is closed leaves tasks running", expected=[left[0], 0, 0, 0, 0], got=left)
@@ -171,7 +171,7 @@ async def _cancelled_everywhere(slot: Any, case: Case, calls: int, overlap: bool
             await in_vain("lifecycle.2", world.living.close(), f"{when} fails")
             await expect_closed("lifecycle.2", world.living, when)
             await _all_ended(waiting, "by a close after one that was cancelled")
-            left = await quiet(world.before) if point > 1 else []  # the first one may make its connection begin something
+            left = await quiet(case, world.before) if point > 1 else []  # the first one may make its connection begin something
             same("lifecycle.2", [task.get_name() for task in left], [], f"{when} leaves tasks running")
         if ended:
             return

@@ -55,7 +55,7 @@ async def opening_is_cancelled_at_every_wait(slot: Living, case: Case) -> None:
         living = await case.unopened()
         ended = await cancelled_at(living.open(), point)
         if not ended:
-            left = await quiet(before)
+            left = await quiet(case, before)
             same("lifecycle.1", [task.get_name() for task in left], [], f"an open cancelled at its wait {point} left tasks running")
         await _opens(slot, case, living, f"after an open that was cancelled at its wait {point}")
         if ended:
@@ -74,7 +74,7 @@ async def opening_is_cancelled_at_every_turn(slot: Living, case: Case, after: in
     cancelled = opening.cancel()
     await asyncio.gather(opening, return_exceptions=True)
     if cancelled:
-        left = await quiet(before)
+        left = await quiet(case, before)
         same("lifecycle.1", [task.get_name() for task in left], [], f"an open cancelled after {after} turns left tasks running")
     await _opens(slot, case, living, f"after an open that was cancelled after {after} turns")
 
@@ -104,7 +104,7 @@ async def closed_while_it_opens(slot: Living, case: Case, after: int) -> None:
     await in_vain("lifecycle.2", living.close(), "a close while it opens fails")
     await asyncio.gather(opening, return_exceptions=True)
     await expect_closed("lifecycle.2", living, "closed while it opened")
-    left = await quiet(before)
+    left = await quiet(case, before)
     same("lifecycle.2", [task.get_name() for task in left], [], "what is closed while it opens leaves tasks running")
     await in_vain("lifecycle.2", living.close(), "a close after one while it opened fails")
     await expect_closed("lifecycle.2", living, "closed again")

@@ -44,7 +44,7 @@ async def an_open_that_fails_is_repeated(slot: Living, case: Case) -> None:
         for _ in range(3):
             before = asyncio.all_tasks()
             if await _away("lifecycle.1", living.open(), "an open while the server is away"):
-                left.append(len(await quiet(before)))
+                left.append(len(await quiet(case, before)))
         if any(left[1:]):  # what the first one leaves may be what its connection does about the outage
             broken("lifecycle.1", "an open that failed leaves tasks running", expected=[*left[:1], 0, 0], got=left)
         await private.restart()
