@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awaiting import expect
+from awaiting import at_rest, expect
 from embedded_stores import HERE, STORES, THERE, World, play
 
 from prism_backends.bell import Bell
@@ -57,12 +57,6 @@ def texts(deliveries: list[Delivery]) -> list[tuple[str, int]]:
 
 async def fill(driver: PubSub, *payloads: str, topic: str = "t") -> list[str]:
     return [await driver.publish_persistent(topic, payload.encode()) for payload in payloads]
-
-
-async def waiting(*tasks: "asyncio.Task[Any]") -> None:
-    """Let tasks come to where they wait."""
-    await asyncio.sleep(0.01)
-    assert not any(task.done() for task in tasks)
 
 
 # Plain subscriptions
@@ -118,7 +112,7 @@ async def test_leaving_ends_what_waits_and_disturbs_nobody(world: World) -> None
         async with driver.subscribe("t") as leaves:
             receiving = asyncio.create_task(leaves.receive(LONG_S))
             iterating = asyncio.create_task(anext(leaves, None))
-            await waiting(receiving, iterating)
+            await at_rest(receiving, iterating)
         await expect(Closed, receiving)
         assert await iterating is None
         await expect(Closed, leaves.receive())
@@ -132,7 +126,7 @@ async def test_concurrent_receives_of_one_subscription_share_what_comes(world: W
     driver = pubsub(world)
     async with driver.subscribe("t") as subscription:
         receiving = [asyncio.create_task(subscription.receive(LONG_S)) for _ in range(5)]
-        await waiting(*receiving)
+        await at_rest(*receiving)
         receiving[0].cancel()
         sent = {await driver.publish("t", b"v") for _ in range(4)}
         got = {message.id for task in receiving[1:] if (message := await task)}

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from awaiting import expect
+from awaiting import at_rest, expect
 from embedded_stores import HERE, STORES, THERE, World, play, raw_sqlite
 
 from prism_backends.memory import MemoryPubSub
@@ -116,7 +116,7 @@ async def test_a_pattern_that_waits_is_woken_by_what_matches_only(world: World) 
     one, two = await pubsub(world), await pubsub(world)
     async with one.subscribe_pattern("a.*") as subscription:
         task = asyncio.create_task(subscription.receive(LONG_S))
-        await asyncio.sleep(0.01)
+        await at_rest(task)
         for number in range(250):
             await two.publish("a", b"%d" % number)
         assert not task.done()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from awaiting import changed, expect
+from awaiting import at_rest, changed, expect
 from pubsub_redis_world import LONG_S, another, fields, fill, pubsub, texts
 from redis.asyncio.connection import AbstractConnection
 from redis_store import World, over_valkey, serving
@@ -84,7 +84,7 @@ async def test_leaving_ends_what_waits_and_gives_the_connection_back(world: Worl
     async with driver.subscribe("t") as leaves:
         receiving = asyncio.create_task(leaves.receive(LONG_S))
         iterating = asyncio.create_task(anext(leaves, None))
-        await asyncio.sleep(0.01)
+        await at_rest(receiving, iterating)
     await expect(Closed, receiving)
     assert await iterating is None
     await expect(Closed, leaves.receive())
@@ -185,7 +185,7 @@ async def test_a_connection_that_is_cut_is_made_again_and_counted_once(world: Wo
     async with driver.subscribe("t") as subscription, driver.subscribe_durable("t", "n") as member:
         receiving = asyncio.create_task(subscription.receive(LONG_S))
         waiting = asyncio.create_task(member.receive(1, LONG_S))
-        await asyncio.sleep(0.01)
+        await at_rest(receiving, waiting)
         await world.raw.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
         async def back() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from awaiting import expect
+from awaiting import at_rest, expect
 from pubsub_redis_world import LONG_S, another, fields, fill, members_key, name_of, pubsub, texts
 from redis_store import World, over_valkey, serving
 
@@ -156,7 +156,7 @@ async def test_a_member_is_woken_for_what_comes_back(world: World) -> None:
                 await fill(driver, "a")
                 held = await holds.receive()
                 receiving = asyncio.create_task(waits.receive(1, 3600))
-                await asyncio.sleep(0.05)  # it waits; were it later, it would find the message and this test nothing
+                await at_rest(receiving)  # were it later, it would find the message and this test nothing
                 await give_back(held)
                 got = await asyncio.wait_for(receiving, LONG_S)
                 assert texts(got) == [("a", 2)]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from awaiting import changed, expect
+from awaiting import at_rest, changed, expect
 from pubsub_redis_world import LONG_S, fill, members_key, name_of, own_server, pubsub, run, texts
 from redis_store import World, over_valkey, serving
 
@@ -157,8 +157,7 @@ async def test_what_a_killed_process_held_comes_to_who_waits(world: World) -> No
         assert await process.stdout.readline() == b"1\n"
         async with driver.subscribe_durable("t", "n") as member:
             waiting = asyncio.create_task(member.receive(1, LONG_S))
-            await asyncio.sleep(0.05)
-            assert not waiting.done()
+            await at_rest(waiting)
             process.kill()
             assert texts(await waiting) == [("a", 2)]
     finally:

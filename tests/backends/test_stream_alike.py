@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from awaiting import at_rest
 from redis_store import serving
 from stream_world import Stream, World, every_store, listed, numbers, over, payloads, texts
 
@@ -176,7 +177,7 @@ async def test_leaving_ends_a_receive_that_waits(world: World) -> None:
     await world.stream.create_group("s", "g")
     async with world.stream.join("s", "g", "a") as member:
         waiting = asyncio.create_task(member.receive(1, 1e5))
-        await asyncio.sleep(0.01)
+        await at_rest(waiting)
     with pytest.raises(Closed):
         await waiting
     assert (await world.stream.group_info("s", "g")).members == 0

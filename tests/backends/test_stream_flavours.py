@@ -2,7 +2,7 @@
 
 import asyncio
 
-from awaiting import expect
+from awaiting import at_rest, expect
 from embedded_stores import THERE, World, listed
 from stream_flavours_world import LONG_S, everywhere, fill, in_virtual_time, kept, stream, taken
 
@@ -212,7 +212,7 @@ async def test_what_is_removed_while_it_is_held_blocks_nothing(world: World) -> 
         world.wait(6)
         assert [d.record.payload for d in await member.receive(9)] == [b"d"]
         task = asyncio.create_task(member.receive(9, LONG_S))
-        await asyncio.sleep(0.1)
+        await at_rest(task)
         await fill(driver, "e")
         assert [d.record.payload for d in await task] == [b"e"]
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from awaiting import at_rest
 from stream_world import World, numbers, over
 
 from prism_backends.sqlite import streammembers
@@ -54,12 +55,11 @@ async def test_a_receive_cancelled_while_the_file_is_busy_takes_nothing(world: W
         with contextlib.closing(sqlite3.connect(world.place.directory / "prism.sqlite", isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             receiving = asyncio.create_task(first.receive())
-            await asyncio.sleep(0.05)
+            await at_rest(receiving)
             receiving.cancel()
-            await asyncio.sleep(0.01)
+            await at_rest(receiving)
             receiving.cancel()
-            await asyncio.sleep(0.01)
-            assert not receiving.done()
+            await at_rest(receiving)
             stranger.execute("COMMIT")
         with pytest.raises(asyncio.CancelledError):
             await receiving
