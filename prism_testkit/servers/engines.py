@@ -13,7 +13,17 @@ from typing import Any
 
 from prism_testkit.servers.masking import describe
 
-__all__ = ["EXTRA", "Engine", "EngineAway", "ask", "client_arguments", "container_runs", "find_engine", "remove_container"]
+__all__ = [
+    "EXTRA",
+    "Engine",
+    "EngineAway",
+    "ask",
+    "can_pause",
+    "client_arguments",
+    "container_state",
+    "find_engine",
+    "remove_container",
+]
 
 EXTRA = "pip install 'prism-testkit[containers]'"
 _ANSWER_S = 2.0
@@ -132,13 +142,28 @@ def client_arguments(host: str) -> dict[str, Any]:
     }
 
 
-def container_runs(host: str, name: str) -> bool:
-    """Say whether the container runs; False too where the engine cannot be asked."""
+def container_state(host: str, name: str) -> str:
+    """Return what the engine shows it as: ``running``, ``paused``, ``exited``, ...; nothing where it cannot be asked."""
     try:
         with ask(host, _STATE_S) as client:
-            return bool(client.containers.get(name).status == "running")
+            return str(client.containers.get(name).status)
+    except Exception:
+        return ""
+
+
+@functools.cache
+def can_pause(host: str) -> bool:
+    """Say whether the engine there can stop all processes of a container at once.
+
+    It has the kernel do it by their control group, which a user who is not root may do since version 2 of those.
+    """
+    try:
+        with ask(host, _STATE_S) as client:
+            told = client.info()
     except Exception:
         return False
+    is_rootless = told.get("Rootless") or any("rootless" in option for option in told.get("SecurityOptions") or ())
+    return not is_rootless or str(told.get("CgroupVersion")) != "1"
 
 
 def remove_container(host: str, name: str) -> bool:

@@ -111,8 +111,12 @@ class OwnServer:
         """Kill it, with all that it started, and wait until they are gone."""
         others = self._kill()
         await _until(lambda: not self.alive() and not any(map(is_running, others)))
-        self.resume()  # only the record is left to be told
+        await self.resume()  # only the record is left to be told
         self._remove_segments()
+
+    @property
+    def pausable(self) -> bool:
+        return True
 
     async def pause(self) -> None:
         """Stop it, with all that belongs to it, and wait until the system shows them as stopped; again, or gone: nothing."""
@@ -126,7 +130,7 @@ class OwnServer:
         """Say whether it was paused, and the system shows it so."""
         return bool(self.record.paused) and are_stopped(self.record.paused)
 
-    def resume(self) -> None:
+    async def resume(self) -> None:
         """Let it go on; nothing if it was not paused."""
         if self.record.paused:
             signal_all(self.record.paused, signal.SIGCONT)
@@ -134,7 +138,7 @@ class OwnServer:
 
     async def end(self) -> None:
         """Ask it to end, and kill it if it has not within the grace; nothing if it has ended."""
-        self.resume()  # what is stopped does not hear
+        await self.resume()  # what is stopped does not hear
         if self.alive():
             self._ask_to_end()
         await _until(lambda: not self.alive(), _GRACE_S)

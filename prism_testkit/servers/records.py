@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from prism_testkit.servers.engines import container_runs
+from prism_testkit.servers.engines import container_state
 from prism_testkit.servers.processes import Identity, identify, is_running
 
 try:
@@ -17,7 +17,10 @@ try:
 except ImportError:  # Windows, where servers are only used by address
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Record", "locked", "records", "this_process"]
+__all__ = ["RUNNING", "Record", "locked", "records", "this_process"]
+
+RUNNING = ("running", "paused")
+"""What an engine says of a container that has not ended."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Record:
     @property
     def is_alive(self) -> bool:
         if self.container:
-            return container_runs(self.engine, self.container)
+            return container_state(self.engine, self.container) in RUNNING
         return self.process is not None and is_running(self.process)
 
     def path(self, state: Path) -> Path:

@@ -66,24 +66,24 @@ class RunningServer:
 
     @property
     def pausable(self) -> bool:
-        """It is a process of ours: neither in a container nor given by URL."""
-        return isinstance(self._own, OwnServer)
+        """It is ours: a process, or a container whose engine can pause it; not given by URL."""
+        return self._own is not None and self._own.pausable
 
     @property
     def paused(self) -> bool:
-        """It was paused, and the system shows its processes as stopped."""
-        return isinstance(self._own, OwnServer) and self._own.is_paused()
+        """It was paused, and the system shows its processes as stopped, or the engine its container."""
+        return self._own is not None and self._own.is_paused()
 
     async def pause(self) -> None:
-        """Send SIGSTOP to all its processes and wait until they have stopped. Again: nothing. `stop`, `restart` and `kill` end it.
+        """Stop all its processes, by SIGSTOP or through the engine, and wait until they have stopped. Again: nothing.
 
-        Raise `ServerUnavailable` for one in a container.
+        `stop`, `restart` and `kill` end it. Raise `ServerUnavailable` where the engine cannot.
         """
-        await self._process("paused").pause()
+        await self._need("paused").pause()
 
-    def resume(self) -> None:
-        """Let it go on (SIGCONT). Again: nothing."""
-        self._process("resumed").resume()
+    async def resume(self) -> None:
+        """Let it go on. Again: nothing."""
+        await self._need("resumed").resume()
 
     async def stop(self) -> None:
         """End it, by SIGTERM and then SIGKILL, and remove its directory and its record. Again: nothing.
@@ -100,14 +100,6 @@ class RunningServer:
             await self._own.end()
         finally:
             self._own.discard()
-
-    def _process(self, what: str) -> OwnServer:
-        own = self._need(what)
-        if not isinstance(own, OwnServer):
-            raise ServerUnavailable(
-                self.name, f"it is in a container, so it cannot be {what}", "run it without --prism-server=container"
-            )
-        return own
 
     def _need(self, what: str) -> OwnServer | ContainerServer:
         if self._own is None:

@@ -118,11 +118,11 @@ async def strike(private: PrivateServer, load: Load, faults: Sequence[Fault] = F
 async def trouble(case: Case, private: PrivateServer, load: Load, *, restarts: bool) -> list[str]:
     """Pause the server twice while every client is at work, then restart it; return what took no effect.
 
-    A server in a container is not paused, and that is told.
+    One in a container that cannot be paused is not, and that is told.
     """
     idle: list[str] = []
     if not private.pausable:
-        case.note("the server is in a container: it was not paused")
+        case.note("the server is in a container whose engine cannot pause it: it was not paused")
     for _ in range(2 if private.pausable else 0):
         await load.midst()
         load.is_calm = False

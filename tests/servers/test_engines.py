@@ -16,7 +16,7 @@ from prism_backends.valkey import valkey
 from prism_testkit.selection import SelectionError
 from prism_testkit.servers import Record, ServerUnavailable, locate, records, start, sweep
 from prism_testkit.servers.containerports import reached
-from prism_testkit.servers.engines import EngineAway, _first, container_runs, find_engine
+from prism_testkit.servers.engines import EngineAway, _first, container_state, find_engine
 from prism_testkit.servers.images import with_images
 from prism_testkit.servers.ports import free_ports
 from prism_testkit.servers.records import this_process
@@ -182,7 +182,7 @@ def test_a_container_whose_engine_is_away_stays_on_record_and_is_named(tmp_path:
     )
     (record,) = records(tmp_path)
     assert (record.container, record.engine, record.address) == ("prism-killed-valkey-1", away, "127.0.0.1:1")
-    assert not container_runs(record.engine, record.container)
+    assert not container_state(record.engine, record.container)
     assert Path().exists()
 
 

@@ -46,8 +46,8 @@ def test_a_paused_server_answers_when_it_is_resumed(tmp_path: Path) -> None:
                 assert server.alive()
                 call = asyncio.ensure_future(client.execute_command("INCR", "a"))
                 assert (await asyncio.wait([call], timeout=0.1))[1] == {call}
-                server.resume()
-                server.resume()
+                await server.resume()
+                await server.resume()
                 assert await call == 2
                 assert not server.paused
         finally:
@@ -95,7 +95,7 @@ def test_what_belongs_to_a_server_is_stopped_with_it(tmp_path: Path) -> None:
             await server.pause()
             assert child in records(tmp_path)[0].paused
             assert are_stopped([child])
-            server.resume()
+            await server.resume()
             await until(lambda: not are_stopped([child]))
             await server.pause()
             await server.kill()
@@ -144,7 +144,7 @@ def test_one_that_is_given_by_url_is_not_ours_to_pause(tmp_path: Path, monkeypat
         try:
             monkeypatch.setenv("PRISM_VALKEY_URL", server.url)
             given = await started(tmp_path)
-            for ask in (given.pause, lambda: asyncio.sleep(0, given.resume())):  # type: ignore[func-returns-value]
+            for ask in (given.pause, given.resume):
                 with pytest.raises(ServerUnavailable, match="not ours to be"):
                     await ask()
             assert not given.paused

@@ -7,11 +7,11 @@ from shutil import copytree
 import prism_testkit as prism
 from prism_backends.kafka.java import QUICK, Java, class_path, find_java
 from prism_backends.kafka.recipe import recipe
-from prism_backends.kafka.settings import AOT, AOT_OF, JARS, LOGS, SETTINGS, TEMPLATE, overrides
+from prism_backends.kafka.settings import AOT, AOT_OF, JARS, LOGS, PORT, SETTINGS, TEMPLATE, environment, overrides
 from prism_backends.kafka.wire import broker
 from prism_testkit.interfaces import errors
 
-__all__ = ["server"]
+__all__ = ["server", "start_up"]
 
 _RELEASES = {21: "3.9", 25: "4.0", 27: "4.1"}
 """By the level of the metadata that a cluster has which was formatted by that release: MetadataVersion.java."""
@@ -33,12 +33,12 @@ async def _version(url: str) -> str:
 
 def _command(binary: str, directory: Path, port: int) -> Sequence[str]:
     java, home = find_java(), Path(binary)
-    options = [*QUICK, *_start_up(java, home), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    options = [*QUICK, *start_up(java, home), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
     main = ["-cp", class_path(home / JARS), "kafka.Kafka", str(directory / SETTINGS)]
     return [str(java.path), *options, *main, *overrides(directory / LOGS, str(port), "{port2}")]
 
 
-def _start_up(java: Java, home: Path) -> list[str]:
+def start_up(java: Java, home: Path) -> list[str]:
     """Return the option that reads the start-up cache, if there is one of this Java."""
     try:
         fits = (home / AOT_OF).read_text() == java.identity
@@ -58,5 +58,8 @@ server = prism.Server(
     command=_command,
     prepare=_prepare,
     ports=2,
+    image=f"apache/kafka:{recipe.version}",
+    container_port=PORT,
+    container_env=environment("{port}"),
     recipe=recipe,
 )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["AOT", "AOT_OF", "JARS", "LOGS", "SETTINGS", "TEMPLATE", "overrides", "properties"]
+__all__ = ["AOT", "AOT_OF", "JARS", "LOGS", "PORT", "SETTINGS", "TEMPLATE", "environment", "overrides", "properties"]
 
 JARS, TEMPLATE = "jars", "template"
 AOT = "kafka.aot"
@@ -12,6 +12,8 @@ AOT_OF = "kafka.aot.java"
 SETTINGS = "server.properties"
 LOGS = "logs"
 """Kafka's word for its data."""
+PORT = 9092
+"""Where it listens within a container."""
 
 _FIXED = {
     "process.roles": "broker,controller",
@@ -52,6 +54,24 @@ def overrides(logs: Path, port: str, controller: str) -> list[str]:
     """Return the arguments that put a formatted template into its own place."""
     found = {**_places(logs, port, controller), **_QUICK}
     return [word for name, value in found.items() for word in ("--override", f"{name}={value}")]
+
+
+def environment(port: str) -> dict[str, str]:
+    """Return what the official image takes for settings; clients come by ``port``, from outside of the container.
+
+    It formats the disk without ``--standalone``, for which the controllers have to be named. What the broker says to itself it
+    says to an address that leads there from within.
+    """
+    places = {
+        "log.dirs": "/var/lib/kafka/data",
+        "listeners": f"PLAINTEXT://0.0.0.0:{PORT},INTERNAL://127.0.0.1:9094,CONTROLLER://127.0.0.1:9093",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},INTERNAL://127.0.0.1:9094",
+        "inter.broker.listener.name": "INTERNAL",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.quorum.voters": "1@127.0.0.1:9093",
+    }
+    settings = {f"KAFKA_{name.upper().replace('.', '_')}": value for name, value in {**_FIXED, **_QUICK, **places}.items()}
+    return {**settings, "CLUSTER_ID": "PrismTestkitCluster000", "KAFKA_HEAP_OPTS": "-Xmx256m"}
 
 
 def _places(logs: Path, port: str, controller: str) -> dict[str, str]:

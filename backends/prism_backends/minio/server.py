@@ -56,6 +56,9 @@ server = prism.Server(
     version=_version,
     command=_command,
     binary=BINARY,
+    image="minio/minio:latest",
+    container_port=9000,
+    container_args=("server", "/data", "--quiet"),
     env={"MINIO_ROOT_USER": _USER, "MINIO_ROOT_PASSWORD": _PASSWORD, "MINIO_BROWSER": "off"},
     recipe=recipe,
 )

@@ -48,6 +48,7 @@ _SETTINGS = {
     "log_parameter_max_length_on_error": "0",
     "log_min_error_statement": "panic",
 }
+_CLUSTER = ("--encoding=UTF8", "--locale=C", "--wal-segsize=4")
 # Within its container it listens as its image has it, which makes its cluster over a socket.
 _OWN_CONTAINER = {name: value for name, value in _SETTINGS.items() if name not in ("listen_addresses", "unix_socket_directories")}
 
@@ -65,7 +66,12 @@ def server() -> prism.Server:
         container_port=5432,
         container_args=_arguments(_OWN_CONTAINER),
         # Its role is a superuser there, for the image makes no other; and on loopback only, as everywhere.
-        container_env={"POSTGRES_USER": _ROLE, "POSTGRES_DB": "postgres", "POSTGRES_HOST_AUTH_METHOD": "trust"},
+        container_env={
+            "POSTGRES_USER": _ROLE,
+            "POSTGRES_DB": "postgres",
+            "POSTGRES_HOST_AUTH_METHOD": "trust",
+            "POSTGRES_INITDB_ARGS": " ".join((*_CLUSTER, "--no-sync")),
+        },
         prepare=_prepare,
         version=_version,
         stop_signal=2,  # SIGINT: fast, for SIGTERM waits until every client has left
@@ -114,7 +120,7 @@ def _make_cluster(binary: Path, folder: Path, account: Account | None) -> None:
     if account is not None:
         hand_over(folder, account)
     data = folder / "data"
-    options = ["--username=postgres", "--encoding=UTF8", "--locale=C", "--auth=trust", "--wal-segsize=4"]
+    options = ["--username=postgres", *_CLUSTER, "--auth=trust"]
     _run([binary.with_name("initdb"), "-D", data, *options, "--no-sync", "--no-instructions"], folder, account)
     (data / "pg_hba.conf").write_text(_RULES)
     _run([binary, "--single", "-D", data, "-c", "fsync=off", "postgres"], folder, account, _ROLES)
