@@ -34,9 +34,9 @@ async def close_driver(driver: Any) -> None:
 async def clean(site: Site, namespace: str) -> None:
     """Clean a namespace where the backend can."""
     if site.backend.clean is not None:
-        connection = await site.client(0)
+        await site.client(0)
         with _around(f"clean(client, {namespace!r}), which the harness called,"):
-            await site.backend.clean(connection, namespace)
+            await site.clean(namespace)
 
 
 def _around(what: str) -> AbstractContextManager[None]:

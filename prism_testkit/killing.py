@@ -72,8 +72,8 @@ class Survivors:
     async def close(self) -> None:
         """Clean up, close the clients and stop the private server."""
         try:
-            if self.server is None and self.site.backend.clean is not None:
-                await self.site.backend.clean(await self.site.client(0), self.namespace)
+            if self.server is None:
+                await self.site.clean(self.namespace)
             await self.site.close()
         finally:
             if self.server is not None:

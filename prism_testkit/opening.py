@@ -254,7 +254,7 @@ class _Opened:
         self._drivers.remove(driver)
         await close_driver(driver)
         event = self.history.invoke(0, "clean", (namespace,), {})
-        await site.backend.clean(await site.client(0), namespace)
+        await site.clean(namespace)
         self.history.respond(event, None)
         return await self.open(self._first, 0, namespace)
 

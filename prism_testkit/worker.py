@@ -56,6 +56,10 @@ class Site:
     kind: ClockKind
     _open: list[tuple[AbstractAsyncContextManager[Any], Any]] = field(default_factory=list)
 
+    @property
+    def is_open(self) -> bool:
+        return bool(self._open)
+
     async def client(self, number: int) -> Any:
         """Return the ``number``-th client, from 0, connecting as often as needed."""
         while len(self._open) <= number:
@@ -68,6 +72,12 @@ class Site:
             # The manager is kept: collected, a generator-based one would close the client under the first check.
             self._open.append((manager, await manager.__aenter__()))
         return self._open[number][1]
+
+    async def clean(self, prefix: str) -> None:
+        """Have the backend remove every namespace that begins with ``prefix``, if it can."""
+        if self.backend.clean is not None:
+            client = await self.client(0)
+            await self.backend.clean(client, prefix)
 
     async def close(self) -> None:
         """Leave every client's context, the newest first; the first error is raised after all were tried."""
@@ -234,21 +244,28 @@ class Worker:
 
     def _close(self, site: Site) -> str:
         """Close a site; return what was wrong, in words."""
+        return self._told(site, "leaving connect()", site.close)
+
+    def _clean(self, site: Site) -> str:
+        """Remove from a server that is not ours what interrupted cases left, and what the namespaces of a worker have in common."""
+        given = self.endpoints.get(site.backend.name, Endpoint()).by_url
+        prefix = self.namespaces.prefix
+        return self._told(site, f"clean(client, {prefix!r})", lambda: site.clean(prefix)) if given and site.is_open else ""
+
+    def _told(self, site: Site, what: str, step: Callable[[], Coroutine[Any, Any, Any]]) -> str:
         try:
-            self.run(site.kind, site.close())
+            self.run(site.kind, step())
         except Hung:
-            return f"backend {site.backend.name!r}: leaving connect() did not return within {self.watchdog.deadline_s:g} s"
+            return f"backend {site.backend.name!r}: {what} did not return within {self.watchdog.deadline_s:g} s"
         except Exception as error:
-            return f"backend {site.backend.name!r}: leaving connect() raised {said(error)}"
+            return f"backend {site.backend.name!r}: {what} raised {said(error)}"
         return ""
 
     def close(self) -> list[str]:
         """Clean every namespace of this worker, close clients and loops; return what was wrong (errors, leaked tasks)."""
         problems, self._problems = self._problems, []
         for site in self._sites.values():
-            problem = self._close(site)
-            if problem:
-                problems.append(problem)
+            problems += filter(None, [self._clean(site), self._close(site)])
         for kind in list(self._runners):
             problems += self._leaked(kind)
             self.discard(kind)

@@ -26,9 +26,10 @@ def prefix_of(namespace: str) -> str:
 
 
 async def clean(client: S3Client, prefix: str) -> None:
-    """Remove every namespace that begins with ``prefix``, and the bucket of S3 that was made for them if nothing is left in it.
+    """Remove every namespace that begins with ``prefix``; if that is more than one, also the bucket of S3 that was made for them.
 
-    A bucket that the URL names stays, and what others have in it.
+    It goes if nothing is left in it: to make it anew for each namespace would take as long as some checks. A bucket that the URL
+    names stays, and what others have in it.
     """
     if not re.fullmatch(rf"[0-9a-z]{{1,{_NAMESPACE_WIDTH}}}", prefix):
         raise ValueError(f"clean: expected 1 to {_NAMESPACE_WIDTH} digits of base 36, found {prefix!r}")
@@ -40,19 +41,17 @@ def _clean(wire: Wire, prefix: str) -> None:
         _clean_bucket(wire, wire.bucket, prefix)
         return
     for bucket in [prefix[:_RUN_WIDTH]] if len(prefix) >= _RUN_WIDTH else _buckets(wire, prefix):
-        if _clean_bucket(wire, bucket, prefix) or len(prefix) <= _RUN_WIDTH:
+        _clean_bucket(wire, bucket, prefix)
+        if len(prefix) < _NAMESPACE_WIDTH:
             _remove(wire, bucket)
 
 
-def _clean_bucket(wire: Wire, bucket: str, prefix: str) -> bool:
-    """Remove what is ours; False if there was nothing."""
-    cells, found = Cells(wire, bucket), False
+def _clean_bucket(wire: Wire, bucket: str, prefix: str) -> None:
+    cells = Cells(wire, bucket)
     for keys in cells.keys(prefix):
         ours = [key for key in keys if _NAMESPACE.fullmatch(key.partition("/")[0])]
         if ours:
             cells.delete_all(ours)
-            found = True
-    return found
 
 
 def _remove(wire: Wire, bucket: str) -> None:
