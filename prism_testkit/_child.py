@@ -28,6 +28,7 @@ from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
 from prism_testkit.schedules import VirtualLoop
+from prism_testkit.signatures import promised
 from prism_testkit.witness import decode, encode
 
 __all__ = ["main"]
@@ -53,7 +54,7 @@ def main() -> None:
             f"prism: {order['backend']} was registered by an object, not a module or a conftest: a process cannot import it again"
         )
     module = importlib.import_module(where) if kind == "module" else _load(Path(where))
-    registry = Registry(adding=where)
+    registry = Registry(adding=where, refused={})  # others may be refused, as they were in the run
     module.prism_register_backends(registry)
     backend = registry.backends[order["backend"]]
     clock: Clock = VirtualClock(order["now_ns"]) if order["clock"] == "virtual" else RealClock()
@@ -245,7 +246,7 @@ class _Entered:
 async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _Entered) -> Any:
     if method != "transaction":
         function = getattr(driver, method)
-        places, keywords = _split(function, arguments)
+        places, keywords = _split(promised(type(driver), method), arguments)
         made = function(*places, **keywords)
         if isinstance(made, AsyncIterator):
             return [item async for item in made]
@@ -265,7 +266,7 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _
 
 def _split(function: Any, arguments: tuple[Any, ...]) -> tuple[list[Any], dict[str, Any]]:
     """Take keyword arguments off the end (see `killing.Step`), and make a stream of what is to be one."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = list(inspect.signature(function).parameters.values())[1:]
     by_place = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
     keywords = arguments[-1] if len(arguments) == len(by_place) + 1 and isinstance(arguments[-1], dict) else {}
     places = [_stream(value) if name == "chunks" else value for name, value in zip(by_place, arguments, strict=False)]

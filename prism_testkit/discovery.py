@@ -107,6 +107,7 @@ class Discovery:
         """Register everything that is selected; raise `SelectionError` for an unknown backend."""
         registry = Registry()
         found = Discovered(registry, [])
+        registry.refused = found.refused
         for point in sorted(entry_points(group="prism_testkit"), key=lambda point: point.name):
             self._load(point, found)
         self._call("prism_register_backends", found)
@@ -152,16 +153,12 @@ class Discovery:
             try:
                 implementation.function(registry)
             except RegistrationError as error:
-                found.refused[_culprit(error, implementation.plugin_name)] = str(error)
+                found.refused[implementation.plugin_name] = str(error)
             except Exception as error:
                 found.refused[implementation.plugin_name] = (
                     f"{implementation.plugin_name}: {hook}() raised {type(error).__name__}: {error}"
                 )
                 found.cures[implementation.plugin_name] = f"mend {raised_at(error) or implementation.plugin_name}"
-
-
-def _culprit(error: RegistrationError, plugin: str) -> str:
-    return error.backend or plugin
 
 
 def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:

@@ -43,7 +43,8 @@ class Offer:
 
 @dataclass
 class Registry:
-    """Filled by the hooks. ``add`` raises `RegistrationError`; whoever calls the hooks turns it into a `problems` entry."""
+    """Filled by the hooks. A backend that is refused is in ``refused`` where that is given, so that it costs itself and not what
+    its hook adds after it; else, and for what has no name of its own, ``add`` raises `RegistrationError`."""
 
     backends: dict[str, Backend[Any]] = field(default_factory=dict)
     patterns: dict[str, Pattern] = field(default_factory=dict)
@@ -59,11 +60,17 @@ class Registry:
     adding: str = ""
     """Who is registering, for messages."""
     origin: tuple[str, str] = ("", "")
+    refused: dict[str, str] | None = None
 
     def add(self, thing: object) -> None:
-        """Register a Backend, Pattern or Suite; raise `RegistrationError` for anything wrong with it."""
+        """Register a Backend, Pattern or Suite, or refuse it for anything wrong with it."""
         if isinstance(thing, Backend):
-            self._add_backend(thing)
+            try:
+                self._add_backend(thing)
+            except RegistrationError as error:
+                if self.refused is None or not error.backend:
+                    raise
+                self.refused[error.backend] = str(error)
         elif isinstance(thing, Pattern):
             self._add_pattern(thing)
         elif isinstance(thing, Suite):

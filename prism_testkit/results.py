@@ -50,6 +50,8 @@ class CheckResult(_Model):
     promises: list[str]
     outcome: Outcome
     reason: str = Field(default="", description="Why it is waived, inconclusive, unavailable or an error")
+    waived_for: str = Field(default="", description="The backend or pattern whose waiver it is; empty unless it is waived")
+    witness: str = Field(default="", description="The waiver's witness, beside that one's registration; empty unless it is waived")
     duration_s: float = 0.0
     cases: int = Field(default=0, description="Cases that ran: gauntlet and generated")
     notes: list[str] = Field(

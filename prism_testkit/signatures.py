@@ -6,9 +6,10 @@ from typing import Any, Literal, get_type_hints
 
 from prism_testkit.interfaces import INTERFACES
 
-__all__ = ["claimed", "methods_of", "mismatches", "unclaimed"]
+__all__ = ["claimed", "methods_of", "mismatches", "promised", "unclaimed"]
 
 Kind = Literal["coroutine", "iterator", "context", "property"]
+Shape = list[tuple[str, inspect._ParameterKind, Any]]
 
 _EXPECTED: dict[Kind, str] = {
     "coroutine": "async def",
@@ -38,6 +39,14 @@ def _expected_kind(method: Callable[..., Any]) -> Kind:
     return "context" if "ContextManager" in returned else "iterator"
 
 
+def promised(driver: type, method: str) -> Callable[..., Any]:
+    """Return a method as the Protocol has it that a driver class inherits."""
+    found: Callable[..., Any] = next(
+        getattr(protocol, method) for protocol in INTERFACES.values() if protocol in driver.__mro__ and hasattr(protocol, method)
+    )
+    return found
+
+
 def mismatches(driver: type, protocol: type) -> Iterator[str]:
     """Yield a sentence (where, expected, found) for each method of ``protocol`` that ``driver`` lacks or spells otherwise."""
     for name, kind in methods_of(protocol).items():
@@ -54,7 +63,7 @@ def mismatches(driver: type, protocol: type) -> Iterator[str]:
         found_kind = _found_kind(function)
         if not _fits(kind, found_kind):
             yield f"{where}: expected {_EXPECTED[kind]}, found {found_kind}"
-        if _shape(wanted) != _shape(function):
+        if not _takes(_shape(wanted), _shape(function)):
             yield f"{where}: expected `{_spell(name, wanted, kind)}`, found `{name}{_bare(function)}`"
 
 
@@ -87,9 +96,17 @@ def _fits(kind: Kind, found: str) -> bool:
     return found in allowed[kind]
 
 
-def _shape(function: Callable[..., Any]) -> list[tuple[str, inspect._ParameterKind, Any]]:
+def _shape(function: Callable[..., Any]) -> Shape:
     parameters = list(inspect.signature(function).parameters.values())[1:]
     return [(parameter.name, parameter.kind, parameter.default) for parameter in parameters]
+
+
+def _takes(wanted: Shape, found: Shape) -> bool:
+    """Say whether one is as wanted, or passes on what it does not name itself (``*args, **kwargs``), as a wrapper does."""
+    variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    named = [parameter for parameter in found if parameter[1] not in variadic]
+    passes_on = len(found) - len(named) == len(variadic)
+    return wanted == found or (passes_on and wanted[: len(named)] == named)
 
 
 def _bare(function: Callable[..., Any]) -> str:

@@ -146,29 +146,38 @@ class Tap:
         """Enter and leave as two calls, with a tapped proxy of what was entered in between."""
 
         managers: list[AbstractAsyncContextManager[Any]] = []
+        held: list[bool] = []
 
         async def begin(*args: Any, **kwargs: Any) -> Any:
             managers.append(function(*args, **kwargs))
             entered = await managers[0].__aenter__()
+            held.append(True)
             if self.incarnation is not None:
                 self.incarnation.entered.append(managers[0])
             return entered
 
         async def end(*raised: Any) -> Any:
+            held.clear()
             if self.incarnation is not None and managers[0] in self.incarnation.entered:
                 self.incarnation.entered.remove(managers[0])
             return await managers[0].__aexit__(*raised)
 
-        entered = await self.call(operation, begin, args, kwargs)
         leave = f"{operation}.exit"
         try:
-            yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")
-        except BaseException as error:
-            raised = (type(error), error, error.__traceback__)
-            if not await self.call(leave, lambda: end(*raised), (), {}):
-                raise
-        else:
-            await self.call(leave, lambda: end(None, None, None), (), {})
+            entered = await self.call(operation, begin, args, kwargs)
+            try:
+                yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")
+            except BaseException as error:
+                raised = (type(error), error, error.__traceback__)
+                if not await self.call(leave, lambda: end(*raised), (), {}):
+                    raise
+            else:
+                await self.call(leave, lambda: end(None, None, None), (), {})
+        except asyncio.CancelledError as error:
+            # The points behind an entry and before an exit are ours: without them this had come inside of the block, which is left.
+            if held and not (self.incarnation is not None and self.incarnation.dead):
+                await end(type(error), error, error.__traceback__)
+            raise
 
 
 def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap, slot: str = "") -> Any:

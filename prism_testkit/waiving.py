@@ -38,18 +38,18 @@ class Waiving:
     ) -> CheckResult:
         """Run a check, or the witness of a waiver that names it, and turn a known failure into ``waived``."""
         names = [*binding.backends, *([binding.pattern.full_name] if binding.pattern is not None else [])]
-        waivers = [pair for name in names for pair in self._waivers.get(name, [])]
+        waivers = [(name, *pair) for name in names for pair in self._waivers.get(name, [])]
         named = (identifier.partition("[")[0], binding.name)
-        pinned = [pair for pair in waivers if (pair[1].check, pair[1].binding) == named]
+        pinned = [(name, waiver, witness) for name, waiver, witness in waivers if (witness.check, witness.binding) == named]
         if pinned and settings.replay is None:
-            results = [_judged(waiver, witness, check, settings, run) for waiver, witness in pinned]
+            results = [_judged(name, waiver, witness, check, settings, run) for name, waiver, witness in pinned]
             return next((result for result in results if result.outcome is not Outcome.WAIVED), results[0])
-        known = {waiver.promise: waiver for waiver, _ in waivers}
+        known = {waiver.promise: (name, waiver) for name, waiver, _ in waivers}
         if known.keys() & set(check.promises):
             settings = replace(settings, shrink=False)
         result = run(settings)
         if result.failure is not None and result.failure.promise in known and settings.replay is None:
-            return _waived(known[result.failure.promise], result)
+            return _waived(*known[result.failure.promise], result)
         return result
 
     def gone(self, collected: Mapping[str, Collection[str]]) -> Iterator[str]:
@@ -65,14 +65,14 @@ class Waiving:
 
 
 def _judged(
-    waiver: Waiver, witness: Witness, check: Check, settings: Settings, run: Callable[[Settings], CheckResult]
+    name: str, waiver: Waiver, witness: Witness, check: Check, settings: Settings, run: Callable[[Settings], CheckResult]
 ) -> CheckResult:
     try:
         replay = witness.decoded(check.data)
     except WitnessError as error:
         reason = f"the witness {waiver.witness} of the waiver for {waiver.promise} cannot be used: {error}"
         return run(settings).model_copy(update={"outcome": Outcome.ERROR, "reason": reason})
-    return _replayed(waiver, run(replace(settings, replay=replay, tries=waiver.tries)))
+    return _replayed(name, waiver, run(replace(settings, replay=replay, tries=waiver.tries)))
 
 
 def _called(name: str) -> str:
@@ -85,9 +85,9 @@ def _home(origin: tuple[str, str]) -> Path:
     return Path(file).parent
 
 
-def _replayed(waiver: Waiver, result: CheckResult) -> CheckResult:
+def _replayed(name: str, waiver: Waiver, result: CheckResult) -> CheckResult:
     if result.outcome is Outcome.FAILED and result.failure is not None and result.failure.promise == waiver.promise:
-        return _waived(waiver, result)
+        return _waived(name, waiver, result)
     if result.outcome is not Outcome.PASSED:
         return result
     if waiver.tries > 1:
@@ -101,7 +101,7 @@ def _replayed(waiver: Waiver, result: CheckResult) -> CheckResult:
     return result.model_copy(update={"outcome": Outcome.FAILED, "failure": stale})
 
 
-def _waived(waiver: Waiver, result: CheckResult) -> CheckResult:
+def _waived(name: str, waiver: Waiver, result: CheckResult) -> CheckResult:
     link = f" ({waiver.link})" if waiver.link else ""
     reason = f"{waiver.promise} {waiver.kind}: {waiver.reason}{link}"
-    return result.model_copy(update={"outcome": Outcome.WAIVED, "reason": reason})
+    return result.model_copy(update={"outcome": Outcome.WAIVED, "reason": reason, "waived_for": name, "witness": waiver.witness})

@@ -17,6 +17,7 @@ COMMANDS = {
     "new": ("new", "write the skeleton of a backend, which runs at once and fails helpfully"),
     "check": ("check", "what a backend lacks for each interface"),
     "keep": ("keep", "move a failing case into the project, to be repeated and waived"),
+    "matrix": ("matrix", "print what runs showed as one page: backends by interfaces, what is waived, what did not run"),
     "clean": ("clean", "remove what killed runs left"),
 }
 """Each command: the module in this package that has its ``parser()`` and ``run(options)``, and one line for the help."""

@@ -11,7 +11,7 @@ from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.text import clip, fit_encoding
 from prism_testkit.results import BackendReport, CheckResult, Report
 
-__all__ = ["MARKS", "Cell", "Row", "legend", "matrix", "render", "standing"]
+__all__ = ["MARKS", "NOT_CLAIMED", "Cell", "Row", "legend", "matrix", "render", "standing"]
 
 MARKS: dict[Outcome, str] = {
     Outcome.FAILED: "✗",

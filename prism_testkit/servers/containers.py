@@ -22,6 +22,8 @@ T = TypeVar("T")
 _STEP_S = 0.05
 _ATTEMPT_S = 2.0
 _GRACE_S = 10.0
+_SET_UP_S = 45.0
+"""What an image may take more at its first start than a server does: it makes its cluster, or formats its disk."""
 
 
 class ContainerServer:
@@ -59,7 +61,7 @@ class ContainerServer:
         # An answer that counts for as long as this process lives, and is here when somebody who cannot wait for it asks.
         await self._do(lambda: can_pause(self.record.engine))
         await self._do(self._create)
-        await self._until_ready(deadline_s)
+        await self._until_ready(deadline_s + _SET_UP_S)
 
     async def relaunch(self, deadline_s: float) -> None:
         """Start it again, over its data; while somebody else has the port, try again."""

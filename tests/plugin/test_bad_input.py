@@ -264,3 +264,39 @@ def test_names_that_answer_to_every_attribute_are_no_hooks(folder: Any) -> None:
     folder.checks()
     assert folder.run("--prism-backend=good", "--strict-markers", "test_checks.py").ret == 0
     assert _good_passed(folder)
+
+
+def test_a_refused_backend_costs_none_that_its_hook_adds_after_it(folder: Any) -> None:
+    """Nor do the processes that are killed mind it, which import the registration again."""
+    folder.backends(
+        "from dataclasses import replace\nfrom prism_backends.sqlite import sqlite\n"
+        "class Less(Dict):\n    async def get(self, name):\n        return None\n"
+        'BACKENDS = [prism.Backend(name="bad", connect=connect, drivers=[Less]), replace(sqlite, name="mine")]'
+    )
+    result = folder.run("--prism-backend=bad,mine", "-k", "acknowledged_writes_survive_the_writer")
+    assert result.ret == 1
+    found = folder.report()
+    assert [(r["binding"], r["outcome"]) for r in found["results"] if r["outcome"] != "refused"] == [("mine", "passed")]
+    assert "Less.get: expected `async def get(self, key)`, found `get(self, name)`" in " ".join(result.stdout.str().split())
+
+
+PASSED_ON = """
+class Passing(Dict):
+    async def set(self, *args, **kwargs):
+        return await super().set(*args, **kwargs)
+    async def get(self, key, *args, **kwargs):
+        return await super().get(key, *args, **kwargs)
+class Wrong(Passing):
+    async def get(self, *args, **kwargs):
+        return (await super().get(*args, **kwargs) or b"")[:3]
+BACKENDS = [prism.Backend(name=cls.__name__.lower(), connect=connect, clean=clean, drivers=[cls]) for cls in (Passing, Wrong)]
+"""
+
+
+def test_a_wrapper_that_passes_arguments_on_is_a_driver_and_judged(folder: Any) -> None:
+    folder.backends(PASSED_ON)
+    folder.checks()
+    assert folder.run("--prism-backend=passing,wrong", "test_checks.py").ret == 1
+    found = folder.outcomes()
+    assert found["what_is_generated_is_read[passing]"] == "passed"
+    assert found["what_is_generated_is_read[wrong]"] == "failed"
