@@ -1,17 +1,16 @@
 """Builds images of the servers that are here, each once: an image is labelled with what it was made of."""
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from prism_testkit.backend import Server
 from prism_testkit.discovery import Discovery
 from prism_testkit.selection import BackendSelection
 from prism_testkit.servers import Located, ServerUnavailable, locate
+from prism_testkit.servers.cache import cache_home
 from prism_testkit.servers.engines import ask
 from prism_testkit.servers.records import locked
 
@@ -62,7 +61,7 @@ def build(image: Image, host: str) -> tuple[Located, bool]:
     root, changes = kind(located.binary)
     made_of = root.digest(*changes)
     # Two that build one at once would leave that of the first without a name.
-    with locked(Path(tempfile.gettempdir()) / f"prism-testkit-images-{os.getuid()}"), ask(host, _WITHIN_S) as client:
+    with locked(cache_home() / "images"), ask(host, _WITHIN_S) as client:
         before = _there(client, image.tag)
         if before is not None and before.labels.get(_LABEL) == made_of:
             return located, False

@@ -1,6 +1,7 @@
 """The acceptance run on a server in a container: as any other run, and in words where it cannot be."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -57,18 +58,42 @@ def test_it_runs_in_a_container_of_the_image_that_is_named(tmp_path: Path, way: 
         assert not [c.name for c in client.containers.list(all=True, filters={"ancestor": IMAGE}) if "-valkey-" in c.name]
 
 
+CHECK = """
+import prism_testkit as prism
+from prism_testkit.interfaces import BackendUnavailable, KeyValueBasic
+
+@prism.check("keyvalue_basic.13", needs_server=True)
+async def test_faults(kv: KeyValueBasic, case: prism.Case) -> None:
+    async with case.private_server() as private:
+        assert private._server.origin == "container"
+        near, far = await private.client(), await private.client(proxied=True)
+        await far.set("a", b"1")
+        await private.proxy.lose_answer()
+        try:
+            await far.set("a", b"2")
+        except BackendUnavailable:
+            case.note("lost")
+        assert private.proxy.counts.lost_answers == 1
+        assert await near.get("a") == b"2"
+        assert private.pausable and await private.pause()
+        await private.resume()
+        assert await near.get("a") == b"2"
+        await private.pause()
+        await private.kill()
+        await private.restart()
+        assert await far.get("a") == b"2"
+        await private.pause()
+"""
+
+
 @pytest.mark.skipif(bool(why_no_engine()), reason=why_no_engine())
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "xdist"])
-def test_the_server_that_a_check_kills_is_in_a_container_too(tmp_path: Path, workers: tuple[str, ...]) -> None:
+def test_what_happens_to_a_server_of_a_check_happens_in_a_container_too(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """The proxy before it, a pause, a kill, a restart; and it ends paused."""
     contained()
-    (tmp_path / "test_kills.py").write_text(
-        "import prism_testkit as prism\n"
-        "from prism_testkit.interfaces import KeyValueBasic\n"
-        "@prism.check('keyvalue_basic.1', needs_server=True)\n"
-        "async def test_killed(kv: KeyValueBasic, case: prism.Case) -> None:\n"
-        "    async with case.private_server() as private:\n"
-        "        assert private._server.origin == 'container'\n"
-    )
-    done = acceptance(tmp_path, f"--prism-image=valkey={IMAGE}", *workers, "test_kills.py")
+    (tmp_path / "test_faults.py").write_text(CHECK)
+    done = acceptance(tmp_path, f"--prism-image=valkey={IMAGE}", *workers, "--prism-json=report.json", "test_faults.py")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    (result,) = json.loads((tmp_path / "report.json").read_text())["results"]
+    assert (result["outcome"], result["notes"]) == ("passed", ["lost"])
+    assert not list((tmp_path / ".prism/servers").glob("*.json"))
