@@ -5,7 +5,7 @@ import sys
 
 NAMES = (
     *("per_example", "tap", "step", "slopes", "checkers", "claim_check"),
-    *("nats", "postgres", "redis", "minio", "collection", "startup", "acceptance"),
+    *("nats", "postgres", "redis", "minio", "fleet", "collection", "startup", "acceptance"),
 )
 
 if __name__ == "__main__":
