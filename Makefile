@@ -6,7 +6,7 @@ ARGS ?=
 # More workers than cores: what runs over real servers waits for a third of its time.
 WORKERS ?= 4
 
-.PHONY: help acceptance servers test lint images zoo kills races floors soak bench clean
+.PHONY: help acceptance servers matrix test lint images zoo kills races floors soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,12 @@ servers: $(VENV)/.installed ## Run the shipped suites, briefly, on every other s
 
 images: $(VENV)/.developed ## Build container images of the servers that are here, and print the arguments that take them
 	@$(BIN)/python -m tests.images $(ARGS)
+
+matrix: $(VENV)/.installed ## Run the shipped suites on all servers that are here, and write docs/matrix.md from the report
+	$(BIN)/prism servers add kafka || echo "no Kafka: its rows are unavailable"
+	@mkdir -p .prism
+	-$(BIN)/pytest --prism-backend=all --prism-json=.prism/matrix.json -n $(WORKERS) $(ARGS)
+	$(BIN)/prism matrix .prism/matrix.json > .prism/matrix.md && mv .prism/matrix.md docs/matrix.md
 
 lint: $(VENV)/.developed ## Check style, types and who imports whom
 	$(BIN)/ruff check .

@@ -63,6 +63,7 @@ def test_a_known_failure_and_others_of_the_same_promise_are_waived(kept: Any) ->
         result.stdout.fnmatch_lines(["mine*w 2", "waived (2)", "*keyvalue_basic.1 todo: values are lost (issue 7)"])
         waived = {r["check"]: r for r in kept.report()["results"]}
         assert {r["outcome"] for r in waived.values()} == {"waived"}
+        assert {(r["waived_for"], r["witness"]) for r in waived.values()} == {("mine", "kept.json")}
         assert waived["what_is_set_is_read"]["cases"] == 1, "the pinned case and nothing else"
         assert waived["what_is_generated_is_read"]["failure"]["promise"] == "keyvalue_basic.1"
     # Replayed by hand, it is a failure like any other.
