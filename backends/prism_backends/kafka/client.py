@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import prism_testkit as prism
 from prism_backends.kafka.connections import (
@@ -79,6 +79,9 @@ class KafkaClient:
     memory of what it sent. Requests of one client are served in the order in which they were made.
     """
 
+    forgets: ClassVar[bool] = False
+    """Whether what is there after a connection was lost may be something else than before: the broker keeps nothing on a disk."""
+
     def __init__(self, url: str, shared: dict[str, Any]) -> None:
         self.shared = shared
         self.clock = prism.RealClock()
@@ -106,13 +109,15 @@ class KafkaClient:
         _check(answer[1], what)
         return answer[2], answer[3] if answer[3] >= 0 else stated_ms
 
-    async def fetch(self, what: str, topic: str, places: Sequence[tuple[int, int, int]]) -> dict[int, Page | None]:
+    async def fetch(
+        self, what: str, topic: str, places: Sequence[tuple[int, int, int]], within_ms: int = 1
+    ) -> dict[int, Page | None]:
         """Return by partition what is there from an offset on, up to so many bytes, or one record; None if there is no topic.
 
-        ``places``: partition, offset and bytes.
+        ``places``: partition, offset and bytes. No byte is waited for, so Kafka answers at once, whatever ``within_ms`` says; other
+        brokers end their looking by it, and leave out of their answer what they did not look at.
         """
-        # No byte is waited for. Yet not for no time at all: there are brokers that leave the partition out of their answer then.
-        request = FetchRequest(1, 0, sum(most for _, _, most in places), 0, [(topic, list(places))])
+        request = FetchRequest(within_ms, 0, sum(most for _, _, most in places), 0, [(topic, list(places))])
         found = await self._of_partitions(what, request, 1)
         return {partition: _page(found[partition], start, what) for partition, start, _ in places}
 

@@ -87,6 +87,11 @@ class Link:
         self.lost = 0
         """How often a connection was found lost."""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None and bool(self._connection.connected())
+
     async def ask(self, what: str, request: Any) -> Any:
         """Send a request and return its answer."""
         try:
@@ -112,9 +117,10 @@ class Link:
         self._is_closed = True
         connection, self._connection = self._connection, None
         if connection is not None:
-            ended = connection.close()
-            if ended is not None:
-                await asyncio.wait([ended], timeout=1.0)
+            reading = connection._read_task  # cancelled by close(), and not waited for
+            ended = [each for each in (connection.close(), reading) if each is not None]
+            if ended:
+                await asyncio.wait(ended, timeout=1.0)
 
     async def _connected(self, what: str) -> Any:
         async with self._making:

@@ -41,6 +41,7 @@ class Space:
         self._made = 0
         """How many partitions the topic has at least; 0 before this driver knows of it."""
         self._ahead_ms = 0
+        self._lost = client.lost
 
     def now_ms(self) -> int:
         """Return about what the broker's clock says."""
@@ -99,9 +100,9 @@ class Space:
                 return done
             loop = asyncio.get_running_loop()
             if not until:
-                if is_known and partition != _LOG:
+                if is_known:
                     await self.sync(what)
-                    if not self._next:  # what was known of this partition is over
+                    if not self._next and partition != _LOG:  # what was known of this partition is over
                         raise BackendUnavailable(f"{what}: the namespace was cleaned meanwhile")
                 await self._make(what, partition + 1)
                 until, is_known = loop.time() + _PATIENCE_S, True
@@ -146,6 +147,10 @@ class Space:
     async def _read_on(self, what: str) -> bool:
         """Follow the log by one page; say whether that is its end."""
         page = (await self.client.fetch(what, self.topic, [(_LOG, self._next, _PAGE_BYTES)]))[_LOG]
+        lost, self._lost = self._lost, self.client.lost
+        if self.client.forgets and self._lost != lost and self._next:  # as long as it was, and yet another one
+            self.book, self._next, self._made = Book(), 0, 0
+            return False
         if page is None or page.end < self._next:
             if self._next:  # there was a `clean`
                 self.book, self._next, self._made = Book(), 0, 0
