@@ -32,11 +32,12 @@ class ContainerServer:
     The engine's client blocks, so it is called in threads, except where a caller cannot wait.
     """
 
-    def __init__(self, server: Server, record: Record, state: Path, image: str) -> None:
+    def __init__(self, server: Server, record: Record, state: Path, image: str, instead: str = "") -> None:
         self.server = server
         self.record = record
         self._state = state
         self._image = image
+        self._instead = instead
 
     @property
     def url(self) -> str:
@@ -57,7 +58,7 @@ class ContainerServer:
 
         Raise `ServerUnavailable`; `PortTaken` if its port was taken.
         """
-        await self._do(self._have_image)
+        await self._do(self._have_image, self._instead)
         # An answer that counts for as long as this process lives, and is here when somebody who cannot wait for it asks.
         await self._do(lambda: can_pause(self.record.engine))
         await self._do(self._create)
@@ -208,7 +209,7 @@ class ContainerServer:
 
     # -- waiting ---------------------------------------------------------------------------------------------------------------
 
-    async def _do(self, work: Callable[[], T]) -> T:
+    async def _do(self, work: Callable[[], T], remedy: str = "") -> T:
         thread = asyncio.ensure_future(asyncio.to_thread(work))
         try:
             return await asyncio.shield(thread)
@@ -219,7 +220,7 @@ class ContainerServer:
             reason = describe(error)
         taken = any(text in reason.lower() for text in ("already in use", "already allocated", "ports are not available"))
         kind = PortTaken if taken and "container name" not in reason.lower() else ServerUnavailable
-        raise kind(self.record.name, f"the image {self._image} on {self.record.engine}: {reason}")
+        raise kind(self.record.name, f"the image {self._image} on {self.record.engine}: {reason}", remedy)
 
     async def _until_ready(self, deadline_s: float) -> None:
         deadline, last = time.monotonic() + deadline_s, "nothing answered"

@@ -50,7 +50,7 @@ async def launch(name: str, server: Server, located: Located, *, state: Path, ru
 def owned(server: Server, located: Located, record: Record, state: Path) -> Owned:
     """Return what handles the server of a record that was, or will be, launched in the way of ``located``."""
     if located.engine:
-        return ContainerServer(server, record, state, located.binary)
+        return ContainerServer(server, record, state, located.binary, located.instead)
     return OwnServer(server, record, state, _command(server, located, record) if record.process is not None else ())
 
 

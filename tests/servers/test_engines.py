@@ -117,6 +117,7 @@ def test_a_container_comes_last_and_only_where_an_engine_answers(short: Path) ->
         found = locate("acme", server, None, {"PATH": "", "DOCKER_HOST": host})
         assert (found.origin, found.binary, found.engine) == ("container", "valkey/valkey:9", host)
         assert found.detail == "valkey/valkey:9 on Podman 5.0.1"
+        assert found.instead.startswith("install acmed, or: export PRISM_ACME_URL=")
         assert locate("valkey", VALKEY, None, {"PATH": "", "DOCKER_HOST": host}).origin == "wheel"
         assert locate("valkey", VALKEY, "container", {"PATH": "", "DOCKER_HOST": host}).origin == "container"
         with pytest.raises(ServerUnavailable, match="no acmed on PATH"):

@@ -57,7 +57,7 @@ def test_what_it_is_made_with_is_one_extra(monkeypatch: pytest.MonkeyPatch, tmp_
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jgo" else real(name))
     with pytest.raises(ServerUnavailable) as caught:
-        locate("kafka", server, None, {"PRISM_CACHE": str(tmp_path)})
+        locate("kafka", server, "native", {"PRISM_CACHE": str(tmp_path)})
     assert caught.value.remedy == "add it with: pip install 'prism-testkit[kafka]' && prism servers add kafka"
 
 

