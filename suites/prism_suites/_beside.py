@@ -21,24 +21,29 @@ async def is_its_own(
     look: Callable[[], Awaitable[Any]],
     change: Callable[[], Awaitable[Any]],
     expected: Callable[[], Any],
+    *,
+    legal: tuple[type[Exception], ...] = (),
+    story: str = "",
 ) -> None:
     """Begin older looks, let so many turns pass, change, and look: it gives what is expected now. Some older look is cancelled
-    beside a later one, which then answers all the same."""
+    beside a later one, which then answers all the same. ``legal`` is what a look that races the change may raise instead."""
     older = [asyncio.ensure_future(look()) for _ in range(_OLDER)]
     for _ in range(turns):
         await asyncio.sleep(0)
     if ending == "answered":
         await change()
         got = await look()
-        await asyncio.gather(*older)
+        for error in await asyncio.gather(*older, return_exceptions=True):
+            if isinstance(error, BaseException) and not isinstance(error, legal):
+                raise error
     else:
         older[0].cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await older[0]
         await asyncio.wait([older[1]])
         if older[1].cancelled():
-            sentence = "a call is cancelled with another one, which asked the same"
+            sentence = f"{story}a call is cancelled with another one, which asked the same"
             broken(promise, sentence, expected="an answer", got="CancelledError")
         await change()
         got = await look()
-    same(promise, got, expected(), f"a call that began after a write returned gives what an older one saw ({ending})")
+    same(promise, got, expected(), f"{story}a call that began after a write returned gives what an older one saw ({ending})")

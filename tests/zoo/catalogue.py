@@ -42,12 +42,16 @@ from . import (
     mutants_strangers_again,
     mutants_strangers_blind,
     mutants_strangers_more,
+    mutants_tenth_deadlines,
+    mutants_tenth_editions,
+    mutants_tenth_rare,
     mutants_torn,
     mutants_transaction_ends,
     mutants_transactional,
     mutants_ttl,
     mutants_ttl_calls,
     mutants_values,
+    tenth_lawyer,
     unusual,
     unusual_timing,
 )
@@ -92,9 +96,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_torn.MUTANTS,
     *mutants_ninth_grown.MUTANTS,
     *mutants_ninth_again.MUTANTS,
+    *mutants_tenth_editions.MUTANTS,
+    *mutants_tenth_deadlines.MUTANTS,
+    *mutants_tenth_rare.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL, *tenth_lawyer.RIGHT)
 
 WITHOUT_MUTANTS = {"keyvalue_basic.13": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""

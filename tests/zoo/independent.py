@@ -13,6 +13,8 @@ from .independent_log import EventFile, EventKeyValue, EventLog, EventTransactio
 from .independent_shards import ShardKeyValue, ShardTransaction, shards_backend
 from .independent_sql import Database, SqlKeyValue, SqlTransaction, sql_backend
 from .independent_tree import LevelFiles, Levels
+from .tenth_editions import Editions
+from .tenth_keyvalue import EditionKeyValue, EditionTransaction, editions_backend
 
 __all__ = ["UNUSUAL", "make"]
 
@@ -43,6 +45,10 @@ def make(name: str, wrong: type, /, **settings: Any) -> Backend[Any]:
         return shards_backend(name, kind, **settings)
     if issubclass(kind, CabinetKeyValue):
         return cabinet_backend(name, kind, **settings)
+    if issubclass(kind, EditionKeyValue):
+        return editions_backend(name, kind, **settings)
+    if issubclass(kind, Editions):
+        return editions_backend(name, store=kind, **settings)
     if issubclass(kind, Levels):
         return levels_backend(name, tree=kind, **settings)
     if issubclass(kind, Actor):
@@ -56,6 +62,7 @@ def make(name: str, wrong: type, /, **settings: Any) -> Backend[Any]:
 _PARTS: dict[type, tuple[type, str]] = {
     ActorTransaction: (ActorKeyValue, "transaction_type"),
     CabinetTransaction: (CabinetKeyValue, "transaction_type"),
+    EditionTransaction: (EditionKeyValue, "transaction_type"),
     EventTransaction: (EventKeyValue, "transaction_type"),
     LevelTransaction: (LevelKeyValue, "transaction_type"),
     ShardTransaction: (ShardKeyValue, "transaction_type"),

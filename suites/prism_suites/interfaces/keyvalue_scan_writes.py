@@ -35,19 +35,57 @@ class _Scanned:
         self._held = {name: {data} for name, data in items.items()}
         self._writes = 0
 
+        self.others: list[tuple[AsyncIterator[str], _Scanned]] = []
+        """Other scans that are open, and what is known of each."""
+
     async def set(self, name: str) -> None:
         """Give a key a value that no key had before."""
         self._writes += 1
         data = b"written %d" % self._writes
         await self.writer.set(name, data)
+        self.wrote(name, data)
+        for _, other in self.others:
+            other.wrote(name, data)
+
+    def wrote(self, name: str, data: bytes) -> None:
         self.now[name] = data
         self._held.setdefault(name, set()).add(data)
 
     async def delete(self, name: str) -> None:
         """Remove a key; from now on the scan may give it or not."""
         await self.writer.delete(name)
+        self.removed(name)
+        for _, other in self.others:
+            other.removed(name)
+
+    def removed(self, name: str) -> None:
         self.now.pop(name, None)
         self._throughout.discard(name)
+
+    async def open_another(self, steps: int) -> None:
+        """Begin one more scan, of keys alone, by the client that writes, and let it take some steps."""
+        other = _Scanned(self.case, self.writer, self.now, self.prefix)
+        self.others.append((self.writer.scan_keys(self.prefix), other))
+        await self.step_another(-1, steps)
+
+    async def step_another(self, which: int, steps: int | None = None) -> None:
+        """Let an open scan go on: so many steps, or to its end, where it is judged."""
+        iterator, other = self.others[which]
+        while steps is None or steps > 0:
+            try:
+                other.see(await anext(iterator), None)
+            except StopAsyncIteration:
+                other.end()
+                del self.others[which]
+                return
+            steps = None if steps is None else steps - 1
+
+    async def leave_another(self, which: int) -> None:
+        """Leave an open scan before its end."""
+        iterator, _ = self.others.pop(which)
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            await close()
 
     def left(self) -> list[str]:
         """Return the present keys that are still to come, in order."""
@@ -171,6 +209,27 @@ async def _look_sometimes(scanned: _Scanned, given: str, step: int) -> None:
         await _look(scanned, given, step)
 
 
+async def _open_others(scanned: _Scanned, given: str, step: int) -> None:
+    """Open scans at the same moment as this one and later, leave one, end one, and overwrite what is to come in between."""
+    if step == 0:
+        await scanned.open_another(1)
+        await scanned.open_another(3)
+        await scanned.leave_another(0)
+    if step in (1, 2):
+        for name in scanned.left() * 2:
+            await scanned.set(name)
+        await scanned.open_another(2)
+    if step == 3:
+        for name in scanned.left():
+            await scanned.set(name)
+        await scanned.step_another(1)
+    if step == 4:
+        for name in [*scanned.left(), *scanned.given]:
+            await scanned.set(name)
+        await scanned.step_another(1)
+        await scanned.step_another(0)
+
+
 async def _wait(scanned: _Scanned, given: str, step: int) -> None:
     await scanned.set("elsewhere")
     if scanned.case.clock.virtual:
@@ -196,6 +255,7 @@ _ACTS: dict[str, Act] = {
     "adding beside": _add_beside,
     "adding many": _add_many,
     "letting time pass": _wait,
+    "with other scans open": _open_others,
 }
 
 
@@ -225,8 +285,9 @@ async def a_scan_during_writes_is_complete(
 _LONG = (
     *("overwriting the key just given", "deleting the key just given", "deleting all that was given", "adding before"),
     *("adding many", "deleting all but one to come", "deleting and writing again keys to come", "looking now and then"),
+    "with other scans open",
 )
-_SIZES = (130, 100, 117, 52, 75, 141, 88, 109)
+_SIZES = (130, 100, 117, 52, 75, 141, 88, 109, 61)
 """Where a page, a table or a run ends is the store's: so each of the long acts meets another number of keys."""
 _LONGEST = ("deleting all that was given", "deleting all but one to come", "adding before", "looking now and then")
 

@@ -17,7 +17,8 @@ from prism_suites._keyvalue_retrying import transacted
 from prism_suites._keyvalue_serial import KEYS, Player
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Conflict, KeyValueTransactional
+from prism_testkit.interfaces import Conflict, KeyValueTransactional, KeyValueTtl
+from prism_testkit.tap import offers
 from prism_testkit.traits import Limits
 
 _ANOMALIES = {
@@ -153,12 +154,22 @@ async def drawn_schedules_are_serializable(
 async def after_any_number_of_conflicts_a_retry_succeeds(kv: KeyValueTransactional, case: Case, times: int, clients: int) -> None:
     """A transaction whose reads change under it never commits; alone it does, and nothing of the tries before is left."""
     rival = await case.client() if clients == 2 else kv
+    whole = await case.whole()
+    living = [key for key in ("living", "aging") if offers(whole, KeyValueTtl)]
     await kv.set("k", b"0")
+    for key in ("held", "kept", *living):
+        await kv.set(key, b"old")
+    for key in living:
+        await whole.expire(key, 1e6)
     for number in range(1, times + 1):
         try:
             async with kv.transaction() as transaction:
                 held = await transaction.get("k")
                 await transaction.set("left behind", b"x")
+                await transaction.set("held", b"x")
+                await transaction.delete("kept")
+                for key in living:
+                    await (transaction.delete(key) if key == "living" else transaction.set(key, b"x"))
                 await rival.set("k", b"%d" % number)
                 await transaction.set("k", b"after %s" % (held or b"nothing"))
             broken(
@@ -170,6 +181,16 @@ async def after_any_number_of_conflicts_a_retry_succeeds(kv: KeyValueTransaction
         except Conflict:
             value("keyvalue_transactional.6", await kv.get("k"), b"%d" % number, "a transaction that raised Conflict changed a key")
             value("keyvalue_transactional.6", await kv.get("left behind"), None, "a transaction that raised Conflict left a key")
+
+    for key in ("held", "kept", *living):
+        value("keyvalue_transactional.6", await rival.get(key), b"old", f"a transaction that raised Conflict changed a key, {key}")
+    for key in living:
+        same(
+            "keyvalue_transactional.6",
+            await whole.persist(key),
+            True,
+            f"a transaction that raised Conflict changed a deadline, {key}",
+        )
 
     async def body(transaction: Any) -> None:
         await transaction.set("k", b"after %s" % (await transaction.get("k") or b"nothing"))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import refused, same, truth, value
+from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import (
     BUCKET,
     PUTS,
@@ -187,16 +188,18 @@ def _lives(limits: Limits) -> Iterator[dict[str, Any]]:
         for second in _STEPS:
             for third in _STEPS:
                 if first != third:  # what is left out are mostly repeats
-                    yield {"steps": [first, second, third, "create", "put", "delete", "force"]}
+                    yield {"steps": [first, second, third, "create", "put", "delete", "remove", "delete"]}
 
 
-@check("object_storage.11")
+@check("object_storage.11", "object_storage.4", "object_storage.9", "object_storage.8")
 @gauntlet(_lives)
 @given(steps=st.lists(st.sampled_from(_STEPS), max_size=30))
 async def a_bucket_lives_as_it_is_told(store: ObjectStorage, case: Case, steps: list[str]) -> None:
-    """Any order of making, filling, emptying and deleting a bucket, by two clients in turn, gives the answers of a plain model."""
+    """Any order of making, filling, emptying and deleting a bucket, by two clients in turn, gives the answers of a plain model.
+    Objects go by a deadline and by a delete in turn."""
     clients = (store, await case.client())
-    there, full = False, False
+    there, full, removed = False, False, 0
+    times = Times(case)
     for number, step in enumerate(steps):
         client: Any = clients[number % 2]
         match step:
@@ -217,7 +220,13 @@ async def a_bucket_lives_as_it_is_told(store: ObjectStorage, case: Case, steps: 
                 await client.put(BUCKET, "k", b"%d" % number)
                 full = True
             case _:
-                truth("object_storage.4", await client.delete(BUCKET, "k"), full, f"delete, step {number}")
+                removed += 1
+                if removed % 2 and times.virtual:
+                    done, now = await times.during(client.set_ttl(BUCKET, "k", 100))
+                    truth("object_storage.9", done, full, f"set_ttl, step {number}")
+                    await times.past(now.after(100))
+                else:
+                    truth("object_storage.4", await client.delete(BUCKET, "k"), full, f"delete, step {number}")
                 full = False
         truth("object_storage.11", await client.bucket_exists(BUCKET), there, f"bucket_exists after {step}, step {number}")
         if there:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from prism_suites._judging import broken, refused, value
+from prism_suites._judging import broken, refused, truth, value
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import BUCKET, Given, drained, expect_object, made, source, streamed
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound, ObjectStorage
+from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound, ObjectStorage, ObjectStorageConditional
+from prism_testkit.tap import offers
 from prism_testkit.traits import Limits
 
 _OLD = Given("old/old", "old", {"old": "1"})
@@ -23,11 +24,14 @@ _ENDS = (
     "delete and put",
     "set_ttl of 0",
     "its deadline passes",
+    "its deadline passes, made again",
     "delete_bucket",
     "bucket made again",
     "put elsewhere",
     "nothing",
 )
+_GONE = {"delete": "object_storage.4", "set_ttl of 0": "object_storage.9", "its deadline passes": "object_storage.9"}
+"""What removes an object, whoever reads it, and the promise that says so."""
 
 
 def _midway(limits: Limits) -> Iterator[dict[str, Any]]:
@@ -72,6 +76,9 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
             await store.put(BUCKET, "other", made(len(old), 7))
         case "nothing" | "its deadline passes":
             pass
+        case "its deadline passes, made again":
+            make = store.put_if_absent if offers(store, ObjectStorageConditional) else store.put
+            await make(BUCKET, "k", made(len(old), 7))
         case _ if write.endswith(" times"):
             for number in range(int(write.split()[1]) - 1):
                 await store.put(BUCKET, "k", b"%d" % number)
@@ -83,17 +90,18 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
             await store.put(BUCKET, "k", _other_content(len(old), write, most), **_NEW.keywords)
 
 
-@check("object_storage.7")
+@check("object_storage.7", "object_storage.4", "object_storage.9", "object_storage.14")
 @gauntlet(_midway)
 async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write: str, read: int, size: int, other: bool) -> None:
     """A stream whose object is overwritten, deleted or expires between two chunks goes on to the end of the version that it
-    began, or raises; it never mixes, and never ends early as if it were whole (OS-27, OB-11)."""
+    began, or raises; it never mixes, and never ends early as if it were whole (OS-27, OB-11).
+    Whoever reads keeps no object there, and loses none."""
     old = made(min(size, case.limits.max_payload))
     await store.create_bucket(BUCKET)
     await store.put(BUCKET, "k", old, **_OLD.keywords)
     rival = await case.client() if other else store
     times = Times(case)
-    if write == "its deadline passes":
+    if write.startswith("its deadline passes"):
         _, now = await times.during(store.set_ttl(BUCKET, "k", 1e6))
     begun: list[bytes] = []
     iterator: Any = store.get_stream(BUCKET, "k")
@@ -102,9 +110,16 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
         if chunk is None:
             break
         begun.append(chunk)
-    if write == "its deadline passes":
-        await times.past(now.after(1e6))
-    await _write(rival, write, old, case.limits.max_payload)
+    certain = True
+    if write.startswith("its deadline passes"):
+        certain = await times.past(now.after(1e6))
+    await _write(await case.whole() if write.endswith("made again") else rival, write, old, case.limits.max_payload)
+    if write == "set_ttl of 0":
+        certain = await times.past_at_once()
+    if write != "delete_bucket" and certain:
+        gone = write in _GONE
+        sentence = f"exists, while a stream of the object is under way, after: {write}"
+        truth(_GONE.get(write, "object_storage.14"), await store.exists(BUCKET, "k"), not gone, sentence)
     try:
         rest = await drained(iterator)
     except (Conflict, ObjectNotFound) as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -117,9 +118,10 @@ async def a_stream_that_fails_stores_nothing(
 ) -> None:
     """The error of the source reaches the caller as it was, whatever its type; the old object stays (OB-11, OS-26)."""
     old = await _scene(store, before, case.limits)
-    chunks = _fitting(_LENGTHS[after], case.limits)
+    more = 3 if sized else 0
+    chunks = _fitting(_LENGTHS[after], replace(case.limits, max_payload=case.limits.max_payload - more))
     raised = _ERRORS[error]("the source failed")
-    size = sum(map(len, chunks)) + (3 if sized else 0) if sized else None
+    size = sum(map(len, chunks)) + more if sized else None
     sentence = f"a stream whose source fails by {error} {after}"
     try:
         got = await store.put_stream(BUCKET, "k", _failing(chunks, raised), size=size, **_NEW.keywords)

@@ -101,6 +101,8 @@ async def no_time_to_live_is_at_once(store: ObjectStorage, case: Case, ttl_s: fl
     await expect_object("object_storage.10", store, "k", b"new", f"put again after set_ttl({ttl_s!r})")
 
 
+_EARLIER = 3
+"""Deadlines that an object had before the two that are judged: the last counts, whatever its number."""
 _CHANGES = ((60.0, 5.0), (5.0, 60.0), (60.0, 59.0), (60.0, 60.0), (1e9, 1.0), (1.0, 1e9), (0.5, 0.25), (3600.0, -1.0))
 
 
@@ -119,6 +121,11 @@ async def a_deadline_replaces_the_one_before(
     await store.create_bucket(BUCKET)
     await store.put(BUCKET, "k", HELD)
     rival = await case.client() if other else store
+    for number in range(_EARLIER):
+        earlier_s = (2e6, 1e6, 3e6)[number % 3] + 1e4 * number
+        got, now = await times.during((store, rival)[number % 2].set_ttl(BUCKET, "k", earlier_s))
+        truth("object_storage.9", got, True, f"set_ttl, number {number} of one object")
+        await expect_deadline(case, times, store, "k", now.after(earlier_s), f"number {number} of many")
     _, now = await times.during(store.set_ttl(BUCKET, "k", first))
     before = now.after(first)
     await times.move(waits_s)

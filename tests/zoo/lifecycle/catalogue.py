@@ -14,6 +14,7 @@ from . import (
     mutants_ninth_queue_life,
     mutants_open,
     mutants_strangers,
+    mutants_tenth_ends,
     unusual,
 )
 from .holding import Durable, Transactions
@@ -31,6 +32,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers.MUTANTS,
     *mutants_independent.MUTANTS,
     *mutants_ninth_queue_life.MUTANTS,
+    *mutants_tenth_ends.MUTANTS,
 )
 
 RIGHT = tuple(

@@ -37,7 +37,11 @@ from . import (
     mutants_strangers_blind,
     mutants_strangers_more,
     mutants_streams,
+    mutants_tenth_pages,
+    mutants_tenth_rare,
+    mutants_tenth_rules,
     mutants_ttl,
+    tenth_lawyer,
     unusual,
     unusual_timing,
 )
@@ -72,9 +76,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_tables.MUTANTS,
     *mutants_ninth_pool.MUTANTS,
     *mutants_ninth_states.MUTANTS,
+    *mutants_tenth_pages.MUTANTS,
+    *mutants_tenth_rules.MUTANTS,
+    *mutants_tenth_rare.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT, *tenth_lawyer.RIGHT)
 
 WITHOUT_MUTANTS = {"object_storage.20": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""

@@ -11,7 +11,7 @@ from tests.zoo.family import declaring_family
 
 from . import independent_ledger as ledger
 from . import independent_tables as tables
-from . import pool
+from . import pool, tenth_disk, tenth_pages
 from .declare import HOME
 
 __all__ = ["RIGHT", "declaring_independent"]
@@ -20,6 +20,8 @@ T = TypeVar("T", bound=type)
 
 
 def _make(name: str, wrong: type, /, schema: str = tables.SCHEMA, **settings: Any) -> Backend[Any]:
+    if issubclass(wrong, tenth_pages.PageObjects):
+        return tenth_pages.pages_backend(name, wrong, settings.get("disk", tenth_disk.Disk))
     if issubclass(wrong, ledger.LedgerObjects):
         shared: dict[str, Any] = {"connect": ledger.ledgers, "clean": ledger.clean, "limits": ledger.LIMITS}
     elif issubclass(wrong, pool.PoolObjects):
