@@ -16,6 +16,7 @@ from typing import Any
 from prism_testkit.faults import Faults, Incarnation
 from prism_testkit.histories import History
 from prism_testkit.interfaces import INTERFACES
+from prism_testkit.interfaces.errors import PrismError
 from prism_testkit.outcomes import Hung
 from prism_testkit.pattern import offers
 from prism_testkit.scheduling import Moment, Scheduler
@@ -47,7 +48,12 @@ class Tap:
         """Pass the point before an effect; return the fault that is planned for the call."""
         if self.incarnation is not None:
             self.incarnation.check(operation)
-        planned = await self.faults.before(self.client, operation, self.incarnation) if self.faults is not None else ""
+        try:
+            planned = await self.faults.before(self.client, operation, self.incarnation) if self.faults is not None else ""
+        except PrismError:
+            if self.suspend:  # an answer takes its time, a refusal too
+                await self._point(operation, "before")
+            raise
         if self.suspend:
             await self._point(operation, "before")
         return planned

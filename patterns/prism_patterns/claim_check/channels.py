@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -170,7 +171,8 @@ class _LeaseSource(Source):
         await self._queue.ack(incoming.mine)
 
     async def nack(self, incoming: Incoming, delay_s: float) -> None:
-        # A lease that is left to end after the delay gives the message back then, and not before.
+        # A lease that is left to end after the delay gives the message back then, and not before, whoever reads on meanwhile.
+        incoming.leased_until_s = math.inf
         if check_seconds(delay_s, "nack", "claim check") > 0:
             await self._queue.extend(incoming.mine, delay_s)
         else:

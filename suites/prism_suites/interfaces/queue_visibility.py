@@ -162,13 +162,13 @@ async def a_lease_is_data(queue: QueueVisibility, case: Case, form: str, call: s
 
 
 def _copied(held: Lease, form: str) -> Lease:
-    if form == "pickled":
-        copy: Lease = pickle.loads(pickle.dumps(held))
-        return copy
-    if form == "rebuilt":
-        message = QueueMessage(str(held.message.id), bytes(held.message.payload), dict(held.message.headers))
-        return Lease(queue=held.queue, message=message, attempt=held.attempt, token="".join(held.token))
-    return replace(held)
+    if form == "other":
+        return replace(held)
+    message = QueueMessage(str(held.message.id), bytes(held.message.payload), dict(held.message.headers))
+    copy = Lease(queue=str(held.queue), message=message, attempt=int(held.attempt), token="".join(held.token))
+    if form == "pickled":  # what it is made of need not be what can be pickled: headers are any mapping
+        copy = pickle.loads(pickle.dumps(copy))
+    return copy
 
 
 @check("queue_visibility.5", "queue_visibility.15")

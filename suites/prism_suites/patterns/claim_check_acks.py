@@ -3,7 +3,7 @@
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import ACKS, TOPIC, T, befall, beside, claims_there, entries_there, mode, take
+from prism_suites._claims import ACKS, TOPIC, T, befall, beside, claims_there, entries_there, judge_markers, mode, take
 from prism_suites._judging import refused, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -36,6 +36,7 @@ async def without_the_brokers_ack_there_is_no_marker(claims: Bound[ClaimCheck], 
         same("CC4", await entries_there(claims), before, "an ack that the broker did not take left a marker")
         same("CC4", await _left(claims, case, check_in), 1, "an ack that the broker did not take removed a claim")
         await consumer.ack(delivery)
+        judge_markers(case)
         same("CC4", await _left(claims, case, check_in), 0, "an ack that was repeated did not count")
 
 

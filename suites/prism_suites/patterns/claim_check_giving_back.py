@@ -1,5 +1,6 @@
 """Claim check, promise 4: what is given back, or left behind, comes again with its payload, and not before its time."""
 
+from contextlib import suppress
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
@@ -8,6 +9,7 @@ from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces.errors import PrismError
 
 BIG = b"x" * (T + 1)
 
@@ -52,11 +54,15 @@ async def a_nacked_message_waits_for_its_delay(claims: Bound[ClaimCheck], case: 
         held = [await take(consumer, "CC4") for _ in sent]
         for turn in ("", " again"):
             late = await consumer.read(held[1])
+            reading = next(delivery for delivery in held if delivery.claim is not None)
+            text = await consumer.read(reading)
             for delivery, more_s in zip(held, (0.0, _LATER_S, 0.0), strict=True):
                 await consumer.nack(delivery, delay_s + more_s)
             began_s = case.clock.now_s()
             for part in (0.0, 0.4, 0.9):
                 await case.advance(max(0.0, began_s + part * delay_s - case.clock.now_s()))
+                with suppress(PrismError):  # whoever was still reading when it was given back reads on: no reason to bring it back
+                    same("CC1", await consumer.read(reading), text, "what was given back is read otherwise")
                 if (early := await consumer.receive(0.05 * min(delay_s, 40.0))) is not None:
                     broken("CC4", f"a message that was given back for {delay_s:g} s{turn} comes before", expected=None, got=early)
             if has_acks(claims):
@@ -78,12 +84,12 @@ async def a_message_that_was_held_too_long_finds_its_payload(claims: Bound[Claim
     """What a consumer read and left behind comes to the next one with its payload (CC-4)."""
     if beside(case, claims, acks=True, time=True):
         return
-    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 90.0}
+    config: dict[str, Any] = {"threshold": T, **mode(claims, "c"), "retention_after_ack_s": 1_800.0}
     async with claims.opened(**config) as check_in:
         async with check_in.consume(TOPIC, "c") as consumer:
             await check_in.publish(TOPIC, BIG)
             same("CC1", await consumer.read(await take(consumer)), BIG, "a payload does not come back")
-        await case.advance(200.0)
+        await case.advance(4_000.0)
         await check_in.sweep()
         async with check_in.consume(TOPIC, "c") as consumer:
             same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")

@@ -1,12 +1,13 @@
 """Claim check, promise 1: headers come back as they were given, those with the name of ours included."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import FIELD, TOPIC, T, chunked, take
+from prism_suites._claims import FIELD, TOPIC, T, chunked, sent_messages, take
 from prism_suites._claims_sending import Upload, all_there_and_back, payload_of
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
@@ -152,3 +153,30 @@ async def headers_at_the_edge_come_back_or_are_refused(
         delivery = await take(consumer)
         same("CC1", dict(delivery.headers), headers, "headers with the name of ours do not come back as they were given")
         same("CC1", await consumer.read(delivery), payload_of(size), "a payload does not come back byte for byte")
+
+
+_LEVELS = 4
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"size": size} for size in (3, T + 1)])
+async def an_escaped_name_is_a_name(claims: Bound[ClaimCheck], case: Case, size: int) -> None:
+    """However a header of our name is escaped: a user may have one of the name that comes of it, and of the one that comes of
+    that, alone and beside each other (CC-1, CC-9)."""
+    payload, names = payload_of(size), [FIELD]
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+
+        async def there_and_back(headers: dict[str, str]) -> Mapping[str, str]:
+            await check_in.publish(TOPIC, payload, headers)
+            delivery = await take(consumer)
+            same("CC1", dict(delivery.headers), headers, "headers named as escaped ones do not come back as they were given")
+            same("CC1", await consumer.read(delivery), payload, "a payload does not come back byte for byte")
+            return sent_messages(case)[-1].headers
+
+        for _ in range(_LEVELS):
+            found = await there_and_back({names[-1]: "mine"})
+            escaped = [name for name, value in found.items() if value == "mine" and name not in names]
+            if not escaped:
+                break  # it escapes otherwise than by names, or need not
+            names.append(escaped[0])
+        await there_and_back({name: f"of level {level}" for level, name in enumerate(names)})

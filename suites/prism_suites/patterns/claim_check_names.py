@@ -26,6 +26,8 @@ def _alike(limits: Limits) -> list[tuple[str, ...]]:
         ("a", "A"),
         ("a/b", "a"),
         ("b.acks/a", "a"),
+        ("a.acks/", ".acks"),
+        ("\u00e9", "e\u0301"),
         ("#", "##"),
         ("x", "x "),
     ]

@@ -2,11 +2,11 @@
 
 import asyncio
 import gzip
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
+from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound, Receipt
 from prism_suites._claims import FIELD, TOPIC, T, beside, digest, has_acks, mode, sent_messages, skewed, take, taken
 from prism_suites._claims_racing import planned, raced
 from prism_suites._judging import broken, refused, same
@@ -37,24 +37,31 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @check("CC5")
 @gauntlet(
-    lambda limits: [
-        {"damage": damage, "compression": compression, "read_before": number % 2 == 1}
-        for compression in ("none", "gzip", "zstd")
-        for number, damage in enumerate(DAMAGES)
-    ]
+    lambda limits: (
+        [
+            {"damage": damage, "compression": compression, "read_before": number % 2 == 1}
+            for compression in ("none", "gzip", "zstd")
+            for number, damage in enumerate(DAMAGES)
+        ]
+        + [{"damage": "middle bit", "compression": "none", "read_before": False, "times": times} for times in (40, 2600)]
+    )
 )
-async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, compression: str, read_before: bool) -> None:
-    """A changed, truncated or prolonged object raises CorruptPayload, from read and from chunks, and can be given back (CC-7)."""
+async def damage_is_noticed(
+    claims: Bound[ClaimCheck], case: Case, damage: str, compression: str, read_before: bool, times: int = 1
+) -> None:
+    """A changed, truncated or prolonged object raises CorruptPayload, of any size, from read and from chunks, and can be given
+    back (CC-7)."""
     if beside(case, claims, codec=compression):
         return
+    sent = BIG * times
     async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        receipt = await check_in.publish(TOPIC, BIG)
+        receipt = await check_in.publish(TOPIC, sent)
         assert receipt.claim is not None
         store = await claims.look("store")
         whole = await store.get(receipt.claim.bucket, receipt.claim.key)
         delivery = await take(consumer)
         if read_before:
-            same("CC5", await consumer.read(delivery), BIG, "a payload does not come back")
+            same("CC5", await consumer.read(delivery), sent, "a payload does not come back")
         await store.put(receipt.claim.bucket, receipt.claim.key, DAMAGES[damage](whole))
         await refused(
             "CC5", consumer.read(delivery), CorruptPayload, f"an object that was damaged ({damage}) is read as if nothing were"
@@ -63,7 +70,7 @@ async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, 
             "CC5", taken(consumer, delivery), CorruptPayload, f"the chunks of a damaged object ({damage}) end as if nothing were"
         )
         await store.put(receipt.claim.bucket, receipt.claim.key, whole)
-        same("CC5", await consumer.read(delivery), BIG, "a payload that was mended does not come back")
+        same("CC5", await consumer.read(delivery), sent, "a payload that was mended does not come back")
         await consumer.nack(delivery)
 
 
@@ -71,11 +78,12 @@ async def damage_is_noticed(claims: Bound[ClaimCheck], case: Case, damage: str, 
 @gauntlet(lambda limits: [{"compression": c, "same_length": same} for c in ("none", "gzip", "zstd") for same in (True, False)])
 async def a_swap_is_noticed(claims: Bound[ClaimCheck], case: Case, compression: str, same_length: bool) -> None:
     """The object of another claim, whole in itself, with all that the store knows of it, raises CorruptPayload (CC-7)."""
-    other = BIG[::-1] if same_length else BIG + BIG
+    mine = BIG * (600 if same_length else 1)  # 1.2 MB
+    other = mine[::-1] if same_length else BIG + BIG
     if beside(case, claims, codec=compression):
         return
     async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        first, second = await check_in.publish(TOPIC, BIG), await check_in.publish(TOPIC, other)
+        first, second = await check_in.publish(TOPIC, mine), await check_in.publish(TOPIC, other)
         assert first.claim is not None
         assert second.claim is not None
         store = await claims.look("store")
@@ -150,6 +158,58 @@ async def an_absent_claim_says_how_old_it_is(
                 await _is_absent(fetch(delivery), wanted, receipt.claim.key, f" after {age_s:g} s{clock}")
             await consumer.nack(delivery)
         await consumer.ack(await take(consumer, "CC6"))
+
+
+_LOOKS = ("exists", "metadata", "get", "get_stream")
+
+
+@check("CC6")
+@gauntlet(lambda limits: [{"number": number, "compression": c} for number in range(3) for c in ("none", "gzip")])
+async def a_claim_may_go_at_any_moment(claims: Bound[ClaimCheck], case: Case, number: int, compression: str) -> None:
+    """A claim that is removed between two looks of a read is read whole, or absent as any other, by name (CC-8)."""
+    seen = 0
+
+    def vanishing(store: Any) -> None:
+        async def look(bucket: str, key: str) -> None:
+            nonlocal seen
+            if receipt.claim is not None and key == receipt.claim.key:
+                if seen == number:
+                    await behind.delete(bucket, key)
+                seen += 1
+
+        def coming(name: str) -> Any:
+            strict = getattr(store, name)
+
+            async def asked(bucket: str, key: str) -> Any:
+                await look(bucket, key)
+                return await strict(bucket, key)
+
+            async def streamed(bucket: str, key: str) -> AsyncIterator[bytes]:
+                await look(bucket, key)
+                async for chunk in strict(bucket, key):
+                    yield chunk
+
+            return streamed if name == "get_stream" else asked
+
+        for name in _LOOKS:
+            setattr(store, name, coming(name))
+
+    receipt = Receipt("", None)
+    behind = await claims.look("store")
+    claims.change("store", vanishing)
+    async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        delivery = await take(consumer)
+        seen = 0
+        for fetch in (consumer.read, partial(taken, consumer)):
+            try:
+                same("CC6", await fetch(delivery), BIG, "a payload that was removed meanwhile is read as another")
+            except ClaimNotFound as error:
+                if receipt.claim is not None and receipt.claim.key not in str(error):
+                    broken("CC6", "the error does not name the claim", expected=receipt.claim.key, got=str(error))
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+                broken("CC6", "a claim that goes while it is read raises another error", expected="ClaimNotFound", got=told)
 
 
 async def _is_absent(fetched: Awaitable[Any], wanted: type[Exception], key: str, when: str) -> None:

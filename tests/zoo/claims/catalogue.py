@@ -22,6 +22,10 @@ from . import (
     mutants_removal,
     mutants_strangers,
     mutants_sweeps,
+    mutants_tenth_again,
+    mutants_tenth_keeping,
+    mutants_tenth_reading,
+    mutants_tenth_sending,
     mutants_trust,
     unusual,
 )
@@ -46,6 +50,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_keeping.MUTANTS,
     *mutants_ninth_sweeping.MUTANTS,
     *mutants_ninth_wave.MUTANTS,
+    *mutants_tenth_sending.MUTANTS,
+    *mutants_tenth_reading.MUTANTS,
+    *mutants_tenth_keeping.MUTANTS,
+    *mutants_tenth_again.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

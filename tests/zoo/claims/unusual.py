@@ -13,6 +13,7 @@ from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 from .strangers import StrangeClaimCheck
+from .tenth_bureau import RIGHT
 
 __all__ = ["UNUSUAL"]
 
@@ -107,5 +108,6 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
         ("sweeps-backwards", SweepsBackwards),
         ("lets-others-run", LetsOthersRun),
         ("sweeps-before-it-begins", SweepsBeforeItBegins),
+        *RIGHT.items(),
     )
 )

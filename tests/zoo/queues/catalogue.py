@@ -33,6 +33,7 @@ from . import (
     mutants_strangers_again,
     mutants_strangers_blind,
     mutants_strangers_more,
+    mutants_tenth_rack,
     mutants_torn,
     mutants_visibility,
     unusual,
@@ -40,6 +41,7 @@ from . import (
 )
 from .declare_independent import RIGHT
 from .declare_ninth import RIGHT as NINTH
+from .declare_tenth import RIGHT as TENTH
 
 __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 
@@ -72,9 +74,10 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_second.MUTANTS,
     *mutants_ninth_third.MUTANTS,
     *mutants_ninth_fourth.MUTANTS,
+    *mutants_tenth_rack.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH, *TENTH)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
