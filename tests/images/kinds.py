@@ -24,6 +24,7 @@ _ENTRY = "/entry"
 _POSTGRES = 999
 """The number of its user, which is that of the official image."""
 _PGDATA = "/var/lib/postgresql/data"
+_ZONES = Path("/usr/share/zoneinfo")
 _ACCOUNTS = f"root:x:0:0::/root:{_SHELL}\npostgres:x:{_POSTGRES}:{_POSTGRES}::/var/lib/postgresql:{_SHELL}\n"
 
 
@@ -53,6 +54,8 @@ def _postgres(binary: str) -> tuple[Root, Changes]:
     root.tree(libraries, _is_for_builders)
     root.libraries(path for path in libraries.glob("*.so") if not _is_for_builders(path))
     root.tree(shared, lambda path: "man" in path.parts or "doc" in path.parts)
+    for zone in filter(Path.is_file, (_ZONES / "UTC", _ZONES / "Etc/UTC", _ZONES / "GMT")):
+        root.file(zone)  # that of a distribution has none of its own
     root.text("/etc/passwd", _ACCOUNTS)
     for name, mode in ((_PGDATA, 0o700), ("/var/run/postgresql", 0o755)):
         root.folder(name, mode, _POSTGRES)

@@ -13,6 +13,7 @@ import pytest
 from container_cases import contained, engine, why_no_engine
 from server_cases import RUN, run
 
+from prism_backends.postgres.client import opened
 from prism_testkit.servers import ServerUnavailable, start
 from prism_testkit.servers.engines import ask
 from tests.images.build import build, images
@@ -179,8 +180,9 @@ def test_it_is_made_once_and_anew_when_what_it_is_made_of_changed(monkeypatch: p
 
 
 @containers
-def test_postgres_takes_its_environment_as_the_official_image_does(tmp_path: Path) -> None:
-    server = contained("postgres")
+@pytest.mark.parametrize("name", ["postgres", "postgres@15"])
+def test_postgres_takes_its_environment_as_the_official_image_does(tmp_path: Path, name: str) -> None:
+    server = contained(name)
     given = {**server.container_env, "POSTGRES_HOST_AUTH_METHOD": "", "POSTGRES_DB": "other"}
 
     async def main() -> None:
@@ -195,6 +197,8 @@ def test_postgres_takes_its_environment_as_the_official_image_does(tmp_path: Pat
         running = await start("postgres", closed, prefer="container", state=tmp_path, run_id=RUN)
         try:
             assert running.version[:2].isdecimal()
+            async with opened(running.url) as connection:
+                await connection.execute("SET TIME ZONE 'UTC'")  # of the one of a distribution the zones lie elsewhere
             await running.kill()
             await running.restart()
             with pytest.raises(Exception, match="password authentication failed"):
