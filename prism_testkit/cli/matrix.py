@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         nargs="+",
         metavar="REPORT",
-        help="files of --prism-json; of a backend that several have, the newest counts in which it was available",
+        help="files of --prism-json; of a backend that several have, the newest counts that judged no less than the others",
     )
     return made
 

@@ -40,9 +40,19 @@ class _Line:
     def results(self) -> list[CheckResult]:
         return [result for result in self.report.results if self.backend.name in result.backends]
 
+    @property
+    def judged(self) -> set[str]:
+        """Interfaces and patterns of which there are results."""
+        interfaces = {interface for interface, cell in self.row.cells.items() if cell.counts}
+        return interfaces | {result.pattern for result in self.results if result.pattern}
+
 
 def page(reports: Mapping[str, Report]) -> str:
-    """Return the page for reports by their names. Of a backend that several have, the newest counts in which it was available."""
+    """Return the page for reports by their names.
+
+    Of a backend that several have, the newest counts, unless it was not available there, or fewer interfaces and patterns were
+    judged: who repeats a part of a run replaces none that was whole.
+    """
     ordered = sorted(reports.items(), key=lambda named: named[1].started)
     lines, notes = _merged([report for _, report in ordered])
     models = [*_tables(lines)]
@@ -67,11 +77,19 @@ def _merged(reports: Sequence[Report]) -> tuple[list[_Line], list[str]]:
             found.setdefault(row.backend, []).append(_Line(backend, row, report, number))
     lines, notes = [], []
     for name, several in found.items():
-        chosen = max(several, key=lambda line: (line.row.status == "available", line.number))
+        chosen, why = several[0], ""
+        for line in several[1:]:
+            if line.row.status == "available" and (line.judged >= chosen.judged or chosen.row.status != "available"):
+                chosen, why = line, "the newer one"
+            else:
+                why = (
+                    "less was judged in what is newer"
+                    if line.row.status == "available"
+                    else "it was not available in what is newer"
+                )
         lines.append(chosen)
         others = ", ".join(str(line.number) for line in several if line is not chosen)
         if others:
-            why = "the newer one" if chosen is several[-1] else "it was not available in what is newer"
             notes.append(f"- `{name}` is of run {chosen.number}, not of {others}: {why}.")
     return sorted(lines, key=lambda line: standing(line.backend)), ["", *notes] if notes else []
 

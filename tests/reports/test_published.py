@@ -78,6 +78,19 @@ def test_one_that_was_not_available_replaces_none_that_was() -> None:
     assert section(text, "Runs")[-1] == "- `valkey` is of run 1, not of 2: it was not available in what is newer."
 
 
+def test_one_that_judged_less_replaces_none_that_judged_more() -> None:
+    claims = [backend("valkey", "keyvalue_ttl", "keyvalue_cas")]
+    both = [result(), result(check="swap", interfaces=["keyvalue_cas"])]
+    whole, part = report(*both, backends=claims), report(result(Outcome.FAILED), started="2026-01-03", backends=claims)
+    text = page({"whole": whole, "part": part})
+    assert cells(text, "keyvalue", "valkey") == {"backend": "`valkey`", "ttl": "✓ 1", "cas": "✓ 1"}
+    assert section(text, "Runs")[-1] == "- `valkey` is of run 1, not of 2: less was judged in what is newer."
+    more = report(
+        *both, result(binding=PAIR, backends=["valkey"], pattern="claim-check:prism"), started="2026-01-04", backends=claims
+    )
+    assert cells(page({"whole": whole, "part": part, "more": more}), "Backends", "valkey")["run"] == "3"
+
+
 def test_a_pattern_is_counted_for_each_backend_in_its_slot() -> None:
     pair = result(binding=PAIR, backends=["valkey", "memory"], pattern="claim-check:prism", interfaces=[])
     text = page({"all": report(pair, pair.model_copy(update={"id": "2", "outcome": Outcome.INCONCLUSIVE, "reason": "in vain"}))})
