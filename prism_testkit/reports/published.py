@@ -13,7 +13,14 @@ from prism_testkit.results import BackendReport, CheckResult, Report
 __all__ = ["page"]
 
 _NOT_RUN = "not run"
-_SHOWN = (Outcome.PASSED, Outcome.WAIVED, Outcome.INCONCLUSIVE, Outcome.FAILED, Outcome.ERROR, Outcome.UNAVAILABLE)
+_MEANINGS = {
+    Outcome.PASSED: "three checks passed",
+    Outcome.WAIVED: "three failed as is known, and listed below with the reason and the case that shows it",
+    Outcome.INCONCLUSIVE: "in three what was to be judged did not happen",
+    Outcome.FAILED: "three failed",
+    Outcome.ERROR: "in three the harness or the server broke",
+    Outcome.UNAVAILABLE: "for three something could not be had",
+}
 _MANY = 6
 """So many checks are named at most where one thing is told of more."""
 
@@ -57,7 +64,7 @@ def page(reports: Mapping[str, Report]) -> str:
     lines, notes = _merged([report for _, report in ordered])
     models = [*_tables(lines)]
     parts = [
-        _HEAD + _legend(lines),
+        _HEAD + _legend(),
         "## Runs\n\n" + "\n".join([*_runs(ordered), *notes]),
         "## Backends\n\n" + "\n".join(_backends(lines)),
         *models,
@@ -94,13 +101,15 @@ def _merged(reports: Sequence[Report]) -> tuple[list[_Line], list[str]]:
     return sorted(lines, key=lambda line: standing(line.backend)), ["", *notes] if notes else []
 
 
-def _legend(lines: list[_Line]) -> str:
-    meanings = {MARKS[outcome]: str(outcome) for outcome in _SHOWN}
-    counts = "  ".join(f"`{mark} 3`: three checks {meaning}." for mark, meaning in meanings.items())
-    return (
-        f"{counts}\n`{NOT_CLAIMED}`: not claimed. `{_NOT_RUN}`: claimed, and no check of it ran.\n"
-        "A check that needs two interfaces counts in both, one of two backends in the row of each."
-    )
+def _legend() -> str:
+    counted = [f"- `{MARKS[outcome]} 3`: {meaning}" for outcome, meaning in _MEANINGS.items()]
+    rest = [
+        f"- `{NOT_CLAIMED}`: not claimed",
+        f"- `{_NOT_RUN}`: claimed, and no check of it ran",
+        "",
+        "A check that needs two interfaces counts in both, one of two backends in the row of each.",
+    ]
+    return "\n".join([*counted, *rest])
 
 
 def _runs(reports: Sequence[tuple[str, Report]]) -> Iterator[str]:
@@ -117,7 +126,8 @@ def _backends(lines: list[_Line]) -> Iterator[str]:
         backend = line.backend
         claims = ", ".join(f"{trait}={value}" for trait, value in backend.traits.items())
         checks = _counts(Counter(result.outcome for result in line.results)) or _why_none(backend)
-        yield _row(f"`{backend.name}`", backend.kind, backend.version, backend.origin, claims, str(line.number), checks)
+        version = backend.version or ("not told" if backend.origin else "")
+        yield _row(f"`{backend.name}`", backend.kind, version, backend.origin, claims, str(line.number), checks)
 
 
 def _why_none(backend: BackendReport) -> str:
@@ -226,7 +236,7 @@ def _named(results: Sequence[CheckResult]) -> str:
 
 
 def _counts(counts: Counter[Outcome]) -> str:
-    return " ".join(f"{MARKS[outcome]} {counts[outcome]}" for outcome in _SHOWN if counts[outcome])
+    return " ".join(f"{MARKS[outcome]} {counts[outcome]}" for outcome in _MEANINGS if counts[outcome])
 
 
 def _prose(text: str) -> str:

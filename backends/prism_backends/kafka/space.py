@@ -146,14 +146,13 @@ class Space:
 
     async def _read_on(self, what: str) -> bool:
         """Follow the log by one page; say whether that is its end."""
+        self._is_another()
         page = (await self.client.fetch(what, self.topic, [(_LOG, self._next, _PAGE_BYTES)]))[_LOG]
-        lost, self._lost = self._lost, self.client.lost
-        if self.client.forgets and self._lost != lost and self._next:  # as long as it was, and yet another one
-            self.book, self._next, self._made = Book(), 0, 0
+        if self._is_another():
             return False
         if page is None or page.end < self._next:
             if self._next:  # there was a `clean`
-                self.book, self._next, self._made = Book(), 0, 0
+                self._forget()
                 return page is None
             return True
         for record in page.records:
@@ -171,3 +170,14 @@ class Space:
                 self._awaited[name] = outcome
         self._made = max(self._made, 1)
         return self._next >= page.end
+
+    def _is_another(self) -> bool:
+        """Forget what is known if the log may be another one, and say whether; one as long as before does not tell."""
+        lost, self._lost = self._lost, self.client.lost
+        if not self.client.forgets or self._lost == lost or not self._next:
+            return False
+        self._forget()
+        return True
+
+    def _forget(self) -> None:
+        self.book, self._next, self._made = Book(), 0, 0
