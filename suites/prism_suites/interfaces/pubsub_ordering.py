@@ -164,8 +164,9 @@ async def a_long_line_comes_in_its_order(pubsub: PubSubOrdering, case: Case, cou
     lambda limits: [
         {"waiter": waiter, "how": how, "others": others}
         for waiter in ("same", "another")
-        for how in ("ack", "leave", "nack")
+        for how in ("ack", "ack of several", "leave", "nack")
         for others in (0, 3)
+        if how != "ack of several" or not others
     ]
 )
 async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waiter: str, how: str, others: int) -> None:
@@ -175,6 +176,9 @@ async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waite
     async with (await case.client() if waiter == "another" else pubsub).subscribe_durable("t", "s") as second:
         first, following = await ordered(pubsub, "k", numbered(2))
         held = await received(case, member)
+        if how == "ack of several":
+            await ordered(pubsub, "another", [b"x"])
+            held += await received(case, member)
         wait_s = 1e5 if case.clock.virtual else 10.0
         began_s = case.clock.now_s()
 
@@ -186,10 +190,10 @@ async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waite
             if how == "leave":
                 await manager.__aexit__(None, None, None)
             else:
-                await (member.ack(*held) if how == "ack" else member.nack(*held))
+                await (member.nack(*held) if how == "nack" else member.ack(*held))
 
         got, _ = await together(second.receive(3, wait_s), free())
-        expected = following if how == "ack" else first
+        expected = following if how.startswith("ack") else first
         same("pubsub_ordering.5", [d.message.id for d in got], [expected.id], f"after {how} the key does not go on for who waits")
         if case.clock.virtual and case.clock.now_s() - began_s > wait_s / 10:
             broken(

@@ -20,7 +20,7 @@ the_last_id_is_that_of_the_last_publish = EVERY_OTHER.also(persistent.the_last_i
 a_message_does_not_age = KEYED.also(persistent.a_message_does_not_age, __name__)
 
 headers_come_out_as_they_went_in = ONE_KEY.also(contents.headers_come_out_as_they_went_in, __name__)
-equal_payloads_are_messages_of_their_own = EVERY_OTHER.also(contents.equal_payloads_are_messages_of_their_own, __name__)
+equal_payloads_are_messages_of_their_own = ONE_KEY.also(contents.equal_payloads_are_messages_of_their_own, __name__)
 several_messages_of_the_largest_size_arrive = KEYED.also(contents.several_messages_of_the_largest_size_arrive, __name__)
 a_stored_payload_may_be_any_buffer = ONE_KEY.also(buffers.a_stored_payload_may_be_any_buffer, __name__)
 what_is_received_is_a_copy = ONE_KEY.also(names.what_is_received_is_a_copy, __name__)

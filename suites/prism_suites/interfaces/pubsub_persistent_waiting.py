@@ -161,18 +161,30 @@ async def what_comes_elsewhere_ends_no_wait(pubsub: PubSubPersistent, case: Case
 
 
 @check("pubsub_persistent.9", "pubsub_persistent.4", "pubsub_persistent.7")
-@gauntlet(lambda limits: [{"how": how} for how in ("nacked", "nacked with a delay", "left", "published")])
-async def what_comes_back_wakes_who_waits(pubsub: PubSubPersistent, case: Case, how: str) -> None:
-    """A member that waits is given what another gives back, as soon as it is there."""
+@gauntlet(
+    lambda limits: [
+        {"how": how, "longer": longer}
+        for how in ("nacked", "nacked with a delay", "left", "published")
+        for longer in (None, "before", "meanwhile")
+        if longer is None or how == "nacked with a delay"
+    ]
+)
+async def what_comes_back_wakes_who_waits(pubsub: PubSubPersistent, case: Case, how: str, longer: str | None) -> None:
+    """A member that waits is given what another gives back, as soon as it is there, whatever else is put off for longer."""
     other = await case.client()
-    sent = (await send(pubsub, "t", [b"x"], PERSISTENT))[0]
+    sents = await send(pubsub, "t", [b"far", b"x"][longer is None :], PERSISTENT)
     manager = pubsub.subscribe_durable("t", "s", "earliest")
     member = await manager.__aenter__()
-    held = (await gets(case, member, [sent]))[0]
+    *far, held = await gets(case, member, sents)
+    if longer == "before":
+        await member.nack(*far, delay_s=2 * _LONG_S)
     began_s = case.clock.now_s()
 
     async def give() -> None:
         await case.clock.sleep(_short(case))
+        if longer == "meanwhile":
+            await member.nack(*far, delay_s=2 * _LONG_S)
+            await case.clock.sleep(_short(case))
         if how == "left":
             await manager.__aexit__(None, None, None)
         elif how == "published":

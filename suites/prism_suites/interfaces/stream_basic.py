@@ -85,9 +85,11 @@ async def payload_key_and_headers_do_not_mix(stream: StreamBasic, payload: bytes
 @gauntlet(
     lambda limits: [{"payload": payload, "count": 12} for payload in (b"", b"same", patterned(min(5000, limits.max_payload)))]
 )
-async def equal_records_are_records_of_their_own(stream: StreamBasic, payload: bytes, count: int) -> None:
+async def equal_records_are_records_of_their_own(stream: StreamBasic, case: Case, payload: bytes, count: int) -> None:
     """A record appended so many times is there so many times, each at an offset of its own: none is a repeat (ST-01)."""
-    puts = await fill(stream, "s", [payload] * count, "key", {"same": "headers"})
+    other, puts = await case.client(), list[Put]()
+    for number in range(count):  # by turns, so that what each client counts by itself is equal too
+        puts += await fill((stream, other)[number % 2], "s", [payload], "key", {"same": "headers"})
     await reads(stream, "s", puts, story="equal records")
 
 

@@ -166,6 +166,8 @@ async def a_cancelled_answer_is_whole_or_absent(stream: StreamConsumerGroups, ca
     kept = [put for put in puts if put not in may or not kind.startswith("ack")]
     async with (await case.client()).join("s", "g", "d") as last:
         await _comes(case, last, kept, f"after a cancelled {kind} what is not acked does not come, or an acked record does")
+        info = await stream.group_info("s", "g")
+        same("stream_consumer_groups.11", info.pending, len(kept), f"after a cancelled {kind} group_info tells another number")
         await nothing_comes(case, last, "stream_consumer_groups.6", "a record comes again after its ack", wait_s=5.0)
     await _goes_on(case, stream)
 

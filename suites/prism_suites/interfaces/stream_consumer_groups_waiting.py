@@ -1,6 +1,7 @@
 """stream_consumer_groups: a receive that waits notices what comes at any turn, and takes nothing once its member was left."""
 
 import asyncio
+import contextlib
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -57,6 +58,54 @@ async def everyone_who_waits_is_woken(stream: StreamConsumerGroups, case: Case, 
         if passed_s > wait_s / 2:
             sentence = "of several groups one is given what was appended only when its time is nearly over"
             broken("stream_consumer_groups.10", sentence, expected="as soon as it comes", got=f"after {passed_s:g} s")
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.5", "stream_consumer_groups.7")
+@gauntlet(lambda limits: [{"how": how} for how in ("nacked", "delayed", "left", "behind a longer delay", "beside a longer delay")])
+async def what_comes_back_wakes_who_waits(stream: StreamConsumerGroups, case: Case, how: str) -> None:
+    """A member that waits is given what another gives back as soon as it is there, whatever else is put off for longer."""
+    if not case.clock.virtual:
+        case.note("that waits end at once is judged where time is virtual")
+        return
+    other, wait_s = await case.client(), 20_000.0
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(2), laws=GROUPS)
+    manager = stream.join("s", "g", "c")
+    member = await manager.__aenter__()
+    far, near = await gets(case, member, puts)
+    if how == "behind a longer delay":
+        await member.nack(far, delay_s=wait_s)
+
+    async def give_back() -> float:
+        await case.clock.sleep(5.0)
+        if how == "left":
+            await manager.__aexit__(None, None, None)
+        elif how == "nacked":
+            await member.nack(near)
+        else:
+            await member.nack(near, delay_s=9.0)
+        return case.clock.now_s()
+
+    async def puts_off() -> None:
+        await case.clock.sleep(1.0)
+        if how == "beside a longer delay":
+            await member.nack(far, delay_s=wait_s)
+
+    async with AsyncExitStack() as stack:
+        second = member  # where partitions are shared out another member may be idle, until this one is left
+        if how == "left" or case.traits.group_parallelism == "record":
+            second = await stack.enter_async_context(other.join("s", "g", "d"))
+        got, given_s, _ = await together(receive(second, 1, wait_s / 2), give_back(), puts_off())
+        passed_s = case.clock.now_s() - given_s
+        found = [delivery.record.offset for delivery in got]
+        if not found or (how != "left" and found != [puts[1].offset]):
+            sentence = f"who waits is not given what another gives back ({how})"
+            broken("stream_consumer_groups.10", sentence, expected=[puts[1].offset], got=found)
+        if passed_s > wait_s / 20:
+            sentence = f"a receive is given what comes back when its time is nearly over ({how})"
+            broken("stream_consumer_groups.10", sentence, expected="as soon as it is there", got=f"after {passed_s:g} s")
+    if how != "left":
+        await manager.__aexit__(None, None, None)
 
 
 _WAITS_S = ((50.0, 5.0, 20.0), (5.0, 50.0), (20.0, 20.0, 5.0, 5.0))
@@ -137,10 +186,11 @@ async def however_long_a_wait_is_it_goes_on(stream: StreamConsumerGroups, case: 
             await asyncio.gather(*waiting, return_exceptions=True)
 
 
+_LEFT = ("plainly", "by an error", "by a cancellation", "beside another")
+
+
 @check("stream_consumer_groups.14", "stream_consumer_groups.5")
-@gauntlet(
-    lambda limits: [{"how": how, "turns": turns} for how in ("plainly", "by an error", "beside another") for turns in (0, 1, None)]
-)
+@gauntlet(lambda limits: [{"how": how, "turns": turns} for how in _LEFT for turns in (0, 1, None)])
 async def a_member_that_left_is_given_nothing_more(stream: StreamConsumerGroups, case: Case, how: str, turns: int | None) -> None:
     """A receive that waits as its member is left ends; what it held, and what is appended then, comes to the next member, or to
     the one of the same label that stays (ST-11, ST-36).
@@ -156,10 +206,12 @@ async def a_member_that_left_is_given_nothing_more(stream: StreamConsumerGroups,
         await asyncio.sleep(0)
     if turns is None:
         await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
-    error = ValueError("the body's own") if how == "by an error" else None
+    errors: dict[str, BaseException] = {"by an error": ValueError("the body's own"), "by a cancellation": asyncio.CancelledError()}
+    error = errors.get(how)
     last = other.join("s", "g", "c" if how == "beside another" else "d")
     member = await last.__aenter__() if how == "beside another" else member
-    await manager.__aexit__(type(error) if error else None, error, None)
+    with contextlib.suppress(ValueError, asyncio.CancelledError):
+        await manager.__aexit__(type(error) if error else None, error, None)
     if turns and held:
         await asyncio.wait([waiting], timeout=1.0)
     member = member if how == "beside another" else await last.__aenter__()

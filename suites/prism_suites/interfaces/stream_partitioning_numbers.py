@@ -7,7 +7,7 @@ from prism_suites._stream_parting import Parted, put_in, read_part
 from prism_suites._stream_taking import take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import AlreadyExists, StreamRetention
+from prism_testkit.interfaces import AlreadyExists, GroupNotFound, InvalidName, StreamReplay, StreamRetention
 from prism_testkit.tap import offers
 
 
@@ -45,7 +45,7 @@ async def any_number_may_be_given(stream: Parted, case: Case, n: int) -> None:
 
 
 _USES = ("records", "records that were trimmed", "records that went", "a group", "bounds", "own records", "a group and own records")
-_FREE = ("one partition", "looks", "refused calls")
+_FREE = ("one partition", "looks", "refused calls", "calls that found nothing")
 
 
 @check("stream_partitioning.1", "stream_partitioning.3", "stream_partitioning.6")
@@ -109,6 +109,31 @@ async def _use(stream: Any, slot: Any, use: str) -> None:
     elif use == "looks":
         await read_part(stream, "s", 0)
         await stream.partitions("s")
+    elif use == "calls that found nothing":
+        await _find_nothing(stream, slot)
     else:
         await refused("stream_partitioning.8", stream.create_partitioned("s", 0), ValueError, "0 partitions")
         await refused("stream_partitioning.8", stream.append_to_partition("s", 1, b"x"), ValueError, "partition 1 of 1")
+        await refused("stream_basic.8", stream.append("s", b"x", ""), InvalidName, "an empty key")
+        await refused("stream_basic.9", stream.append("s", b"x", None, {"": "x"}), InvalidName, "an empty name of a header")
+        await refused("stream_basic.7", stream.trim("s", -1), ValueError, "a trim below 0")
+        for start in (-1, "middle"):
+            await refused("stream_consumer_groups.2", stream.create_group("s", "g", start), ValueError, f"a start of {start}")
+        await refused(
+            "stream_consumer_groups.2", stream.join("s", "g", "c").__aenter__(), GroupNotFound, "a group that is not there"
+        )
+
+
+async def _find_nothing(stream: Any, slot: Any) -> None:
+    """Make every call that changes what is there, where nothing is: none of them uses the stream."""
+    same("stream_basic.7", await stream.trim("s", 0), await stream.trim("s", 0), "a repeat of a trim of nothing")
+    same("stream_basic.6", await stream.latest_offset("s"), None, "the last offset of a stream that was never used")
+    await refused("stream_consumer_groups.2", stream.group_info("s", "g"), GroupNotFound, "a group that was not made is there")
+    if offers(slot, StreamRetention):
+        await slot.retention("s")
+        await slot.enforce_retention("s")
+        await slot.compact("s")
+        await refused("stream_retention.5", slot.set_retention("s", 0.0), ValueError, "an age of 0")
+    if offers(slot, StreamReplay):
+        same("stream_replay.7", [record async for record in slot.replay("s", 0, 9)], [], "a replay of nothing gives something")
+        await refused("stream_replay.5", slot.seek("s", "g", 0), GroupNotFound, "a group that was not made is moved")

@@ -44,11 +44,15 @@ from . import (
     mutants_strangers_keys,
     mutants_strangers_more,
     mutants_strangers_newer,
+    mutants_tenth_again,
+    mutants_tenth_plain,
+    mutants_tenth_rows,
     mutants_waiting,
     mutants_wildcards,
     mutants_wildcards_calls,
     mutants_wildcards_matching,
     ninth_declare,
+    tenth_lawyer,
     unusual,
     unusual_newer,
     unusual_timing,
@@ -97,6 +101,9 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_last.MUTANTS,
     *mutants_ninth_durable.MUTANTS,
     *mutants_ninth_plain.MUTANTS,
+    *mutants_tenth_plain.MUTANTS,
+    *mutants_tenth_rows.MUTANTS,
+    *mutants_tenth_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -105,6 +112,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual_newer.UNUSUAL,
     *independent_parts.INDEPENDENT,
     *ninth_declare.UNUSUAL,
+    *tenth_lawyer.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"

@@ -45,8 +45,12 @@ from . import (
     mutants_strangers_more,
     mutants_strangers_moves,
     mutants_strangers_partitions,
+    mutants_tenth_again,
+    mutants_tenth_groups,
+    mutants_tenth_logs,
     mutants_torn,
     ninth_declare,
+    tenth_lawyer,
     unusual,
     unusual_newer,
 )
@@ -92,6 +96,9 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_more.MUTANTS,
     *mutants_ninth_groups.MUTANTS,
     *mutants_ninth_reading.MUTANTS,
+    *mutants_tenth_logs.MUTANTS,
+    *mutants_tenth_groups.MUTANTS,
+    *mutants_tenth_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -99,6 +106,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual_newer.UNUSUAL,
     *independent_declare.UNUSUAL,
     *ninth_declare.UNUSUAL,
+    *tenth_lawyer.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
