@@ -243,3 +243,36 @@ class ConflictsLeaveTheirRemovals(EditionTransaction):
                 if wish is None and edition is not None and edition.due_ms is not None:
                     self.driver.write((key, None))
             raise
+
+
+@mutant(
+    "transactional.6",
+    "left behind",
+    trap="a conflict of a transaction that would have set a key with a deadline",
+    also="transactional.1 ttl.1",
+)
+class ConflictsTakeDeadlinesAway(EditionTransaction):
+    """Deadlines of what a commit writes are taken away before it is checked."""
+
+    def commit(self, space: Space) -> None:
+        try:
+            super().commit(space)
+        except Conflict:
+            for key, wish in self.wishes.items():
+                edition = self.driver.now(key)
+                if wish is not None and edition is not None and edition.due_ms is not None:
+                    self.driver.write((key, edition.value))
+            raise
+
+
+@mutant("transactional.6", "left behind", trap="a conflict of a transaction that wrote more than two keys", also="transactional.1")
+class ConflictsLeaveTheFirst(EditionTransaction):
+    """A commit of more than two keys writes the first of them before it is checked."""
+
+    def commit(self, space: Space) -> None:
+        try:
+            super().commit(space)
+        except Conflict:
+            if len(self.wishes) > 3:
+                self.driver.write(*list(self.wishes.items())[1:2])
+            raise

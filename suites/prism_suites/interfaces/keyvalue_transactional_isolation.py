@@ -166,10 +166,11 @@ async def after_any_number_of_conflicts_a_retry_succeeds(kv: KeyValueTransaction
             async with kv.transaction() as transaction:
                 held = await transaction.get("k")
                 await transaction.set("left behind", b"x")
-                await transaction.set("held", b"x")
-                await transaction.delete("kept")
-                for key in living:
-                    await (transaction.delete(key) if key == "living" else transaction.set(key, b"x"))
+                if number == times:
+                    await transaction.set("held", b"x")
+                    await transaction.delete("kept")
+                    for key in living:
+                        await (transaction.delete(key) if key == "living" else transaction.set(key, b"x"))
                 await rival.set("k", b"%d" % number)
                 await transaction.set("k", b"after %s" % (held or b"nothing"))
             broken(

@@ -6,7 +6,7 @@ from typing import Any
 
 from prism_suites._judging import broken, refused, truth, value
 from prism_suites._keyvalue_deadlines import Times
-from prism_suites._objects_asking import BUCKET, Given, drained, expect_object, made, source, streamed
+from prism_suites._objects_asking import BUCKET, Given, drained, expect_object, listed, made, source, streamed
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound, ObjectStorage, ObjectStorageConditional
@@ -77,8 +77,16 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
         case "nothing" | "its deadline passes":
             pass
         case "its deadline passes, made again":
-            make = store.put_if_absent if offers(store, ObjectStorageConditional) else store.put
-            await make(BUCKET, "k", made(len(old), 7))
+            if offers(store, ObjectStorageConditional):
+                done = await store.put_if_absent(BUCKET, "k", made(len(old), 7))
+                truth(
+                    "object_storage.9",
+                    done,
+                    True,
+                    "put_if_absent of what has expired, while a stream of it is under way",
+                )
+            else:
+                await store.put(BUCKET, "k", made(len(old), 7))
         case _ if write.endswith(" times"):
             for number in range(int(write.split()[1]) - 1):
                 await store.put(BUCKET, "k", b"%d" % number)
@@ -90,7 +98,18 @@ async def _write(store: Any, write: str, old: bytes, most: int) -> None:
             await store.put(BUCKET, "k", _other_content(len(old), write, most), **_NEW.keywords)
 
 
-@check("object_storage.7", "object_storage.4", "object_storage.9", "object_storage.14")
+async def _is_there(store: ObjectStorage, write: str) -> None:
+    """Judge that whoever reads an object keeps it from nobody, and that it is gone for all if it is."""
+    there, sentence = write not in _GONE, f"while a stream of the object is under way, after: {write}"
+    promise = _GONE.get(write, "object_storage.14")
+    truth(promise, await store.exists(BUCKET, "k"), there, f"exists, {sentence}")
+    truth(promise, await store.metadata(BUCKET, "k") is not None, there, f"there is metadata, {sentence}")
+    truth("object_storage.8" if there else promise, "k" in await listed(store), there, f"it is listed, {sentence}")
+    if not there:
+        value(promise, await store.get(BUCKET, "k"), None, f"get, {sentence}")
+
+
+@check("object_storage.7", "object_storage.8", "object_storage.4", "object_storage.9", "object_storage.14")
 @gauntlet(_midway)
 async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write: str, read: int, size: int, other: bool) -> None:
     """A stream whose object is overwritten, deleted or expires between two chunks goes on to the end of the version that it
@@ -113,13 +132,12 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
     certain = True
     if write.startswith("its deadline passes"):
         certain = await times.past(now.after(1e6))
-    await _write(await case.whole() if write.endswith("made again") else rival, write, old, case.limits.max_payload)
+    if certain:
+        await _write(await case.whole() if write.endswith("made again") else rival, write, old, case.limits.max_payload)
     if write == "set_ttl of 0":
         certain = await times.past_at_once()
     if write != "delete_bucket" and certain:
-        gone = write in _GONE
-        sentence = f"exists, while a stream of the object is under way, after: {write}"
-        truth(_GONE.get(write, "object_storage.14"), await store.exists(BUCKET, "k"), not gone, sentence)
+        await _is_there(store, write)
     try:
         rest = await drained(iterator)
     except (Conflict, ObjectNotFound) as error:

@@ -37,6 +37,7 @@ from . import (
     mutants_strangers_blind,
     mutants_strangers_more,
     mutants_streams,
+    mutants_tenth_again,
     mutants_tenth_pages,
     mutants_tenth_rare,
     mutants_tenth_rules,
@@ -79,6 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_pages.MUTANTS,
     *mutants_tenth_rules.MUTANTS,
     *mutants_tenth_rare.MUTANTS,
+    *mutants_tenth_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT, *tenth_lawyer.RIGHT)
