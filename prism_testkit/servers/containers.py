@@ -195,8 +195,15 @@ class ContainerServer:
             container.pause()
 
     def _resume(self, container: Any) -> None:
+        from docker.errors import APIError
+
         if container.status == "paused":
-            container.unpause()
+            try:
+                container.unpause()
+            except APIError:
+                container.reload()
+                if container.status == "paused":  # else it went on meanwhile, to its end
+                    raise
 
     def _on(self, do: Callable[[Any], T]) -> T:
         with ask(self.record.engine) as client:
