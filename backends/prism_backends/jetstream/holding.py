@@ -120,13 +120,24 @@ class Holding:
         parts = {token: token.partition(" ") for token in tokens}
         held = [reply for _, _, reply in parts.values() if reply in self._until]
         until = {reply: self._until.pop(reply) for reply in held}  # no sign of life comes behind this
-        failures = await self._tell(operation, body, held)
-        for reply, failure in zip(held, failures, strict=True):
-            if failure is not None:
-                self._until[reply] = until[reply]
+        # Whole, also when cancelled: what the server was not told of is still held, and may be told again.
+        telling = begun(self._told(operation, body, until))
+        try:
+            failures = await asyncio.shield(telling)
+        except asyncio.CancelledError:
+            await ended(telling)
+            telling.exception()  # it is the cancellation that is told
+            raise
         for failure in filter(None, failures):
             raise failure
         return [token for token, (name, _, reply) in parts.items() if name != self._name or reply in self._revoked]
+
+    async def _told(self, operation: str, body: bytes, until: dict[str, float]) -> list[PrismError | None]:
+        failures = await self._tell(operation, body, list(until))
+        for reply, failure in zip(until, failures, strict=True):
+            if failure is not None:
+                self._until[reply] = until[reply]
+        return failures
 
     def _revoke(self, now: float) -> None:
         for reply in [reply for reply, until in self._until.items() if until <= now]:
