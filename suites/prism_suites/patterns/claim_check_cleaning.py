@@ -214,6 +214,10 @@ async def without_names_anybody_will_do(claims: Bound[ClaimCheck], case: Case) -
         await case.advance(2.0)
         await check_in.sweep()
         same("CC4", len(await claims_there(claims)), 1, "other claims are left than the one that nobody acked")
+        await _ack_one(consumer)
+        await case.advance(11.0)
+        await check_in.sweep()
+        same("CC4", len(await claims_there(claims)), 0, "an ack of anybody was not enough, though nobody is named")
 
 
 @check("CC4")

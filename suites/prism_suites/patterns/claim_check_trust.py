@@ -43,7 +43,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
             for compression in ("none", "gzip", "zstd")
             for number, damage in enumerate(DAMAGES)
         ]
-        + [{"damage": "middle bit", "compression": "none", "read_before": False, "times": times} for times in (40, 2600)]
+        + [{"damage": "middle bit", "compression": "none", "read_before": False, "times": 600}]
     )
 )
 async def damage_is_noticed(
@@ -78,7 +78,7 @@ async def damage_is_noticed(
 @gauntlet(lambda limits: [{"compression": c, "same_length": same} for c in ("none", "gzip", "zstd") for same in (True, False)])
 async def a_swap_is_noticed(claims: Bound[ClaimCheck], case: Case, compression: str, same_length: bool) -> None:
     """The object of another claim, whole in itself, with all that the store knows of it, raises CorruptPayload (CC-7)."""
-    mine = BIG * (600 if same_length else 1)  # 1.2 MB
+    mine = BIG * (600 if same_length and compression != "none" else 1)  # 1.2 MB
     other = mine[::-1] if same_length else BIG + BIG
     if beside(case, claims, codec=compression):
         return
