@@ -91,7 +91,10 @@ async def private_server(worker: Worker, candidate: Candidate) -> RunningServer:
     try:
         # In the way of the shared one: a check is told of one kind of server only.
         prefer = "container" if endpoint is not None and endpoint.in_container else None
-        return await start_private(backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run, prefer=prefer)
+        with worker.watchdog.at_work():
+            return await start_private(
+                backend.name, backend.server, state=worker.state, run_id=worker.namespaces.run, prefer=prefer
+            )
     except ServerUnavailable as error:
         raise Unavailable(str(error)) from error
 
@@ -126,7 +129,8 @@ async def kill_workload(
         instants, told = await _write_and_kill(worker, candidate, place, killed, steps, acknowledgements, namespace)
         await _pass(place, instants[-1], down_s)
         if killed is not None:
-            await _restart(killed)
+            with worker.watchdog.at_work():
+                await _restart(killed)
     except BaseException:
         if server is not None:
             await server.stop()

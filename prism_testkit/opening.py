@@ -344,7 +344,7 @@ class _Opened:
             while drivers:
                 await close_driver(drivers.pop())
 
-        async with private(server, locate, self.history, opener, closer) as held:
+        async with private(server, locate, self.history, opener, closer, self.worker.watchdog.at_work) as held:
             yield held
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 from prism_testkit.histories import History
@@ -20,6 +20,8 @@ SERVER = -1_000_000
 
 Opener = Callable[[Site, int, int, bool], Awaitable[Any]]
 """(where, number of the connection there, number of the client, opened) -> a tapped driver."""
+AtWork = Callable[[], AbstractContextManager[None]]
+"""Around what the harness does itself, with deadlines of its own."""
 Locator = Callable[[str], Site]
 """(URL of the server) -> a place of its own there, as another process would have."""
 
@@ -82,11 +84,12 @@ class ToldProxy:
 class PrivateServer:
     """A server that nobody else uses. What happens to it stands in the history, so that the story of a failure shows it."""
 
-    def __init__(self, server: RunningServer, locate: Locator, history: History, opener: Opener) -> None:
+    def __init__(self, server: RunningServer, locate: Locator, history: History, opener: Opener, at_work: AtWork) -> None:
         self._server = server
         self._locate = locate
         self._history = history
         self._opener = opener
+        self._at_work = at_work
         self._proxy: Proxy | None = None
         self._sites: dict[bool, tuple[Site, int]] = {}
         """Whether it leads through the proxy -> the place there, and how many connections it has."""
@@ -131,7 +134,8 @@ class PrivateServer:
         """Run it again over the same data and at the same address, and wait until it is ready."""
         event = self._history.invoke(SERVER, "restart_server", (), {})
         try:
-            await self._server.restart()
+            with self._at_work():
+                await self._server.restart()
         except ServerUnavailable as error:
             raise HarnessError(f"the server did not come back after it was killed: {error}") from error
         self._history.respond(event, None)
@@ -173,15 +177,21 @@ class PrivateServer:
             if self._proxy is not None:
                 self._proxy.close()
         finally:
-            await self._server.stop()
+            with self._at_work():
+                await self._server.stop()
 
 
 @asynccontextmanager
 async def private(
-    server: RunningServer, locate: Locator, history: History, opener: Opener, closer: Callable[[], Awaitable[None]]
+    server: RunningServer,
+    locate: Locator,
+    history: History,
+    opener: Opener,
+    closer: Callable[[], Awaitable[None]],
+    at_work: AtWork,
 ) -> AsyncIterator[PrivateServer]:
     """Yield the server with no client yet; close what was opened, and stop it, at the end. ``closer`` closes the drivers."""
-    held = PrivateServer(server, locate, history, opener)
+    held = PrivateServer(server, locate, history, opener, at_work)
     try:
         try:
             yield held

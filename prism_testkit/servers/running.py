@@ -9,7 +9,8 @@ from prism_testkit.servers.unavailable import ServerUnavailable
 
 __all__ = ["RunningServer"]
 
-_RESTART_S = 15.0
+_RESTART_S = 45.0
+"""One that ends before it is ready is noticed sooner."""
 
 
 class RunningServer:
