@@ -117,6 +117,10 @@ def _confusable_prefixes(max_name: int) -> Iterator[tuple[Iterable[str], Iterabl
         ("a", " ", "\x00", "\n", "0", "é", "🍣", "\U0010ffff", "%", "*", "_", "'", "\ufeff"),
         ("", " ", "\x00", "\n", "%", "_", "*"),
     )
+    # Folders in folders, and what paths leave out, go up by, or end with.
+    deep = ["/".join("abcdefgh"[:depth]) for depth in range(1, 9)]
+    odd = ("/", "//", "/a/b/c", "a//b/c/d", "a/./b/c", "a/../b/c/d", "../../a/b", "a/b/", "a/b/c/d/")
+    yield (*deep, *odd), ("", "a", "a/", "a/b/", "a/b/c/d/", "/", "//", "a//", "../", "b/")
 
 
 def _ordered_prefixes() -> Iterator[tuple[Iterable[str], Iterable[str]]]:

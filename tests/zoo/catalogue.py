@@ -44,6 +44,7 @@ from . import (
     mutants_strangers_more,
     mutants_tenth_deadlines,
     mutants_tenth_editions,
+    mutants_tenth_last,
     mutants_tenth_rare,
     mutants_torn,
     mutants_transaction_ends,
@@ -99,6 +100,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_editions.MUTANTS,
     *mutants_tenth_deadlines.MUTANTS,
     *mutants_tenth_rare.MUTANTS,
+    *mutants_tenth_last.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL, *tenth_lawyer.RIGHT)

@@ -1,13 +1,15 @@
 """keyvalue_batch: there is no limit on the number of items, nor on the size of all of them together."""
 
-from prism_suites._judging import value
+from prism_suites._judging import same, value
 from prism_suites._keyvalue_bulk import holds
+from prism_suites._keyvalue_looks import seconds_left
 from prism_suites.interfaces.keyvalue_batch import gives, removes
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import KeyValueBatch
+from prism_testkit.interfaces import KeyValueBatch, KeyValueTtl
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import patterned
+from prism_testkit.tap import offers
 
 _PAGES = (10, 16, 20, 25, 50, 64, 100, 128, 200, 250, 256, 500, 512, 999, 1000, 1024)
 _SIZES = (1, 2, 3, *sorted({size for page in _PAGES for size in (page, page + 1)}), 2000, 5001)
@@ -56,14 +58,22 @@ async def a_large_batch_may_be_half_missing(kv: KeyValueBatch, count: int) -> No
     await removes(kv, list(items), 0)
 
 
-@check("keyvalue_batch.1", "keyvalue_batch.4")
+@check("keyvalue_batch.1", "keyvalue_batch.4", "keyvalue_ttl.3")
 @gauntlet(lambda limits: [{"count": count} for count in (101, 1001)])
-async def a_large_batch_overwrites_whole(kv: KeyValueBatch, count: int) -> None:
-    """A second batch over the same and further keys replaces every value of the first."""
-    await kv.batch_set(_items(count, "old "))
+async def a_large_batch_overwrites_whole(kv: KeyValueBatch, case: Case, count: int) -> None:
+    """A second batch over the same and further keys replaces every value of the first, and takes deadlines away wherever in it
+    they are."""
+    old = _items(count, "old ")
+    await kv.batch_set(old)
+    whole = await case.whole()
+    living = list(old)[:: max(1, count // 12)] if offers(whole, KeyValueTtl) else []
+    for name in living:
+        await whole.expire(name, 1e6)
     items = _items(count + 50, "new ")
     await kv.batch_set(items)
     await gives(kv, list(items), items, "a key still holds what an earlier batch gave it")
+    for name in living:
+        same("keyvalue_ttl.3", await seconds_left(whole, name), None, f"a batch of {len(items)} leaves the deadline of {name}")
 
 
 @check("keyvalue_batch.4", "keyvalue_batch.1")

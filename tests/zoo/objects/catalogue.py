@@ -38,6 +38,7 @@ from . import (
     mutants_strangers_more,
     mutants_streams,
     mutants_tenth_again,
+    mutants_tenth_last,
     mutants_tenth_pages,
     mutants_tenth_rare,
     mutants_tenth_rules,
@@ -81,6 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_rules.MUTANTS,
     *mutants_tenth_rare.MUTANTS,
     *mutants_tenth_again.MUTANTS,
+    *mutants_tenth_last.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT, *tenth_lawyer.RIGHT)
