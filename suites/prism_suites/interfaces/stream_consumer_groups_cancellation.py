@@ -138,7 +138,12 @@ async def a_receive_cancelled_as_a_record_comes_loses_nothing(
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.6", "stream_consumer_groups.5")
-@gauntlet(points(("ack", "ack of several", "nack", "nack of several", "nack with a delay")))
+@gauntlet(
+    lambda limits: [
+        *points(("ack", "ack of several", "nack"))(limits),
+        *points(("nack of several", "nack with a delay"), few=True)(limits),
+    ]
+)
 async def a_cancelled_answer_is_whole_or_absent(stream: StreamConsumerGroups, case: Case, kind: str, point: int) -> None:
     """A cancelled ack or nack took effect on a record or did not; none is lost, others stay held, and it may be repeated."""
     await stream.create_group("s", "g")
