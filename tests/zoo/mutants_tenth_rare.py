@@ -65,12 +65,12 @@ class KnownBySlot(EditionKeyValue):
 @mutant(
     "scan.1",
     "after many",
-    trap="more than 4,096 writes in a namespace, and a scan",
+    trap="more than 1,024 writes in a namespace, and a scan",
     also="scan.3 scan.5 transactional.5 transactional.6 transactional.3",
 )
-class NumbersHaveTwelveBits(Editions):
+class NumbersHaveTenBits(Editions):
     def enter(self, space: Space, number: int, changes: Sequence[Change]) -> None:
-        super().enter(space, number & 0xFFF or 1, changes)
+        super().enter(space, number & 0x3FF or 1, changes)
 
 
 _outer: ContextVar["EditionTransaction | None"] = ContextVar("outer", default=None)

@@ -32,15 +32,17 @@ _ENDS = (
 )
 _GONE = {"delete": "object_storage.4", "set_ttl of 0": "object_storage.9", "its deadline passes": "object_storage.9"}
 """What removes an object, whoever reads it, and the promise that says so."""
+_LONG = (2 << 20) + 99_991
+"""So long that more is to come behind a chunk or two, wherever they end."""
 
 
 def _midway(limits: Limits) -> Iterator[dict[str, Any]]:
     for times in (10, 100, 256):
         yield {"write": f"put, {times} times", "read": 1, "size": 700_000, "other": times == 100}
     for number, (write, read) in enumerate(product((*_WRITES, *_ENDS), (1, 2))):
-        size = (3 << 20, 700_000, 90_000, 20)[number % 4]
-        if write in _ENDS and read == 1:  # so long that more is to come, wherever chunks end
-            size = 3 << 20
+        size = (_LONG, 700_000, 90_000, 20)[number % 4]
+        if write in _ENDS and read == 1:
+            size = _LONG
         yield {"write": write, "read": read, "size": size, "other": bool(number % 2)}
 
 
