@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / ".ci" / "containers"
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here"),
+    pytest.mark.skipif(not SCRIPT.is_file(), reason="a source distribution is without it"),
+]
 
 
 def script(**environ: str) -> "subprocess.CompletedProcess[str]":
