@@ -44,8 +44,8 @@ class Server:
     is given (``15``, ``7.0``), the first is taken that tells ``--version`` to be of it: several releases are rows of their own.
     One that tells a release before ``oldest`` is passed over.
     ``prepare(binary, directory)`` makes a template once, copied after that.
-    ``image`` is run in a container where ``container_port`` says on which port it listens in there; ``container_args`` follow its
-    entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
+    ``image`` is run in a container where ``container_port`` says on which port it listens in there, the only one that is published;
+    ``container_args`` follow its entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
     ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
     ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
     directory; ``prepare`` has to do the same for what it runs (`prism_testkit.accounts`).
