@@ -3,6 +3,7 @@
 import shlex
 import textwrap
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _INDENT = "  "
 _LABEL = 10
 _MOST_LINES = 16
 _LAST_ALIKE = 3
+_RARE = 2
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 _CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
@@ -100,15 +102,15 @@ def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], lis
     """Return the calls of a history in the order in which they began, one line each, and the number of each, from 1.
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
-    first quarter of ``most`` and the last ones stay. A call that was still open when later ones began says which, by their numbers.
+    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, and moves of the clock. A call
+    that was still open when later ones began says which, by their numbers.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
     kept = list(range(len(entries)))
     if len(entries) > most:
         kept = _telling(entries)
-        first = most // 4
-        kept = kept if len(kept) <= most else [*kept[:first], *kept[len(kept) - (most - first) :]]
+        kept = kept if len(kept) <= most else _ends_and_rare(entries, kept, most)
     began = [entry.call for entry in entries]
     return [_step(entries[index], _overlap(entries[index], index, began)) for index in kept], [index + 1 for index in kept]
 
@@ -123,6 +125,16 @@ def _telling(entries: "Sequence[Entry]") -> list[int]:
             kept += [begin, *range(max(begin + 1, index - _LAST_ALIKE), index)]
             begin = index
     return kept
+
+
+def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int) -> list[int]:
+    """Return ``most`` of what is kept: the first quarter, up to a quarter that is rare, the nearest to the end, and the last."""
+    first = quarter = most // 4
+    times = Counter(entry.op for entry in entries if entry.client != CLOCK)
+    middle = kept[first : len(kept) - (most - first)]
+    rare = [index for index in middle if times[entries[index].op] <= _RARE]
+    rare = rare[max(0, len(rare) - quarter) :]
+    return [*kept[:first], *rare, *kept[len(kept) - (most - first - len(rare)) :]]
 
 
 def _overlap(entry: "Entry", index: int, began: Sequence[int]) -> str:

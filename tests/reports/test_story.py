@@ -204,6 +204,14 @@ def test_of_many_alike_the_first_and_the_last_three_stay() -> None:
     assert steps_of([entry(2 * n, "get", str(n)) for n in range(5)], 4)[1] == [1, 3, 4, 5]
 
 
+def test_what_happened_once_stays_of_what_is_left_out_in_the_middle() -> None:
+    entries = [entry(2 * n, "set_ttl" if n in (9, 12) else "get", str(n), client=n % 2) for n in range(50)]
+    entries[20] = entry(40, "advance", 5.0, client=CLOCK)
+    steps, numbers = steps_of(entries)
+    assert numbers == [1, 2, 3, 4, 5, 10, 13, 21, *range(39, 51)]
+    assert steps[7] == "clock +5 s"
+
+
 def test_what_was_handed_out_is_told_briefly() -> None:
     lease = Lease("q", QueueMessage("7", b"x"), 2, "token")
     record = RecordDelivery(Record(3, "k", b"v"), 1, "token")
