@@ -45,7 +45,7 @@ class Server:
     One that tells a release before ``oldest`` is passed over.
     ``prepare(binary, directory)`` makes a template once, copied after that.
     ``image`` is run in a container where ``container_port`` says on which port it listens in there, the only one that is published;
-    ``container_args`` follow its entry point, ``container_env`` is added to ``env``, and both see ``{port}``, the one clients come by.
+    ``container_args`` follow its entry point, ``container_env`` is added to ``env``; both see ``{port}``, the one clients come by.
     ``version(url)`` also tells a server of the wrong kind: it raises. ``stop_signal`` asks it to end, whoever is connected.
     ``unprivileged``: it refuses to be run by root, so where the caller is root the harness runs it as ``nobody``, who then owns its
     directory; ``prepare`` has to do the same for what it runs (`prism_testkit.accounts`).
