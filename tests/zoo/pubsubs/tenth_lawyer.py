@@ -71,7 +71,7 @@ class LawyerEar(Ear):
 
 
 class LawyerHolder(Holder):
-    """Gives two at most, counts in steps of three, and what is held comes again after a deadline."""
+    """Gives two at most, counts in steps of three, and takes along the delays of what it gave back when it is left."""
 
     async def receive(self, max_messages: int = 1, timeout_s: float = 0) -> list[Delivery]:
         for _ in range(3):
@@ -82,6 +82,21 @@ class LawyerHolder(Holder):
     async def ack(self, *deliveries: Delivery) -> None:
         await super().ack(*deliveries)
         await asyncio.sleep(0)
+
+    async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
+        seqs = [self.held(one.token) for one in deliveries if isinstance(one, Delivery)]
+        await super().nack(*deliveries, delay_s=delay_s)
+        self.office.notes.update({(self.subscription, seq): self.member for seq in seqs if seq is not None})
+
+    def held(self, token: str) -> int | None:
+        statement = "SELECT seq FROM due WHERE subscription = ? AND member = ? AND token = ?"
+        row = self.office.database.execute(statement, (self.subscription, self.member, str(token))).fetchone()
+        return row[0] if row else None
+
+    def leave(self) -> None:
+        mine = [where for where, member in self.office.notes.items() if member == self.member and where[0] == self.subscription]
+        self.office.change("UPDATE due SET due_s = 0 WHERE subscription = ? AND seq = ? AND member = 0", *mine)
+        super().leave()
 
 
 class LawyerOffice(FileOffice):
