@@ -180,12 +180,14 @@ class LawyerObjects(PageObjects):
             await pipe.put(None)
 
         taking = asyncio.ensure_future(take())
+        getting: asyncio.Task[Bytes | None] | None = None
         try:
             while True:
                 getting = asyncio.ensure_future(pipe.get())
                 await asyncio.wait([getting, taking], return_when=asyncio.FIRST_COMPLETED)
                 if not getting.done():
                     getting.cancel()
+                    await asyncio.wait([getting])
                     await taking
                     continue
                 chunk = getting.result()
@@ -194,8 +196,10 @@ class LawyerObjects(PageObjects):
                 writer.add(bytes(chunk))
             await taking
         finally:
-            taking.cancel()
-            await asyncio.wait([taking])
+            tasks = [task for task in (taking, getting) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
             if not taking.cancelled():
                 taking.exception()
         if size is not None and writer.size != size:
