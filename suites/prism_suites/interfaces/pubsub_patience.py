@@ -49,7 +49,7 @@ async def a_huge_delay_is_a_delay(pubsub: PubSubPersistent, case: Case, delay_s:
         with case.law("pubsub_persistent.8"):
             await member.nack(first, delay_s=delay_s)
         await member.nack(second)
-        before = {second.message.id: second.delivery_count}
+        before = {each.message.id: each.delivery_count for each in (first, second)}
         story = f"another is away for {delay_s:g} s"
         await member.ack(*await comes_again(case, member, sents[1:], before, promise="pubsub_persistent.8", story=story))
         later = await send(pubsub, "t", [b"later"], PERSISTENT)
