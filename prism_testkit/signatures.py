@@ -40,10 +40,9 @@ def _expected_kind(method: Callable[..., Any]) -> Kind:
 
 
 def promised(driver: type, method: str) -> Callable[..., Any]:
-    """Return a method as the Protocol has it that a driver class inherits."""
-    found: Callable[..., Any] = next(
-        getattr(protocol, method) for protocol in INTERFACES.values() if protocol in driver.__mro__ and hasattr(protocol, method)
-    )
+    """Return a method as the Protocol has it that a driver class inherits; its own, if none has it."""
+    protocols = (protocol for protocol in INTERFACES.values() if protocol in driver.__mro__ and hasattr(protocol, method))
+    found: Callable[..., Any] = getattr(next(protocols, driver), method)
     return found
 
 
