@@ -10,6 +10,8 @@ Each Protocol's docstring holds its numbered promises; numbers are never reused.
 * A *publisher* is one driver object that awaits one publish before it makes the next.
 * ``timeout_s`` is finite; negative is 0; NaN and infinities raise ``ValueError``. A receive returns as soon as there is something.
 * All clients of one namespace share its topics; namespaces never see each other.
+* Whether what `publish` sends reaches durable subscriptions, or what `publish_persistent` sends the others, is the backend's. If it
+  does, it does so whole and once.
 
 A check of arguments comes before any effect: `InvalidName` for a topic, a name or a header name that is empty, too long or holds
 a surrogate, `PayloadTooLarge` for a payload or headers over their limit, ``TypeError`` for what has the wrong type,

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from prism_testkit.interfaces import Delivery, Message
+from prism_testkit.interfaces import Delivery
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -271,13 +271,6 @@ class BacklogComesLast(Member):
     def next_ones(self, amount: int) -> list[Row]:
         found = super().next_ones(10**6)
         return sorted(found, key=lambda row: row.place <= self.entered)[:amount]
-
-
-@mutant("persistent.1", "mixture", trap="a plain publish")
-class PlainPublishIsStored(PubSub):
-    def fan_out(self, topic: str, message: Message) -> None:
-        super().fan_out(topic, message)
-        self.insert(Row(topic, self.serial(), message))
 
 
 @mutant("persistent.3", "two paths", trap="a large message before a small one", also="persistent.13")

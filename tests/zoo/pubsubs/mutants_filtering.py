@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from prism_testkit.interfaces import Message
 from tests.zoo.declare import Mutant
@@ -144,15 +143,6 @@ class AClientHasOneFilterForATopic(NewerPubSub):
         for listener in filters:
             if id(listener.driver) in clients and not listener.wants(message):
                 listener.keep(message)
-
-
-@mutant("filtering.2", "mixture", trap="a persistent message that matches")
-class FiltersGetPersistentOnesToo(NewerPubSub):
-    def insert(self, row: Any) -> None:
-        super().insert(row)
-        for listener in self.listeners(row.topic):
-            if isinstance(listener, FilteredListener):
-                listener.offer(row.message)
 
 
 # filtering.3: all headers, and those that were not asked for do not matter

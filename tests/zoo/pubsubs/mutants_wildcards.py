@@ -147,13 +147,6 @@ class AClientHasOneQueueForItsPatterns(NewerPubSub):
         return [watcher for watcher in self.watchers() if id(watcher.driver) in clients]
 
 
-@mutant("wildcards.2", "mixture", trap="a persistent message to a topic that matches")
-class PatternsGetPersistentOnesToo(NewerPubSub):
-    def insert(self, row: Any) -> None:
-        super().insert(row)
-        self.fan_out_to_patterns(row.message)
-
-
 # wildcards.5: the order of a publisher, over all topics
 
 

@@ -279,6 +279,22 @@ class SparseIdsNewer(SparseIds, NewerPubSub): ...
 class IdsPerTopicNewer(IdsPerTopic, NewerPubSub): ...
 
 
+class StoredReachesAll(NewerPubSub):
+    """What is published for durable subscriptions is given to the others, too."""
+
+    def insert(self, row: Row) -> None:
+        super().insert(row)
+        self.fan_out(row.topic, row.message)
+
+
+class PlainIsStored(NewerPubSub):
+    """What is published for plain subscriptions is given to durable ones, too."""
+
+    def fan_out(self, topic: str, message: Message) -> None:
+        super().fan_out(topic, message)
+        self.insert(Row(topic, self.serial(), message))
+
+
 class ShortNamesNewer(NewerPubSub):
     limits = Limits(max_name=64)
 
@@ -294,6 +310,8 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("caches-matches", CachesMatches),
     backend("lazy-filter", driver_of(_LazyFilter)),
     backend("lazy-filter-that-overflows", driver_of(_LazyFilterThatOverflows)),
+    backend("stored-reaches-all", StoredReachesAll),
+    backend("plain-is-stored", PlainIsStored),
     backend("small-pattern", driver_of(_SmallPattern)),
     backend("newer-bytes-subclass", BytesSubclassNewer),
     backend("newer-checks-at-the-entry", ChecksAtTheEntryNewer),
