@@ -1,6 +1,7 @@
 """Lets a process that keeps files die in the middle of a call, behind each write that the call makes to them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from prism_testkit.case import Case
@@ -39,10 +40,12 @@ async def at_every_write(
     *,
     prepare: Callable[[Any], Awaitable[Any]],
     done: Callable[[Any], Awaitable[Any]] | None = None,
+    only_turns: bool = False,
 ) -> None:
     """Prepare a place, make a call in it to its end, and be ``done``; then judge, by a new client, what each write in it left.
 
-    A store that cannot be opened or read then breaks ``law``.
+    A store that cannot be opened or read then breaks ``law``. ``only_turns``: of many writes those behind which a file is new, gone
+    or shorter, for a store that writes anew what it has does so now and then.
     """
     place = case.mortal()
     namespace = place.new_namespace()
@@ -53,8 +56,17 @@ async def at_every_write(
         await done(slot)
     if not moments:
         case.note(f"{call}: it wrote to no file in the thread that called, so it could not be killed between two writes")
-    for number, moment in enumerate(moments, 1):
+    for number, moment in _turns(moments) if only_turns else enumerate(moments, 1):
         where = f"behind write {number} of {len(moments)}"
         with case.law(law):
             await place.kill_at(moment, where)
             await judged(await place.client(0, namespace), f"{where} in {call}")
+
+
+def _turns(moments: Sequence[Path]) -> Iterator[tuple[int, Path]]:
+    before: dict[Path, int] = {}
+    for number, moment in enumerate(moments, 1):
+        sizes = {path.relative_to(moment): path.stat().st_size for path in moment.rglob("*") if path.is_file()}
+        if number > 1 and (sizes.keys() != before.keys() or any(sizes[path] < size for path, size in before.items())):
+            yield number, moment
+        before = sizes

@@ -20,9 +20,11 @@ def test_every_part_of_it_listens_where_it_is_told() -> None:
 
 
 def test_it_is_ready_when_it_says_so() -> None:
-    answering("HTTP/1.1 200 OK\r\n\r\n")(server.ready)
-    with pytest.raises(OSError, match="it answers 503 when asked whether it is ready"):
-        answering("HTTP/1.1 503 Service Unavailable\r\n\r\n")(server.ready)
+    xml = "Content-Type: application/xml\r\n"
+    answering(f"HTTP/1.1 200 OK\r\n{xml}Content-Length: 19\r\n\r\n<ListBucketResult/>")(server.ready)
+    for status in ("500 Internal Server Error", "503 Service Unavailable"):
+        with pytest.raises(errors.BackendUnavailable, match="seaweedfs: ready: "):
+            answering(f"HTTP/1.1 {status}\r\n{xml}Content-Length: 0\r\n\r\n")(server.ready)
 
 
 def test_it_tells_its_version_and_another_server_is_told() -> None:
@@ -48,7 +50,7 @@ def test_a_real_one_starts_is_killed_and_comes_back(tmp_path: Path) -> None:
         try:
             assert int(running.version.partition(".")[0]) >= 4
             await running.kill()
-            with pytest.raises(OSError, match="Connect call failed"):
+            with pytest.raises(errors.BackendUnavailable, match="Connection refused"):
                 await server.ready(running.url)
             await running.restart()
             await server.ready(running.url)

@@ -14,6 +14,9 @@ from prism_testkit.traits import Limits, Traits
 
 _LAW = "keyvalue_basic.12"
 _TTL_S = 50_000.4
+_TIMES = 140
+"""So often that a store that writes all of it anew now and then, as logs and snapshots do, does it in between."""
+_OFTEN = f"{_TIMES} times set"
 _KEYS = ("a", "b", "new", "timed", "other")
 Durable = Annotated[KeyValueBasic, Traits(durability="process")]
 _State = dict[str, tuple[bytes | None, float | None]]
@@ -27,6 +30,11 @@ async def _commit(slot: Any, value: bytes) -> None:
         await transaction.delete("b")
         await transaction.set("new", value)
         await transaction.set("timed", b"")
+
+
+async def _often(slot: Any, value: bytes) -> None:
+    for _ in range(_TIMES):
+        await slot.set("a", value)
 
 
 _CALLS: dict[str, tuple[type, _Call]] = {
@@ -43,13 +51,14 @@ _CALLS: dict[str, tuple[type, _Call]] = {
     "compare_and_swap of a new key": (KeyValueCas, lambda slot, value: slot.compare_and_swap("new", None, value)),
     "compare_and_delete": (KeyValueCas, lambda slot, value: slot.compare_and_delete("b", b"old b")),
     "a commit": (KeyValueTransactional, _commit),
+    _OFTEN: (KeyValueBasic, _often),
 }
 _WITHOUT_VALUE = ("delete", "expire", "persist", "batch_delete", "compare_and_delete")
 
 
 def _cases(limits: Limits) -> Iterator[dict[str, Any]]:
     for call in _CALLS:
-        for size in (20,) if call in _WITHOUT_VALUE else (0, 20, 5000):  # shorter than what was there, as long, longer
+        for size in (20,) if call in (*_WITHOUT_VALUE, _OFTEN) else (0, 20, 5000):  # shorter than what was there, as long, longer
             yield {"call": call, "size": size}
 
 
@@ -110,4 +119,6 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, ca
         same(_LAW, await _state(slot), again, f"killed {told}, the store is not written as any other")
 
     data = fitting(b"v" * size, case.limits.max_payload)
-    await at_every_write(case, _LAW, call, lambda slot: act(slot, data), judged, prepare=prepare, done=done)
+    await at_every_write(
+        case, _LAW, call, lambda slot: act(slot, data), judged, prepare=prepare, done=done, only_turns=call == _OFTEN
+    )
