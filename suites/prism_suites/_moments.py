@@ -6,7 +6,10 @@ from typing import Any
 
 from prism_testkit.case import Case
 
-__all__ = ["Entered", "at_every_write", "keeps_files"]
+__all__ = ["MANY", "Entered", "at_every_write", "keeps_files"]
+
+MANY = 140
+"""So many writes that a store which writes all of it anew now and then, as logs and snapshots do, does it in between."""
 
 
 class Entered:

@@ -92,6 +92,12 @@ class Log:
             file.write(_HEAD.pack(len(data), zlib.crc32(data)) + data)
         self.position += _HEAD.size + len(data)
 
+    def begun_anew(self) -> None:
+        """Write the same again over what is there: whoever dies in between has lost it."""
+        whole = self.path.read_bytes()
+        self.path.write_bytes(b"")
+        self.path.write_bytes(whole)
+
     def unread(self) -> Iterator[Any]:
         """Yield the records that were neither read nor written here."""
         if not self.path.exists() or self.path.stat().st_size <= self.position:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, same
-from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._moments import MANY, at_every_write, keeps_files
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
@@ -14,9 +14,7 @@ from prism_testkit.traits import Limits, Traits
 
 _LAW = "keyvalue_basic.12"
 _TTL_S = 50_000.4
-_TIMES = 140
-"""So often that a store that writes all of it anew now and then, as logs and snapshots do, does it in between."""
-_OFTEN = f"{_TIMES} times set"
+_OFTEN = f"{MANY} times set"
 _KEYS = ("a", "b", "new", "timed", "other")
 Durable = Annotated[KeyValueBasic, Traits(durability="process")]
 _State = dict[str, tuple[bytes | None, float | None]]
@@ -33,7 +31,7 @@ async def _commit(slot: Any, value: bytes) -> None:
 
 
 async def _often(slot: Any, value: bytes) -> None:
-    for _ in range(_TIMES):
+    for _ in range(MANY):
         await slot.set("a", value)
 
 

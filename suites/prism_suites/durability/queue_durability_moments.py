@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
-from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._moments import MANY, at_every_write, keeps_files
 from prism_suites._queue_taking import drained, numbered
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -54,6 +54,13 @@ async def _dead(case: Case, slot: Any) -> None:
     await slot.dead_letters("q")
 
 
+async def _elsewhere(slot: Any, given: Any) -> None:
+    for _ in range(MANY // 2):
+        await slot.enqueue("elsewhere", _NEW)
+        await slot.dequeue("elsewhere")
+
+
+_MUCH = "much in another queue"
 _LEASES, _DEATHS = (QueueVisibility,), (QueueVisibility, QueueDeadLetter)
 _BASIC, _HELD, _DIED = "queue_basic.12", "queue_visibility.13", "queue_dead_letter.8"
 _CALLS = {
@@ -71,6 +78,7 @@ _CALLS = {
         lambda slot, _: slot.enqueue_delayed("q", _NEW, _HEADERS, delay_s=50.0),
         perhaps=_NEW,
     ),
+    _MUCH: _Call((QueueBasic,), _BASIC, _elsewhere),
     "dequeue": _Call((QueueBasic,), _BASIC, lambda slot, _: slot.dequeue("q"), perhaps=_FIRST),
     "receive": _Call(_LEASES, _HELD, lambda slot, _: slot.receive("q", _HELD_S)),
     "ack": _Call(_LEASES, _HELD, lambda slot, lease: slot.ack(lease), _leased, _FIRST),
@@ -137,4 +145,7 @@ async def _dies(case: Case, call: str) -> None:
         if again != [b"again"]:
             broken(kind.law, f"killed {told}, the queue is not used as any other", expected=[b"again"], got=again)
 
-    await at_every_write(case, kind.law, call, lambda slot: kind.act(slot, given[0]), judged, prepare=prepare)
+    only_turns = call == _MUCH
+    await at_every_write(
+        case, kind.law, call, lambda slot: kind.act(slot, given[0]), judged, prepare=prepare, only_turns=only_turns
+    )

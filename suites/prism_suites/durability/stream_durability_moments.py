@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
-from prism_suites._moments import Entered, at_every_write, keeps_files
+from prism_suites._moments import MANY, Entered, at_every_write, keeps_files
 from prism_suites._stream_taking import receive
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -14,6 +14,7 @@ _LOG, _GROUPS = "stream_basic.15", "stream_consumer_groups.16"
 _HEADERS = {"h": "v"}
 _RECORDS = tuple((b"%d" % number, "k" if number % 2 else None) for number in range(4))
 _KEPT = Traits(durability="process")
+_MUCH = "much in another stream"
 _CALLS = ("append", "create_group", "join", "receive", "ack", "ack of two", "nack", "leave")
 
 
@@ -30,7 +31,9 @@ async def _log(slot: Any) -> list[tuple[int, bytes, str | None, dict[str, str]]]
 
 
 @check(_LOG)
-@gauntlet(lambda limits: [{"call": call} for call in ("append", "append with a key", "the first append", "trim", "trim of all")])
+@gauntlet(
+    lambda limits: [{"call": call} for call in ("append", "append with a key", "the first append", "trim", "trim of all", _MUCH)]
+)
 async def a_call_that_dies_between_its_writes_is_whole_or_absent(
     stream: Annotated[StreamBasic, _KEPT], case: Case, call: str
 ) -> None:
@@ -50,6 +53,9 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
         match call:
             case "trim":
                 await slot.trim("s", offsets[2])
+            case "much in another stream":
+                for _ in range(MANY):
+                    await slot.append("elsewhere", b"new")
             case "trim of all":
                 await slot.trim("s", offsets[-1] + 1)
             case _:
@@ -70,7 +76,7 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
             broken(_LOG, f"killed {told}, the next record does not stand behind all others", expected=f"over {last}", got=offset)
         same(_LOG, await _log(slot), [*found, (offset, b"again", None, _HEADERS)], f"killed {told}, an append changes more")
 
-    await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done)
+    await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH)
 
 
 @check(_GROUPS, _LOG)

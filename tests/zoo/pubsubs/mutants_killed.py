@@ -220,3 +220,16 @@ class LogsOneSubscriptionATopic(FileStore):
             if isinstance(thing, Mark) and thing.acked:
                 others: list[Slot] = [(t, n, slot[2]) for t, n in space.starts if t == slot[0]]
                 space.apply(dict.fromkeys(others, thing))
+
+
+@mutant("persistent.16", "torn write", trap="much is written, and the process dies while the log is written anew")
+class TopicLogsAreWrittenOverThemselves(FileStore):
+    """Now and then the log is written over itself."""
+
+    writes = 0
+
+    def write(self, namespace: str, changes: Changes) -> None:
+        super().write(namespace, changes)
+        self.writes += 1
+        if self.writes % 60 == 0:
+            self.log.begun_anew()

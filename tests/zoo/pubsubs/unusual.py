@@ -36,6 +36,22 @@ class SparseIds(PubSub):
         return self.space().serial
 
 
+class StoredReachesAll(PubSub):
+    """What is published for durable subscriptions is given to the others, too."""
+
+    def insert(self, row: Row) -> None:
+        super().insert(row)
+        self.fan_out(row.topic, row.message)
+
+
+class PlainIsStored(PubSub):
+    """What is published for plain subscriptions is given to durable ones, too."""
+
+    def fan_out(self, topic: str, message: Message) -> None:
+        super().fan_out(topic, message)
+        self.insert(Row(topic, self.serial(), message))
+
+
 class IdsPerTopic(PubSub):
     """Unique within a topic, and no further: each counts from 0."""
 
@@ -247,6 +263,8 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("file", FilePubSub),
     backend("sparse-ids", SparseIds),
     backend("ids-per-topic", IdsPerTopic),
+    backend("stored-reaches-all", StoredReachesAll),
+    backend("plain-is-stored", PlainIsStored),
     backend("coarse", Coarse),
     backend("short-names", ShortNames),
     backend("small-payloads", SmallPayloads),

@@ -18,7 +18,7 @@ from .declare import driver_of
 from .reference import PubSub, backend, step
 from .reference_newer import FileNewerPubSub, FilteredListener, NewerPubSub, OrderedMember, PatternListener
 from .stores import Row, Store
-from .unusual import HasADeadline, HexNames, IdsPerTopic, Octets, SaysConflict, SparseIds
+from .unusual import HasADeadline, HexNames, IdsPerTopic, Octets, PlainIsStored, SaysConflict, SparseIds, StoredReachesAll
 from .unusual_timing import DeliversInBatches, OneAtATime, Polling, Slow, Suspending, Threaded, _around, _before
 
 __all__ = ["UNUSUAL"]
@@ -279,20 +279,12 @@ class SparseIdsNewer(SparseIds, NewerPubSub): ...
 class IdsPerTopicNewer(IdsPerTopic, NewerPubSub): ...
 
 
-class StoredReachesAll(NewerPubSub):
-    """What is published for durable subscriptions is given to the others, too."""
-
-    def insert(self, row: Row) -> None:
-        super().insert(row)
-        self.fan_out(row.topic, row.message)
+class StoredReachesAllNewer(StoredReachesAll, NewerPubSub):
+    pass
 
 
-class PlainIsStored(NewerPubSub):
-    """What is published for plain subscriptions is given to durable ones, too."""
-
-    def fan_out(self, topic: str, message: Message) -> None:
-        super().fan_out(topic, message)
-        self.insert(Row(topic, self.serial(), message))
+class PlainIsStoredNewer(PlainIsStored, NewerPubSub):
+    pass
 
 
 class ShortNamesNewer(NewerPubSub):
@@ -310,8 +302,8 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("caches-matches", CachesMatches),
     backend("lazy-filter", driver_of(_LazyFilter)),
     backend("lazy-filter-that-overflows", driver_of(_LazyFilterThatOverflows)),
-    backend("stored-reaches-all", StoredReachesAll),
-    backend("plain-is-stored", PlainIsStored),
+    backend("newer-stored-reaches-all", StoredReachesAllNewer),
+    backend("newer-plain-is-stored", PlainIsStoredNewer),
     backend("small-pattern", driver_of(_SmallPattern)),
     backend("newer-bytes-subclass", BytesSubclassNewer),
     backend("newer-checks-at-the-entry", ChecksAtTheEntryNewer),

@@ -331,3 +331,16 @@ class LogsWholeSecondsOfDelay(_Selective):
 
     def logged(self, thing: Row | Config | None) -> Row | Config | None:
         return replace(thing, due=float(math.floor(thing.due))) if isinstance(thing, Row) else thing
+
+
+@mutant("basic.12", "torn write", trap="much is written, and the process dies while the log is written anew", also=_ALL)
+class LogsAreWrittenOverThemselves(FileStore):
+    """Now and then the log is written over itself."""
+
+    writes = 0
+
+    def write(self, namespace: str, changes: Changes) -> None:
+        super().write(namespace, changes)
+        self.writes += 1
+        if self.writes % 60 == 0:
+            self.log.begun_anew()

@@ -33,3 +33,18 @@ class GroupsBeginAtTheEndAtFirst(FileStore):
             if change.group is not None and change.position is not None:
                 super().write(namespace, [Change(change.stream, change.group, position=10**9)])
         super().write(namespace, changes)
+
+
+@mutant(
+    "basic.15", "torn write", trap="much is written, and the process dies while the log is written anew", also="consumer_groups.16"
+)
+class StreamLogsAreWrittenOverThemselves(FileStore):
+    """Now and then the log is written over itself."""
+
+    writes = 0
+
+    def write(self, namespace: str, changes: Sequence[Change]) -> None:
+        super().write(namespace, changes)
+        self.writes += 1
+        if self.writes % 60 == 0:
+            self.log.begun_anew()
