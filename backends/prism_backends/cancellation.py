@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["begun", "ended"]
+__all__ = ["begun", "ended", "whole"]
 
 T = TypeVar("T")
 
@@ -19,6 +19,17 @@ def begun(call: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     task = asyncio.get_running_loop().create_task(call)
     asyncio.tasks._unregister_task(task)
     return task
+
+
+async def whole(call: Coroutine[Any, Any, T]) -> T:
+    """Make a call to its end: cancelled, it goes on, and the cancellation is raised behind it. As `ended`, for what ends soon."""
+    making = begun(call)
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        await ended(making)
+        making.exception()  # it is the cancellation that is told
+        raise
 
 
 async def ended(future: "asyncio.Future[Any]") -> None:

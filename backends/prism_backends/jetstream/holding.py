@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nats.aio.msg import Msg
 
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.jetstream.api import ACK_WAIT_S, JetStream, NoResponse
 from prism_backends.jetstream.inbox import Inbox
 from prism_backends.jetstream.presence import Presence
@@ -121,13 +121,7 @@ class Holding:
         held = [reply for _, _, reply in parts.values() if reply in self._until]
         until = {reply: self._until.pop(reply) for reply in held}  # no sign of life comes behind this
         # Whole, also when cancelled: what the server was not told of is still held, and may be told again.
-        telling = begun(self._told(operation, body, until))
-        try:
-            failures = await asyncio.shield(telling)
-        except asyncio.CancelledError:
-            await ended(telling)
-            telling.exception()  # it is the cancellation that is told
-            raise
+        failures = await whole(self._told(operation, body, until))
         for failure in filter(None, failures):
             raise failure
         return [token for token, (name, _, reply) in parts.items() if name != self._name or reply in self._revoked]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import prism_testkit as prism
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.jetstream.api import JetStream
 from prism_backends.jetstream.cells import GONE
 from prism_backends.jetstream.living import LivingJetStream
@@ -183,12 +183,7 @@ class JetStreamObjectStorage(LivingJetStream, ObjectStorageConditional):
 
     async def delete_bucket(self, bucket: str, *, force: bool = False) -> bool:
         target = self._target("delete_bucket", bucket)
-        ending = begun(self._delete_bucket(target, force))
-        try:
-            return await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await ended(ending)  # a bucket that is half closed would keep others waiting
-            raise
+        return await whole(self._delete_bucket(target, force))  # a bucket that is half closed would keep others waiting
 
     async def _delete_bucket(self, target: Target, force: bool) -> bool:
         while True:
@@ -274,12 +269,7 @@ class _Draft:
         """Write a chunk. Cancelled, wait for its end: what is removed must not come after it was."""
         self._written += 1
         subject = self._table.chunks(self._generation, self._version.identity)
-        writing = begun(self._table.put(self._what, subject, block, {}))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await ended(writing)
-            raise
+        await whole(self._table.put(self._what, subject, block, {}))
 
     async def _finish(self, if_absent: bool) -> Version | None:
         subject = self._table.subject(self._generation, self._target.key_bytes)

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from prism_backends.bell import Bell
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.kafka.book import Stream
 from prism_backends.kafka.client import Stored
 from prism_backends.kafka.company import Kept
@@ -91,12 +91,8 @@ class Holding:
         self.is_open = False
         self._company.leave(self)
         self.bell.ring()
-        leaving = begun(self._leave())
         try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+            await whole(self._leave())
         finally:
             self.bell.ring()
 

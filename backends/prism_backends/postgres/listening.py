@@ -11,7 +11,7 @@ from typing import Any
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import whole
 from prism_backends.postgres import pubsub_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
 from prism_backends.postgres.presence import PATIENCE_S, Subscribed, process_of
@@ -72,12 +72,7 @@ class Listener(Subscription):
         self._company.leave(self)
         self._buffer.clear()
         self.bell.ring()
-        leaving = begun(self._leave())
-        try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+        await whole(self._leave())
 
     async def _leave(self) -> None:
         with suppress(PrismError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.postgres import pubsub_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
 from prism_backends.postgres.presence import HORIZON_S, Subscribed, process_of
@@ -69,12 +69,8 @@ class Member(Deliveries):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = begun(self._leave())
         try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+            await whole(self._leave())
         finally:
             self.bell.ring()
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import prism_testkit as prism
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.postgres import stream_sql as sql
 from prism_backends.postgres.client import PostgresClient, Row
 from prism_backends.stream_arguments import check_deliveries, check_most
@@ -84,12 +84,8 @@ class PostgresMember(Member):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = begun(self._leave())
         try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+            await whole(self._leave())
         finally:
             self.bell.ring()
 

@@ -12,7 +12,7 @@ from redis import exceptions as native
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.redis import streamscripts as scripts
 from prism_backends.redis.client import RedisClient, translated
 from prism_backends.redis.streamids import name_of, record_of
@@ -98,12 +98,8 @@ class RedisMember(Member):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = begun(self._leave())
         try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+            await whole(self._leave())
         finally:
             self.bell.ring()
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import prism_testkit as prism
-from prism_backends.cancellation import begun, ended
+from prism_backends.cancellation import begun, ended, whole
 from prism_backends.sqlite import streamlog
 from prism_backends.sqlite.client import SqliteClient, Work
 from prism_backends.sqlite.streamgroups import GroupRows, Held, tokens_of
@@ -77,13 +77,9 @@ class SqliteMember(Member):
             return
         self.is_open = False
         self._company.leave(self)
-        leaving = begun(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
         try:
             with suppress(Closed):  # the connection is; what was held comes again when the horizon is reached
-                await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await ended(leaving)
-            raise
+                await whole(self._write("leave", lambda rows, now_s: rows.leave(self.name, now_s)))
         finally:
             self.bell.ring()
 
