@@ -147,19 +147,35 @@ def is_message(promise: str, got: Any, sent: Sent, sentence: str, headers_promis
         broken(headers_promise or promise, told, expected=dict(sent.headers), got=headers)
 
 
-async def hears(ear: Ear, sents: Sequence[Sent], story: str = "", *, more: bool = False, lost: str = "") -> None:
-    """Receive what one publisher sent, in that order, and then nothing (unless ``more``); name loss, order and doubles apart."""
+async def hears(
+    ear: Ear, sents: Sequence[Sent], story: str = "", *, more: bool = False, lost: str = "", besides: Sequence[Sent] = ()
+) -> None:
+    """Receive what one publisher sent, in that order, and then nothing (unless ``more``); name loss, order and doubles apart.
+
+    ``besides``: what was published to the topic for subscriptions of another kind. Whether it comes is the backend's; if it does,
+    it is whole, and comes once.
+    """
     laws, told = ear.laws, f" ({story})" if story else ""
-    pending = list(sents)
+    pending, others = list(sents), {(sent.id, sent.payload): sent for sent in besides}
     while pending:
-        got = await ear.next()
+        got = await _next(ear, others, None)
         if got is None:
             broken(lost or laws.lost, f"a message that was published is not received{told}", expected=pending[0], got=None)
         if isinstance(got, Message) and (got.id, got.payload) != (pending[0].id, pending[0].payload):
             await _not_the_next(ear, got, pending, sents, told, lost)
         is_message(laws.content, got, pending.pop(0), f"a message is not received as it was published{told}", laws.headers)
-    if not more:
-        await silent(ear, laws.once, f"a subscription that was given everything gives another message{told}")
+    if not more and (got := await _next(ear, others, quiet(ear.case))) is not None:
+        broken(laws.once, f"a subscription that was given everything gives another message{told}", expected=None, got=got)
+
+
+async def _next(ear: Ear, others: dict[tuple[str, bytes], Sent], timeout_s: float | None) -> Message | None:
+    """Return the next message that is none of others, each of which is judged and taken out."""
+    while True:
+        got = await ear.next(timeout_s)
+        other = others.pop((got.id, got.payload), None) if others and isinstance(got, Message) else None
+        if other is None:
+            return got
+        is_message(ear.laws.content, got, other, "a message of another kind is not received as it was published", ear.laws.headers)
 
 
 async def _not_the_next(ear: Ear, got: Message, pending: Sequence[Sent], sents: Sequence[Sent], told: str, lost: str) -> None:

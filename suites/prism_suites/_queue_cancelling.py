@@ -1,7 +1,7 @@
 """Cancels one call on a queue at a chosen point."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from prism_testkit.interfaces import PrismError
@@ -14,9 +14,13 @@ POINTS = (*range(1, 10), 11, 14, 20)
 _FEW = (1, 2, 3, 5, 9)
 
 
-def points(kinds: Iterable[str], *, few: bool = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
-    """Return the cases of every kind of call, cancelled at every point, or at a few."""
-    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in (_FEW if few else POINTS))
+def points(kinds: Iterable[str], *, few: bool | Collection[str] = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:
+    """Return the cases of every kind of call, cancelled at every point, or at a few (all kinds, or those in ``few``)."""
+
+    def of(kind: str) -> tuple[int, ...]:
+        return _FEW if (few if isinstance(few, bool) else kind in few) else POINTS
+
+    return lambda limits: ({"kind": kind, "point": point} for kind in kinds for point in of(kind))
 
 
 async def cancelled(call: Awaitable[Any], point: int) -> tuple[bool, Any]:

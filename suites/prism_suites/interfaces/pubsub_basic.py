@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, same
-from prism_suites._pubsub_mixing import hears_its_own
 from prism_suites._pubsub_shared import contents_come_out, headers_come_out
 from prism_suites._pubsub_taking import (
     BASIC,
@@ -265,5 +264,5 @@ async def the_two_kinds_are_apart(pubsub: BasicAndPersistent, case: Case) -> Non
         for laws in (PERSISTENT, BASIC):
             await send(pubsub, "T", [b"of another topic"], laws)
         sents += await send(pubsub, "t", [b"last"], BASIC)
-        await hears_its_own(plain, sents, stored, "persistent messages in between")
-        await hears_its_own(durable, stored, sents, "plain messages in between")
+        await hears(plain, sents, "persistent messages in between", besides=stored)
+        await hears(durable, stored, "plain messages in between", besides=sents)

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from prism_suites._judging import broken
 from prism_suites._pubsub_members import received
-from prism_suites._pubsub_mixing import hears_its_own
 from prism_suites._pubsub_selecting import FILTERING, WILDCARDS
 from prism_suites._pubsub_taking import BASIC, Ear, Laws, Sent, hears, quiet
 from prism_testkit.case import Case
@@ -103,7 +102,7 @@ async def _apart(case: Case, slot: Any, enter: _Enter, laws: Laws, headers: Mapp
             stored.append(Sent(identity, "a.b", b"stored", headers))
             await member.ack(*await received(case, member))
         plain = Sent(await slot.publish("a.b", b"plain", headers), "a.b", b"plain", headers)
-        await hears_its_own(ear, [plain], stored, "durable ones before it", laws.lost)
+        await hears(ear, [plain], "durable ones before it", lost=laws.lost, besides=stored)
         for got in await received(case, member, 10, quiet(case)):
             if (got.message.id, got.message.payload) != (plain.id, plain.payload):
                 sentence = "a durable subscription gets again what was acked, or what nobody published"

@@ -137,13 +137,11 @@ async def a_receive_cancelled_as_a_record_comes_loses_nothing(
             await _comes(case, member, puts, "a record that came as a receive was cancelled is lost")
 
 
+_RARER = ("nack of several", "nack with a delay")
+
+
 @check("stream_consumer_groups.14", "stream_consumer_groups.6", "stream_consumer_groups.5")
-@gauntlet(
-    lambda limits: [
-        *points(("ack", "ack of several", "nack"))(limits),
-        *points(("nack of several", "nack with a delay"), few=True)(limits),
-    ]
-)
+@gauntlet(points(("ack", "ack of several", "nack", *_RARER), few=_RARER))
 async def a_cancelled_answer_is_whole_or_absent(stream: StreamConsumerGroups, case: Case, kind: str, point: int) -> None:
     """A cancelled ack or nack took effect on a record or did not; none is lost, others stay held, and it may be repeated."""
     await stream.create_group("s", "g")
