@@ -105,9 +105,9 @@ class Discovery:
 
     def find(self, selection: BackendSelection) -> Discovered:
         """Register everything that is selected; raise `SelectionError` for an unknown backend."""
-        registry = Registry()
-        found = Discovered(registry, [])
-        registry.refused = found.refused
+        refused: dict[str, str] = {}
+        registry = Registry(refused=refused)
+        found = Discovered(registry, [], refused)
         for point in sorted(entry_points(group="prism_testkit"), key=lambda point: point.name):
             self._load(point, found)
         self._call("prism_register_backends", found)

@@ -34,7 +34,7 @@ async def close_driver(driver: Any) -> None:
 async def clean(site: Site, namespace: str) -> None:
     """Clean a namespace where the backend can."""
     if site.backend.clean is not None:
-        await site.client(0)
+        await site.client(0)  # what fails in connecting is not clean's
         with _around(f"clean(client, {namespace!r}), which the harness called,"):
             await site.clean(namespace)
 

@@ -1,7 +1,7 @@
 """The matrix: backend by interface, computed from the results; a claim without a result is shown as such."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -11,7 +11,7 @@ from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.text import clip, fit_encoding
 from prism_testkit.results import BackendReport, CheckResult, Report
 
-__all__ = ["MARKS", "NOT_CLAIMED", "Cell", "Row", "legend", "matrix", "render", "standing"]
+__all__ = ["MARKS", "NOT_CLAIMED", "Cell", "Row", "backends_of", "in_order", "legend", "matrix", "render", "standing"]
 
 MARKS: dict[Outcome, str] = {
     Outcome.FAILED: "✗",
@@ -77,7 +77,7 @@ def matrix(report: Report) -> list[Row]:
     backend, in the interfaces that this backend claims. One of `BESIDE` counts alone: its cell sums up all models. No result is
     left out, not even of a backend the report does not list.
     """
-    backends = [*report.backends, *_unlisted(report)]
+    backends = backends_of(report)
     columns = _columns(report)
     claims = {backend.name: frozenset(backend.interfaces) for backend in backends}
     counts: dict[tuple[str, str], Counter[Outcome]] = {}
@@ -136,18 +136,24 @@ def legend(rows: list[Row], width: int = 80, encoding: str | None = "utf-8") -> 
     return [fit_encoding(line, encoding) for line in lines]
 
 
-def _unlisted(report: Report) -> Iterator[BackendReport]:
-    listed = {backend.name for backend in report.backends}
-    for name in dict.fromkeys(name for result in report.results for name in result.backends):
-        if name not in listed:
-            yield BackendReport(name=name, kind="unknown", status="available")
+def backends_of(report: Report) -> list[BackendReport]:
+    """Return the backends of a report, and those that it does not list though it has results of them."""
+    found = {backend.name: backend for backend in report.backends}
+    for name in (name for result in report.results for name in result.backends):
+        found.setdefault(name, BackendReport(name=name, kind="unknown", status="available"))
+    return list(found.values())
+
+
+def in_order(interfaces: Collection[str]) -> list[str]:
+    """Return interfaces by data model, each in the order of the catalogue, unknown ones behind."""
+    known = [interface for interface in INTERFACES if interface in interfaces]
+    return sorted([*known, *sorted(set(interfaces) - set(known))], key=interface_model)
 
 
 def _columns(report: Report) -> list[str]:
     seen = {interface for result in report.results for interface in result.interfaces}
     seen |= {interface for backend in report.backends for interface in backend.interfaces}
-    known = [interface for interface in INTERFACES if interface in seen]
-    return sorted([*known, *sorted(seen - set(known))], key=interface_model)
+    return in_order(seen)
 
 
 def _counted_in(result: CheckResult, claims: frozenset[str]) -> Iterable[str]:

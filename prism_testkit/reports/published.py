@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from prism_testkit.interfaces import INTERFACES, interface_model
+from prism_testkit.interfaces import interface_model
 from prism_testkit.outcomes import Outcome
-from prism_testkit.reports.matrix import MARKS, NOT_CLAIMED, Cell, Row, matrix, standing
+from prism_testkit.reports.matrix import MARKS, NOT_CLAIMED, Cell, Row, backends_of, in_order, matrix, standing
 from prism_testkit.results import BackendReport, CheckResult, Report
 
 __all__ = ["page"]
@@ -78,22 +78,19 @@ def _merged(reports: Sequence[Report]) -> tuple[list[_Line], list[str]]:
     """Return a line for each backend, and what is to be said of those that are in several reports, the oldest first."""
     found: dict[str, list[_Line]] = {}
     for number, report in enumerate(reports, 1):
-        listed = {backend.name: backend for backend in report.backends}
+        backends = {backend.name: backend for backend in backends_of(report)}
         for row in matrix(report):
-            backend = listed.get(row.backend) or BackendReport(name=row.backend, kind="unknown", status="available")
-            found.setdefault(row.backend, []).append(_Line(backend, row, report, number))
+            found.setdefault(row.backend, []).append(_Line(backends[row.backend], row, report, number))
     lines, notes = [], []
     for name, several in found.items():
         chosen, why = several[0], ""
         for line in several[1:]:
-            if line.row.status == "available" and (line.judged >= chosen.judged or chosen.row.status != "available"):
-                chosen, why = line, "the newer one"
+            if line.row.status != "available":
+                why = "it was not available in what is newer"
+            elif chosen.row.status == "available" and not line.judged >= chosen.judged:
+                why = "less was judged in what is newer"
             else:
-                why = (
-                    "less was judged in what is newer"
-                    if line.row.status == "available"
-                    else "it was not available in what is newer"
-                )
+                chosen, why = line, "the newer one"
         lines.append(chosen)
         others = ", ".join(str(line.number) for line in several if line is not chosen)
         if others:
@@ -136,9 +133,7 @@ def _why_none(backend: BackendReport) -> str:
 
 def _tables(lines: list[_Line]) -> Iterator[str]:
     seen = {interface for line in lines for interface, cell in line.row.cells.items() if cell.claimed or cell.counts}
-    known = [interface for interface in INTERFACES if interface in seen]
-    columns = sorted([*known, *sorted(seen - set(known))], key=interface_model)
-    for model, group in groupby(columns, key=interface_model):
+    for model, group in groupby(in_order(seen), key=interface_model):
         heads = list(group)
         body = [*_head("backend", *(head.removeprefix(f"{model}_") for head in heads))]
         for line in lines:
