@@ -15,6 +15,7 @@ from prism_testkit.interfaces import interface_model
 
 __all__ = [
     "ACKS",
+    "AGE",
     "FIELD",
     "SENDS",
     "TOPIC",
@@ -49,6 +50,8 @@ ACKS = {
 """The broker's ack, by the interface of the slot."""
 T = 64
 """The threshold of most checks, in bytes."""
+AGE: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 20.0}
+"""A configuration under which claims go by their age soon."""
 SENDS = {"queue.publish", "queue.publish_persistent", "queue.enqueue", "queue.append"}
 _WAIT_S = 30.0
 """How long a message that must come is waited for: no longer than it takes."""

@@ -1,22 +1,18 @@
-"""Claim check, promises 4 and 7: a claim is removed when it is due, never before, and nothing else ever is."""
+"""Claim check, promises 4 and 7: a claim is removed when it is due, and never before."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from itertools import product
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
-from prism_suites._claims import TOPIC, T, befall, beside, claims_there, entries_there, mode, pattern_of, skewed, swept, take
+from prism_suites._claims import AGE, TOPIC, T, beside, claims_there, entries_there, mode, pattern_of, skewed, swept, take
 from prism_suites._judging import same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces.errors import AccessDenied, PrismError
 from prism_testkit.traits import Limits
 
 BIG = b"x" * (T + 1)
 DAY_S, HOUR_S = 86_400.0, 3_600.0
-AGE: dict[str, Any] = {"threshold": T, "max_age_s": 100.0, "grace_period_s": 20.0}
 
 
 def _step_s(limits: Limits) -> float:
@@ -250,171 +246,3 @@ async def the_background_worker_removes_what_is_due(claims: Bound[ClaimCheck], c
         await case.advance(2 * HOUR_S)
         same("CC4", await entries_there(claims), set(), "the background worker left what is due")
         same("CC1", (await check_in.health()).status, "healthy", "it says it is not healthy")
-
-
-STRANGERS = (
-    "claims/readme.txt",
-    "claims/README",
-    "claims/0a1B",
-    "claims/0a1b\n",
-    "claims/0a 1b",
-    "claims/0a_1b",
-    "claims/0a-1b",
-    "claims/\u0663\u0663",
-    "claims/caf\u00e9",
-    "claims//0a1b",
-    "claims/0a1b/",
-    "claims/",
-    "claims/0A1B.acks/c",
-    "claims/0a1b\n.acks/c",
-    "claims/0a1b.ACKS/c",
-    "claims/0a1b.acksc",
-    "claims/0a1b.acks2/c",
-    "claims/0a1b_acks/c",
-    "claims/a/b",
-    "claims2/x",
-    "claimsx",
-    "claims",
-    "Claims/0",
-    "other/claims/1",
-    "claims/0123.acks",
-    "claims/_mine",
-    "claims/sub/_config",
-    "claims.acks/c",
-    "claims/My-Own.acks/c",
-    "claims/a/b.acks/c",
-)
-
-
-@check("CC7")
-async def a_sweep_touches_nothing_else(claims: Bound[ClaimCheck], case: Case) -> None:
-    """What is not a claim, under the prefix or beside it, stays, however old (CC-6)."""
-    store = await claims.look("store")
-    await store.create_bucket("claim-check")
-    for key in STRANGERS:
-        await store.put("claim-check", key, b"precious")
-    config: dict[str, Any] = {**AGE, "cleanup": "sweep"}
-    theirs = []
-    for prefix in ("claims2", "claims/eu", "claims/eu/0", "claims_"):
-        async with claims.opened(**{**config, "max_age_s": 1_000.0}, prefix=prefix) as other:
-            receipt = await other.publish(TOPIC, BIG)
-            theirs.append(receipt.claim.key if receipt.claim is not None else "")
-    async with claims.opened(**config) as check_in:
-        receipt = await check_in.publish(TOPIC, BIG)
-        key = receipt.claim.key if receipt.claim is not None else ""
-        alike = [f"{key}{end}" for end in (".txt", ".acks", ".acks2/c", "_", "/c", "/.acks/c", " ")]
-        alike += [f"claims/ {key.removeprefix('claims/')}", key.upper().replace("CLAIMS", "claims"), f"Claims{key[6:]}", key[6:]]
-        alike = [name for name in alike if name != key]  # an id of digits alone has no capitals
-        if case.clock.virtual:
-            await case.advance(60.0)  # they are younger than the claim that they look like, and keep it no longer
-        for name in alike:
-            await store.put("claim-check", name, b"precious")
-        if case.clock.virtual:
-            await case.advance(61.0)
-        await check_in.sweep()
-        if case.clock.virtual:
-            same("CC7", key in await entries_there(claims), False, "a sweep left a claim that is too old")
-            await case.advance(61.0)
-            await check_in.sweep()
-    found = {info.key async for info in store.list_objects("claim-check", "")}
-    same("CC7", sorted({*STRANGERS, *alike} - found), [], "a sweep removed what is no claim")
-    same(
-        "CC7", sorted(set(theirs) - found), [], "a sweep removed the claims of another prefix, which are younger than their max_age"
-    )
-
-
-def _turned(store: Any) -> None:
-    """Let listings give the last first."""
-    strict = store.list_objects
-
-    async def list_objects(bucket: str, prefix: str = "") -> AsyncIterator[Any]:
-        for info in reversed([info async for info in strict(bucket, prefix)]):
-            yield info
-
-    store.list_objects = list_objects
-
-
-@check("CC7")
-@gauntlet(lambda limits: [{"turned": turned} for turned in (False, True)])
-async def the_old_go_and_the_young_stay(claims: Bound[ClaimCheck], case: Case, turned: bool) -> None:
-    """A sweep tells claims apart by their own age, in whatever order they are listed, and says how many it removed (CC-6)."""
-    if beside(case, claims, time=True):
-        return
-    if turned:
-        claims.change("store", _turned)
-    config: dict[str, Any] = {**AGE, "cleanup": "sweep"}
-    async with claims.opened(**config) as check_in:
-        keys = []
-        for _ in range(5):
-            receipt = await check_in.publish(TOPIC, BIG)
-            keys.append(receipt.claim.key if receipt.claim is not None else "")
-            await case.advance(50.0)
-            await swept(case, check_in)
-        # Ages now: 250, 200, 150, 100 and 50 s; over 120 s is old.
-        same("CC7", await claims_there(claims), set(keys[3:]), "a sweep left or removed claims of the wrong age")
-    await case.advance(25.0)
-    async with claims.opened(**config) as check_in:
-        await swept(case, check_in)
-    same("CC7", await claims_there(claims), set(keys[4:]), "a sweep left or removed claims of the wrong age")
-
-
-@check("CC7")
-async def the_markers_of_what_is_gone_go(claims: Bound[ClaimCheck], case: Case) -> None:
-    """An ack that comes when its claim is gone leaves a marker until the next sweep, which counts it."""
-    if beside(case, claims, acks=True, time=True):
-        return
-    config: dict[str, Any] = {**AGE, **mode(claims, "c")}
-    async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        claim = (await check_in.publish(TOPIC, BIG)).claim
-        store = await claims.look("store")
-        delivery = await take(consumer)
-        await store.delete(claim.bucket if claim is not None else "", claim.key if claim is not None else "")
-        await consumer.ack(delivery)
-        await swept(case, check_in)
-        same("CC7", await entries_there(claims), set(), "a sweep left the markers of a claim that is gone")
-
-
-@check("CC4", "CC7", "lifecycle.4")
-async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case) -> None:
-    """One sweep is enough, however much there is; if many removals fail, but not in a row, it removes the rest, and raises the
-    first of the errors."""
-    if beside(case, claims, time=True):
-        return
-    number = 300  # more than a byte counts, in one instant
-    async with claims.opened(**AGE, cleanup="sweep") as check_in:
-        for _ in range(number):
-            await check_in.publish(TOPIC, BIG)
-        same("CC4", len(await claims_there(claims)), number, "of claims that were published in one instant two share an object")
-    await case.advance(121.0)
-    async with claims.opened(**AGE, cleanup="sweep") as check_in:
-        failing = range(0, len(await claims_there(claims)), 10)  # of none, if it sweeps at its entry
-        for at in failing:
-            befall(claims, "error before" if at else "refuse AccessDenied", "store.delete", actor=1, number=at)
-        try:
-            await check_in.sweep()
-        except PrismError as error:
-            same("CC7", type(error), AccessDenied, "of the errors of a sweep another one is raised than the first")
-            same("lifecycle.4", (await check_in.health()).status, "degraded", "it does not say that removals failed")
-        else:
-            same("CC7", len(failing), 0, "a sweep in which removals failed raised nothing")
-        same("CC7", len(await claims_there(claims)), len(failing), "a sweep removed a part of what is due and can be removed")
-        await check_in.sweep()
-        same("CC7", len(await claims_there(claims)), 0, "a sweep removed a part of what is due")
-        same("lifecycle.4", (await check_in.health()).status, "healthy", "it is not healthy although its last sweep succeeded")
-
-
-@check("CC7")
-async def a_sweep_goes_on_beside_producers(claims: Bound[ClaimCheck], case: Case) -> None:
-    """Claims that are published and acked while sweeps run are neither lost nor left (CC-6)."""
-    if beside(case, claims, time=True):
-        return
-    case.overlap()
-    config: dict[str, Any] = {**AGE, "cleanup": "sweep"}
-    async with claims.opened(**config) as check_in, claims.opened(**config) as other:
-        await check_in.publish(TOPIC, BIG)
-        await case.advance(121.0)
-        publishes = (check_in.publish(TOPIC, BIG), other.publish(TOPIC, BIG), other.publish(TOPIC, BIG))
-        swept = asyncio.gather(check_in.sweep(), other.sweep(), check_in.sweep())
-        fresh = {receipt.claim.key for receipt in await asyncio.gather(*publishes) if receipt.claim is not None}
-        await swept
-        same("CC7", await claims_there(claims), fresh, "sweeps beside producers left or removed the wrong claims")

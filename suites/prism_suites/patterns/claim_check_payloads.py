@@ -18,7 +18,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.traits import Limits
 
-SIZES = (0, 1, T - 1, T, T + 1, 2 * T, 255, 256, 4096, 65535, 262143, 262144, 1_000_001, 15 * 2**18 + 1)
+SIZES = (0, 1, T - 1, T, T + 1, 2 * T, 255, 256, 4096, 65535, 65537, 262143, 262144, 1_000_001, 15 * 2**18 + 1)
 """The last are one byte over multiples of most lengths to cut by: of thousands, of powers of two, and of 3 or 5 times those."""
 _MOST = 8 * 1024 * 1024
 """The longest chunk."""
