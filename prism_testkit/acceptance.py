@@ -18,6 +18,7 @@ from prism_testkit.fleet import Fleet
 from prism_testkit.items import CheckItem, SuiteModule
 from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.options import Options
+from prism_testkit.reaper import hold
 from prism_testkit.reports.causes import Told
 from prism_testkit.results import CheckResult
 from prism_testkit.runs import unwritable
@@ -225,6 +226,7 @@ class Acceptance:
                 where = shm if shm.is_dir() and _room(shm) > 512 * 2**20 else None
                 base = tempfile.mkdtemp(prefix=f"prism-{self.run_id}-", dir=where)
             self._directory = Path(base)
+            hold(self._directory)
         return self._directory
 
     def make_worker(self, number: int) -> Worker:

@@ -88,7 +88,8 @@ class History:
     """An append-only record of one case, cheap enough to be always on.
 
     One counter numbers calls and returns alike, so comparing two numbers says which came first; ``len()`` is how many events
-    there were. Values are kept as they are, not copied, but for buffers, whose owner may change them after the call.
+    there were. Values are kept as they are, not copied, but for buffers, maps and lists, whose owner may change them
+    after the call.
     """
 
     __slots__ = ("_events", "_now", "labels")
@@ -173,8 +174,11 @@ _Call = tuple[int, str, tuple[Any, ...], Mapping[str, Any], float]
 _End = tuple[int, Any, BaseException | None, float]
 """(number of the call, result, error, when): four parts. Plain tuples, for a named one takes three times as long to make."""
 
-_BUFFERS = frozenset({bytearray, memoryview})
+_BUFFERS = frozenset({bytearray, memoryview, dict, list})
 
 
 def _frozen(value: Any) -> Any:
-    return bytes(value) if type(value) in _BUFFERS else value
+    kind = type(value)
+    if kind not in _BUFFERS:
+        return value
+    return kind(value) if kind is dict or kind is list else bytes(value)

@@ -73,12 +73,15 @@ class Mortal:
                 found.append(self._new_place().directory)
                 _copy(files, found[-1])
 
-        before = sys.getprofile()
+        before: Any = sys.getprofile()
         sys.setprofile(_Watch(files, keep))
         try:
             await call
         finally:
-            sys.setprofile(before)
+            if before is None or callable(before):
+                sys.setprofile(before)
+            else:
+                before.enable()  # cProfile's profiler is no function
             self._moments += found
         return found
 

@@ -10,6 +10,7 @@ import pytest
 
 from prism_testkit.fleet import Fleet
 from prism_testkit.items import CheckItem, SuiteModule
+from prism_testkit.reaper import Reaper
 from prism_testkit.reporting import Reporting
 from prism_testkit.runs import RunRecord, clean_namespaces, record_run, sweep_directories
 from prism_testkit.worker import Worker
@@ -29,6 +30,7 @@ class Session:
         self.is_worker = acceptance.is_worker
         self.reporting = Reporting(acceptance)
         self._record: RunRecord | None = None
+        self._reaper: Reaper | None = None
         self._workers = 0
         self._gone: list[str] = []
         """What became of waivers whose check is gone; known where the checks are collected."""
@@ -46,6 +48,7 @@ class Session:
         self.reporting.cleaned = sweep_directories(acceptance.state)
         fleet = acceptance.fleet = Fleet(acceptance.state, acceptance.run_id, options.server, options.keep_servers)
         self._record = record_run(acceptance.state, acceptance.run_id, acceptance.directory, ())
+        self._reaper = Reaper(acceptance.config.rootpath, acceptance.directory)
         backends = acceptance.selected_backends()
         fleet.start(backends)
         by_url = [name for name, endpoint in fleet.endpoints.items() if endpoint.by_url]
@@ -233,3 +236,5 @@ class Session:
             shutil.rmtree(self.acceptance.directory, ignore_errors=True)
         if self._record is not None:
             self._record.remove()
+        if self._reaper is not None:
+            self._reaper.dismiss()

@@ -1,6 +1,7 @@
 """Clients over files that are killed without a process that dies."""
 
 import asyncio
+import cProfile
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -103,3 +104,30 @@ def test_behind_each_write_of_a_call_stands_what_it_left(tmp_path: Path) -> None
         {"other": b"kept back, behind"},
     ]
     assert list(tmp_path.glob("*/*")) == []
+
+
+def test_a_profiler_in_c_goes_on_behind_a_watched_call(tmp_path: Path) -> None:
+    """So does one that is a function; `cProfile`'s is not."""
+    clock, numbers = VirtualClock(), count()
+
+    def new_place() -> Place:
+        directory = tmp_path / str(next(numbers))
+        directory.mkdir()
+        return Place(directory=directory, shared={}, clock=clock)
+
+    async def closer(driver: Place) -> None:
+        return None
+
+    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        return connection, connection
+
+    async def walk() -> None:
+        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+        place = await mortal.client(0, "n")
+        await mortal.moments(asyncio.to_thread((place.directory / "file").touch))
+        await mortal.close()
+        "counted".upper()
+
+    profiler = cProfile.Profile()
+    profiler.runcall(asyncio.run, walk())
+    assert any("upper" in str(entry.code) for entry in profiler.getstats())

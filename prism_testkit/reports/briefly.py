@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from prism_testkit.interfaces import Delivery, Lease, Message, QueueMessage, Record, RecordDelivery
+from prism_testkit.interfaces import Delivery, Lease, Message, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
 from prism_testkit.reports.text import LONGEST, clip, show
 
 __all__ = ["briefly"]
 
 
 def briefly(value: object, width: int = 48) -> str:
-    """Return ``value`` as `show` does, but a message by its id, a lease by its message and attempt, a record by its offset.
+    """Return ``value`` as `show` does, but a message by its id, a lease by its message and attempt, a record by its offset, and an
+    object by its etag.
 
     For steps only: two values that differ may look alike.
     """
@@ -40,11 +41,28 @@ def _record(value: Record, width: int) -> str:
     return f"record {value.offset}{key} {show(value.payload, width)}"
 
 
+def _metadata(value: ObjectMetadata, width: int) -> str:
+    """Size and etag always; what else was given, as far as there is room for it."""
+    text = f"{_bytes(value.size)}, etag {show(value.etag, width)}"
+    others = [("until", value.expires_at_ms), ("type", value.content_type), ("encoding", value.content_encoding)]
+    for name, given in [*others, ("metadata", value.user_metadata or None), ("put at", value.last_modified_ms)]:
+        part = "" if given is None else f", {name} {show(given, width)}"
+        if len(text) + len(part) <= 2 * width:
+            text += part
+    return f"object of {text}"
+
+
+def _bytes(number: Any) -> str:
+    return "1 byte" if number == 1 else f"{show(number)} bytes"
+
+
 _BRIEF: dict[type, Callable[[Any, int], str]] = {
     QueueMessage: _message,
     Message: _message,
     Lease: lambda value, width: f"lease of message {show(value.message.id, width)}, attempt {value.attempt}",
     Delivery: lambda value, width: f"delivery {value.delivery_count} of message {show(value.message.id, width)}",
+    ObjectInfo: lambda value, width: f"{show(value.key, width)} of {_bytes(value.size)}",
+    ObjectMetadata: _metadata,
     Record: _record,
     RecordDelivery: lambda value, width: f"delivery {value.delivery_count} of record {value.record.offset}",
 }

@@ -145,7 +145,9 @@ def _show_text(value: str, width: int, depth: int) -> str:
     head = _escaped(value[:_SCRATCH], width * 2 // 3)
     tail = _escaped(value[: -_SCRATCH - 1 : -1], width // 3)[::-1]
     ends = "".join(head) + "…" + "".join(tail)
-    return f"'{ends}' {_measure(value.encode('utf-8', 'surrogatepass'), depth)}"
+    shortened = f"'{ends}' {_measure(value.encode('utf-8', 'surrogatepass'), depth)}"
+    whole = ascii(value) if len(value) <= len(shortened) else ""
+    return whole if whole and len(whole) <= len(shortened) else shortened
 
 
 def _escaped(characters: str, room: int) -> list[str]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from prism_testkit.servers.processes import is_running
+from prism_testkit.servers.processes import identify, is_running
 from prism_testkit.servers.records import records
 
 DEADLINE_S = 90.0
+LOCKS = Path("/proc/locks")
 BACKEND = """
 import os, pathlib
 HERE = pathlib.Path(__file__).parent
@@ -90,6 +91,15 @@ class Running:
         self.directory = Path(json.loads(record.read_text())["directory"])
         self.servers = [record.process for record in records(self.path / ".prism") if record.process is not None]
         assert self.directory.is_dir()
+        shown = subprocess.run(["ps", "-ww", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+        (reaper,) = [line.split()[0] for line in shown.splitlines() if "prism-reaper" in line and str(self.directory) in line]
+        found = identify(int(reaper))
+        assert found is not None
+        self.reaper = found
+
+    def reaper_waits(self) -> bool:
+        """Say whether the reaper has noticed the death and waits for others to end: for a lock that it is not given."""
+        return any("->" in line and str(self.reaper.pid) in line.split() for line in LOCKS.read_text().splitlines())
 
     @property
     def output(self) -> str:
@@ -152,11 +162,34 @@ def test_ctrl_c(odd: Any, start: Callable[..., Running], workers: tuple[str, ...
     assert "Traceback" not in running.output
 
 
-def test_a_killed_run_leaves_a_report_and_the_next_one_cleans_up(odd: Any, start: Callable[..., Running]) -> None:
-    running = start("--prism-backend=mine,valkey", "-k", "mine", "test_checks.py")
-    assert running.end(signal.SIGKILL, group=False) == -signal.SIGKILL
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_a_killed_run_leaves_a_report_and_nothing_else(odd: Any, start: Callable[..., Running], workers: tuple[str, ...]) -> None:
+    running = start("--prism-backend=mine,valkey", "-k", "mine", *workers, "test_checks.py")
+    assert running.end(signal.SIGKILL, group=True) == -signal.SIGKILL
+    _wait_for(lambda: not is_running(running.reaper), "the reaper does not end")
+    _nothing_is_left(running)
     report = odd.report()
     assert (report["complete"], report["exit_code"]) == (False, None)
+
+
+@pytest.mark.skipif(not LOCKS.exists(), reason="this system does not say who waits for a lock")
+def test_a_reaper_waits_for_the_workers(odd: Any, start: Callable[..., Running]) -> None:
+    """What they write in the meantime would stay."""
+    running = start("--prism-backend=mine", "-n2", "test_checks.py")
+    worker = int((running.path / "reached").read_text())
+    os.kill(worker, signal.SIGSTOP)
+    assert running.end(signal.SIGKILL, group=False) == -signal.SIGKILL
+    _wait_for(lambda: running.reaper_waits() or not is_running(running.reaper), "the reaper does not notice the death")
+    assert running.directory.exists()
+    os.kill(worker, signal.SIGKILL)
+    _wait_for(lambda: not is_running(running.reaper), "the reaper does not end")
+    _nothing_is_left(running)
+
+
+def test_without_a_reaper_the_next_run_cleans_up(odd: Any, start: Callable[..., Running]) -> None:
+    running = start("--prism-backend=mine,valkey", "-k", "mine", "test_checks.py")
+    os.kill(running.reaper.pid, signal.SIGKILL)
+    assert running.end(signal.SIGKILL, group=False) == -signal.SIGKILL
     assert running.directory.exists()
     odd.checks(CHECKS.replace("KEY", "c"))
     result = odd.run("--prism-backend=mine", "test_checks.py")

@@ -1,0 +1,74 @@
+"""Cleans up at once after a run that is killed: SIGKILL leaves it no time to do so itself, and a next run may never come.
+
+A shell waits at one end of a pipe, whose other end only the run holds. A line from there says that the run has cleaned up. If the
+pipe ends without one, the run is dead, and the shell becomes ``prism clean`` once the run's workers have ended too. The shell is in
+a session of its own, so that what is sent to the run's process group does not reach it; it is a shell because it idles in a
+megabyte. Where there is none, the next run cleans, as it does when the reaper was killed as well.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Reaper", "hold"]
+
+_SHELL = Path("/bin/sh")
+_WAIT = 'read -r line || exec "$1" -m prism_testkit.reaper "$2"'
+_HELD = "held"
+
+
+def hold(directory: Path) -> None:
+    """Say that this process uses a run's directory, for as long as it lives: no child that is another program says so too."""
+    if fcntl is not None:
+        fcntl.flock(_opened(directory), fcntl.LOCK_SH)
+
+
+class Reaper:
+    """Waits for the death of this process, to clean the project in ``root`` of what the run in ``directory`` leaves then."""
+
+    def __init__(self, root: Path, directory: Path) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        if _SHELL.exists():
+            self._process = subprocess.Popen(
+                [str(_SHELL), "-c", _WAIT, "prism-reaper", sys.executable, str(directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=root,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                start_new_session=True,
+            )
+
+    def dismiss(self) -> None:
+        """The run has cleaned up: the reaper ends. A repeat does nothing."""
+        process, self._process = self._process, None
+        if process is not None:
+            try:
+                process.communicate(b"\n")
+            except BrokenPipeError:
+                process.wait()  # somebody killed it
+
+
+def main(directory: Path) -> int:
+    """Wait until nobody uses the directory, then clean what killed runs left in the project of the current folder."""
+    from prism_testkit.cli import main as prism  # a run does not need it
+
+    if directory.is_dir() and fcntl is not None:
+        fcntl.flock(_opened(directory), fcntl.LOCK_EX)
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        return prism(["clean"])
+
+
+def _opened(directory: Path) -> int:
+    return os.open(directory / _HELD, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
