@@ -1,9 +1,9 @@
 """Cleans up at once after a run that is killed: SIGKILL leaves it no time to do so itself, and a next run may never come.
 
-A shell waits at one end of a pipe, whose other end only the run holds. A line from there says that the run has cleaned up. If the
-pipe ends without one, the run is dead, and the shell becomes ``prism clean`` once the run's workers have ended too. The shell is in
-a session of its own, so that what is sent to the run's process group does not reach it; it is a shell because it idles in a
-megabyte. Where there is none, the next run cleans, as it does when the reaper was killed as well.
+A shell waits at one end of a pipe, whose other end only the run holds. The run says there which check it is at, and when it has
+cleaned up. If the pipe ends before that the run is dead: the shell says where it died, and becomes ``prism clean`` once the run's
+workers have ended too. The shell is in a session of its own, so that what is sent to the run's process group does not reach it; it
+is a shell because it idles in a megabyte. Where there is none, the next run cleans, as it does when the reaper was killed as well.
 """
 
 import os
@@ -20,7 +20,16 @@ except ImportError:  # not a POSIX system
 __all__ = ["Reaper", "hold"]
 
 _SHELL = Path("/bin/sh")
-_WAIT = 'read -r line || exec "$1" -m prism_testkit.reaper "$2"'
+_WAIT = """
+while IFS= read -r said; do
+    [ -n "$said" ] || exit 0
+    at=$said
+done
+if [ -n "$at" ]; then
+    echo "prism: the process of this run ended in the middle of $at: killed, crashed, or by os._exit" >&2
+fi
+exec "$1" -m prism_testkit.reaper "$2" 2>/dev/null
+"""
 _HELD = "held"
 
 
@@ -40,20 +49,30 @@ class Reaper:
                 [str(_SHELL), "-c", _WAIT, "prism-reaper", sys.executable, str(directory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
                 cwd=root,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
                 start_new_session=True,
+                bufsize=0,
             )
+
+    def at(self, check: str) -> None:
+        """Say which check this process is at: it is named on standard error if the process ends there."""
+        self._say(check)
 
     def dismiss(self) -> None:
         """The run has cleaned up: the reaper ends. A repeat does nothing."""
+        self._say("")
         process, self._process = self._process, None
         if process is not None:
+            process.communicate()
+
+    def _say(self, line: str) -> None:
+        if self._process is not None and self._process.stdin is not None:
             try:
-                process.communicate(b"\n")
+                self._process.stdin.write(f"{line}\n".encode())
             except BrokenPipeError:
-                process.wait()  # somebody killed it
+                self._process.stdin.close()  # somebody killed it: nothing more is to be said
+                self._process.stdin = None
 
 
 def main(directory: Path) -> int:

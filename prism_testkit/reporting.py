@@ -163,8 +163,12 @@ class Reporting:
             report.longrepr = Told(report.longrepr, result, path, (line or 0) + 1)
         self._keep(result)
         self._show(result.id)
-        if self._json is not None:
-            self._json.offer(self._snapshot())
+        if self._json is not None and self._json.is_due:
+            # A run that is killed cannot say any more what it did not come to.
+            self._json.offer(self._snapshot().model_copy(update={"unfinished": self._unfinished()}))
+
+    def _unfinished(self) -> list[str]:
+        return [identifier for identifier in self._expected if identifier not in self._finished]
 
     def _keep(self, result: CheckResult) -> None:
         """Keep one result an id: under ``soak`` the newest, but a failure stays."""
@@ -296,11 +300,19 @@ class Reporting:
             json_path=str(self.acceptance.options.json or ""),
             width=max(writer.fullwidth, 60),
             encoding=getattr(writer._file, "encoding", None),
+            stopped=self._stopped_by(),
         )
+
+    def _stopped_by(self) -> str:
+        """Return the option that ended the run at so many failures; empty if none did."""
+        most = self.config.option.maxfail
+        if not most or self._failures < most or self._interrupted or self._crashed:
+            return ""
+        return "-x" if most == 1 else f"--maxfail={most}"
 
     def _final(self) -> Report:
         report = self._snapshot()
-        report.unfinished = [identifier for identifier in self._expected if identifier not in self._finished]
+        report.unfinished = self._unfinished()
         report.coverage = covered(self._reached, self._floors().missing)
         seen = {(entry.what, entry.reason) for entry in report.not_run}
         for what, why in self._unfit():
@@ -308,8 +320,9 @@ class Reporting:
                 report.not_run.append(NotRun(what=what, reason=why))
         if self.acceptance.too_low:
             what = _checks(len(self.acceptance.too_low))
-            if (what, _TOO_LOW) not in seen:
-                report.not_run.append(NotRun(what=what, reason=_TOO_LOW))
+            why = _TOO_LOW if len(self.acceptance.too_low) > 1 else _ONE_TOO_LOW
+            if (what, why) not in seen:
+                report.not_run.append(NotRun(what=what, reason=why))
         return report
 
     def _unfit(self) -> Iterator[tuple[str, str]]:
@@ -344,6 +357,7 @@ class Reporting:
             self.config.get_terminal_writer().line(f"ERROR: --prism-json: the report could not be written: {error}", red=True)
 
 
+_ONE_TOO_LOW = "it runs from a higher --prism-level: it generates its data, or takes long"
 _TOO_LOW = "they run from a higher --prism-level: they generate their data, or take long"
 
 

@@ -3,6 +3,7 @@
 import gc
 import shutil
 from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,8 @@ class Session:
         self.reporting.cleaned = sweep_directories(acceptance.state)
         fleet = acceptance.fleet = Fleet(acceptance.state, acceptance.run_id, options.server, options.keep_servers)
         self._record = record_run(acceptance.state, acceptance.run_id, acceptance.directory, ())
-        self._reaper = Reaper(acceptance.config.rootpath, acceptance.directory)
+        with self._uncaptured():
+            self._reaper = Reaper(acceptance.config.rootpath, acceptance.directory)
         backends = acceptance.selected_backends()
         fleet.start(backends)
         by_url = [name for name, endpoint in fleet.endpoints.items() if endpoint.by_url]
@@ -62,6 +64,11 @@ class Session:
             self.reporting.problems += worker.close()
             acceptance.worker = None
         self.reporting.begin(fleet)
+
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        """Give a process that is started meanwhile pytest's own standard error, and not the file that catches what tests print."""
+        capturing: Any = self.config.pluginmanager.getplugin("capturemanager")
+        return capturing.global_and_fixture_disabled() if capturing is not None else nullcontext()
 
     def _clean_after_killed_runs(self, worker: Worker, name: str) -> None:
         backend = self.acceptance.found.registry.backends[name]
@@ -185,6 +192,8 @@ class Session:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if not self.is_worker:
             self.reporting.started(nodeid)
+            if self._reaper is not None and not self._distributed():
+                self._reaper.at(nodeid)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -212,7 +221,10 @@ class Session:
     def pytest_report_header(self) -> list[str]:
         return self.reporting.header()
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
+        yield
+        # After the others: pytest lists every failure, and where to begin is what the last screen has to say.
         if not self.is_worker:
             self.reporting.summary(terminalreporter)
 

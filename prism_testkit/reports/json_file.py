@@ -47,15 +47,19 @@ class JsonFile:
         except OSError as error:
             raise ValueError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
-    def offer(self, report: "Report") -> None:
-        """Write the report with ``complete: false`` if it is time to; else do nothing, at the cost of looking at the clock.
+    @property
+    def is_due(self) -> bool:
+        """Whether ``min_interval_s`` has passed since the last write, and twenty times as long as that write took."""
+        return time.monotonic() >= self._due_s
 
-        It is time when ``min_interval_s`` has passed since the last write, and twenty times as long as that write took. Never
-        raises for a full disk: `problem` says so, and the run goes on.
+    def offer(self, report: "Report") -> None:
+        """Write the report with ``complete: false`` if it `is_due`; else do nothing, at the cost of looking at the clock.
+
+        Never raises for a full disk: `problem` says so, and the run goes on.
         """
-        now = time.monotonic()
-        if now < self._due_s:
+        if not self.is_due:
             return
+        now = time.monotonic()
         partial = report if not report.complete else report.model_copy(update={"complete": False})
         try:
             self._write(partial)

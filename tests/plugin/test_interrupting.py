@@ -199,6 +199,27 @@ def test_without_a_reaper_the_next_run_cleans_up(odd: Any, start: Callable[..., 
     assert "killed run" not in odd.run("--prism-backend=mine", "test_checks.py").stdout.str()
 
 
+def test_a_process_that_is_ended_from_inside_says_where(odd: Any) -> None:
+    odd.checks(CHECKS.replace("KEY", "crash"))
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:randomly",
+        "--prism-json=report.json",
+        "--prism-backend=mine",
+        "test_checks.py",
+    ]
+    ended = subprocess.run(argv, cwd=odd.path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    where = "test_checks.py::two[mine]"
+    assert f"prism: the process of this run ended in the middle of {where}: killed, crashed, or by os._exit\n" in ended.stderr
+    assert odd.outcomes() == {"one[mine]": "passed"}
+    assert where in odd.report()["unfinished"]
+    _wait_for(lambda: not list((odd.path / ".prism" / "runs").iterdir()), "a record is left")
+
+
 def test_a_crashed_worker_costs_one_cell(odd: Any) -> None:
     odd.checks(CHECKS.replace("KEY", "crash"))
     result = odd.run("--prism-backend=mine", "-n2", "test_checks.py")
