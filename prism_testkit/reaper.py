@@ -17,7 +17,7 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Reaper", "hold"]
+__all__ = ["Reaper", "hold", "in_use"]
 
 _SHELL = Path("/bin/sh")
 _WAIT = """
@@ -37,6 +37,20 @@ def hold(directory: Path) -> None:
     """Say that this process uses a run's directory, for as long as it lives: no child that is another program says so too."""
     if fcntl is not None:
         fcntl.flock(_opened(directory), fcntl.LOCK_SH)
+
+
+def in_use(directory: Path) -> bool:
+    """Say whether a process that still lives has said that it uses the directory."""
+    if fcntl is None or not (directory / _HELD).exists():
+        return False
+    held = _opened(directory)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(held)
+    return False
 
 
 class Reaper:

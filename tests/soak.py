@@ -13,16 +13,24 @@ import tempfile
 import time
 from pathlib import Path
 
+from prism_testkit.reaper import in_use
+
 __all__ = ["main"]
 
 
 def leftovers(project: Path) -> list[str]:
-    """Return what a finished run should have removed."""
+    """Return what a finished run should have removed; what another run on this machine is using is not left behind."""
     folders = [Path("/dev/shm"), Path(tempfile.gettempdir())]
-    found = [str(path) for folder in folders if folder.is_dir() for path in folder.glob("prism-*") if path.is_dir()]
+    there = [path for folder in folders if folder.is_dir() for path in folder.glob("prism-*") if path.is_dir()]
+    busy = {_run(path) for path in there if in_use(path)}
+    found = [str(path) for path in there if _run(path) not in busy]
     found += [str(path) for kind in ("runs", "servers") for path in (project / ".prism" / kind).glob("*.json")]
     shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return found + [line for line in shown.splitlines() if "/prism-" in line and "valkey-server" in line]
+
+
+def _run(directory: Path) -> str:
+    return directory.name.split("-")[1]
 
 
 def main() -> int:
