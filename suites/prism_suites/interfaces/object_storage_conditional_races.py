@@ -1,5 +1,6 @@
 """object_storage_conditional: of many that create one object exactly one wins, and its object is the one that is there."""
 
+import asyncio
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -120,3 +121,40 @@ async def creations_take_turns_with_other_writes(
     case.overlap()
     await race.play(await clients(store, case, on[: len(scripts)]), scripts)
     race.judge("object_storage_conditional.1")
+
+
+_BESIDE = [(begins, ends) for begins in (0, 1, 2) for ends in (1, 2, 3, 5) if begins < ends]
+"""When the second creation begins, and when the first one is cancelled, in turns behind the begin of that."""
+
+
+@check("object_storage_conditional.1", _TWO, "object_storage_conditional.4")
+@gauntlet(lambda limits: [{"other": other, "length": length} for other, length in product((False, True), (10, 70_000))])
+async def whoever_met_a_cancelled_creation_is_told_the_truth(
+    store: ObjectStorageConditional, case: Case, other: bool, length: int
+) -> None:
+    """Of two that create one object the first is cancelled: the second is told that the object is there only if it is."""
+    rival = await case.client() if other else store
+    await store.create_bucket(BUCKET)
+    case.overlap()
+    for number, (begins, ends) in enumerate(_BESIDE):
+        key, datas = f"k{number}", [made(min(length, case.limits.max_payload), seed) for seed in (1, 2)]
+        first = asyncio.ensure_future(store.put_if_absent(BUCKET, key, datas[0], **signed(1).keywords))
+        second = None
+        for turn in range(ends):
+            if turn == begins:
+                second = asyncio.ensure_future(rival.put_if_absent(BUCKET, key, datas[1], **signed(2).keywords))
+            await asyncio.sleep(0)
+        first.cancel()
+        assert second is not None
+        told: Any = await asyncio.gather(first, second, return_exceptions=True)
+        if isinstance(told[1], BaseException):
+            raise told[1]
+        created = [answer is True for answer in told]
+        sentence = "put_if_absent beside one that was cancelled"
+        if all(created):
+            broken(_TWO, f"{sentence}: both were told that they created it", expected="one True", got=created)
+        if not created[1] and await rival.get(BUCKET, key) is None:
+            broken("object_storage_conditional.1", f"{sentence} is told that the object is there", expected="an object", got=None)
+        winner = 2 if created[1] else 1
+        sentence = "the object that one of two created, of whom the first was cancelled"
+        await expect_object(_TWO, rival, key, datas[winner - 1], sentence, signed(winner))

@@ -226,3 +226,30 @@ async def a_put_and_the_end_of_its_bucket_take_turns(
         same("object_storage.11", sorted(await listed(rival)), [], "a bucket that was deleted and made again is not empty")
         await rival.put_stream(BUCKET, "k", source([b"la", b"ter"]))
         value("object_storage.1", await store.get(BUCKET, "k"), b"later", "a put into the bucket that was made again")
+
+
+@check("object_storage.4", "object_storage.16", "object_storage.14")
+@gauntlet(lambda limits: [{"way": way, "other": bool(number % 2)} for number, way in enumerate(PUTS)])
+async def what_goes_takes_no_neighbour_along(store: ObjectStorage, case: Case, way: str, other: bool) -> None:
+    """While the only object of a folder is deleted, another one is put into it: that one is there, and the put knows no folder."""
+    rival = await case.client() if other else store
+    await store.create_bucket(BUCKET)
+    case.overlap()
+
+    async def late(turns: int, call: Any) -> Any:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await call()
+
+    for number, waits in enumerate(_OFFSETS):
+        old, new = f"{number}/folder/old", f"{number}/folder/new"
+        await store.put(BUCKET, old, b"old")
+        with case.law("object_storage.4"):
+            gone, _ = await together(
+                late(waits[0], lambda old=old: store.delete(BUCKET, old)),
+                late(waits[1], lambda new=new, number=number: PUTS[way](rival, new, b"new", signed(number))),
+            )
+        same("object_storage.4", gone, True, "delete of the only object of a folder, while another one comes")
+        sentence = "an object put beside another one that was deleted"
+        await expect_object("object_storage.4", store, new, b"new", sentence, signed(number))
+        same("object_storage.4", sorted(await listed(rival, f"{number}/")), [new], f"{sentence}: what is listed")

@@ -152,27 +152,28 @@ _AGAIN = (*PUTS, "delete and put", "put_if_absent after delete", "bucket made ag
 
 def _clearings(limits: Limits) -> Iterator[dict[str, Any]]:
     for number, (again, ttl_s, part) in enumerate(product(_AGAIN, (5.0, 3600.0), (0.0, 0.9, 1.0, 1.5))):
-        yield {"again": again, "ttl_s": ttl_s, "part": part, "other": bool(number % 2)}
+        yield {"again": again, "ttl_s": ttl_s, "part": part, "other": bool(number % 2), "unchanged": bool(number // 4 % 2)}
 
 
 @check("object_storage.10")
 @gauntlet(_clearings)
 async def a_new_put_clears_the_deadline(
-    store: ObjectStorage, case: Case, again: str, ttl_s: float, part: float, other: bool
+    store: ObjectStorage, case: Case, again: str, ttl_s: float, part: float, other: bool, unchanged: bool
 ) -> None:
-    """Put before the old deadline, on it or after it, an object has none, and is there long after (OB-12)."""
+    """Put before the old deadline, on it or after it, an object has none, and is there long after, with other data or unchanged
+    (OB-12)."""
     times = Times(case)
     whole = await case.whole()
     rival = await case.client(whole=True) if other else whole
     if again.startswith("put_if_absent") and "put_if_absent" not in looks(whole):
         return
     await whole.create_bucket(BUCKET)
-    await whole.put(BUCKET, "k", b"old", **signed("old").keywords)
+    said = signed("new")
+    await whole.put(BUCKET, "k", HELD if unchanged else b"old", **(said if unchanged else signed("old")).keywords)
     _, now = await times.during(whole.set_ttl(BUCKET, "k", ttl_s))
     if part and not case.clock.virtual:
         return
     await times.to(now.start + round(ttl_s * part * 1e9)) if part else None
-    said = signed("new")
     match again:
         case "delete and put":
             await rival.delete(BUCKET, "k")

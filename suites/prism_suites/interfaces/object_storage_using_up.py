@@ -26,8 +26,10 @@ _KINDS = {
 }
 
 
-async def _fails() -> AsyncIterator[bytes]:
-    yield b"some"
+async def _fails(begun: bytes) -> AsyncIterator[bytes]:
+    """Fail behind what is long enough to have been sent in parts."""
+    for start in range(0, len(begun), 40_000):
+        yield begun[start : start + 40_000]
     raise ZeroDivisionError
 
 
@@ -48,7 +50,7 @@ async def what_fails_uses_nothing_up(store: ObjectStorage, case: Case, kind: str
         "listing left": lambda: left_early(store.list_objects(BUCKET)),
         "listing without bucket": lambda: left_early(store.list_objects("missing")),
         "put refused": lambda: store.put(BUCKET, "", b"x"),
-        "source fails": lambda: store.put_stream(BUCKET, "failed", _fails()),
+        "source fails": lambda: store.put_stream(BUCKET, "failed", _fails(data[:100_000])),
         "size contradicted": lambda: store.put_stream(BUCKET, "failed", source([b"some"]), size=7),
         "get of nothing": lambda: store.get(BUCKET, "missing"),
     }

@@ -10,6 +10,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    history,
     independent,
     mutants_buckets,
     mutants_clients,
@@ -19,6 +20,11 @@ from . import (
     mutants_copies,
     mutants_creation,
     mutants_durable,
+    mutants_history_facts,
+    mutants_history_listing,
+    mutants_history_names,
+    mutants_history_races,
+    mutants_history_uploads,
     mutants_independent,
     mutants_independent_again,
     mutants_independent_ends,
@@ -83,9 +89,20 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_rare.MUTANTS,
     *mutants_tenth_again.MUTANTS,
     *mutants_tenth_last.MUTANTS,
+    *mutants_history_names.MUTANTS,
+    *mutants_history_listing.MUTANTS,
+    *mutants_history_uploads.MUTANTS,
+    *mutants_history_facts.MUTANTS,
+    *mutants_history_races.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.RIGHT, *tenth_lawyer.RIGHT)
+UNUSUAL: tuple[Backend[Any], ...] = (
+    *unusual.UNUSUAL,
+    *unusual_timing.UNUSUAL,
+    *independent.RIGHT,
+    *tenth_lawyer.RIGHT,
+    *history.RIGHT,
+)
 
 WITHOUT_MUTANTS = {"object_storage.20": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""

@@ -9,7 +9,8 @@ from tests.zoo.kill import all_checks, hunt, running
 from .catalogue import MUTANTS, UNUSUAL
 from .declare import HOME
 
-CHECKS = [pair for pair in all_checks() if "object_storage" in pair[0]]
+CHECKS = [pair for pair in all_checks() if "object_storage" in pair[0] or "lifecycle" in pair[0]]
+"""Those of lives, too: a driver of objects may have one."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
