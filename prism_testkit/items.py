@@ -10,7 +10,7 @@ import pytest
 from prism_testkit.bindings import Binding
 from prism_testkit.checks import Check
 from prism_testkit.outcomes import Outcome
-from prism_testkit.reports.story import tell, tell_again
+from prism_testkit.reports.story import tell, tell_again, width_of_terminal
 from prism_testkit.results import CheckResult
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ class CheckItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, CheckFailed):
             result, seed = excinfo.value.args[0], self.acceptance.options.seed
-            first = self.acceptance.told.before(result) if self.config.get_verbosity() <= 0 else ""
-            return tell_again(result, first) if first else tell(result, seed)
+            first = self.acceptance.told.before(result) if self.config.get_verbosity() <= 0 else None
+            width = width_of_terminal()
+            return tell(result, seed, width=width) if first is None else tell_again(result, first, width)
         if isinstance(excinfo.value, CheckBroke):
             return f"error: the harness or the server broke, this says nothing about the backend\n{excinfo.value.args[0].reason}"
         return super().repr_failure(excinfo, style)

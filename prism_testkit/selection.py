@@ -57,11 +57,19 @@ class BackendSelection:
                 )
 
 
+_MANY = 40
+
+
+def _there_are(names: Sequence[str]) -> str:
+    """Name all, unless it fills the screen that says what is wrong."""
+    if len(names) <= _MANY:
+        return f"there are: {', '.join(names) or 'none'}"
+    return f"there are {len(names)}: prism list suites names them"
+
+
 def matching(globs: Sequence[str], names: Sequence[str], option: str) -> list[str]:
     """Return the names that some glob matches; raise `SelectionError` for a glob that matches none."""
     for glob in globs:
         if not fnmatch.filter(names, glob):
-            raise SelectionError(
-                f"{option}: nothing matches {glob!r}{closest(glob, names)}; there are: {', '.join(names) or 'none'}"
-            )
+            raise SelectionError(f"{option}: nothing matches {glob!r}{closest(glob, names)}; {_there_are(names)}")
     return [name for name in names if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]

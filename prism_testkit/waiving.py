@@ -94,9 +94,10 @@ def _replayed(name: str, waiver: Waiver, result: CheckResult) -> CheckResult:
         reason = f"waived for {waiver.promise}, but its witness did not fail within {waiver.tries} tries"
         return result.model_copy(update={"outcome": Outcome.INCONCLUSIVE, "reason": reason})
     stale = Failure(
-        promise=waiver.promise,
-        promise_text="A waiver ends when what it waives no longer fails.",
-        message=f"the waiver is stale: its witness {waiver.witness} passes now; remove the waiver ({waiver.kind}: {waiver.reason})",
+        promise="",  # none is broken
+        promise_text="",
+        message=f"the waiver for {waiver.promise} is stale: its witness {waiver.witness} passes now; remove the waiver of "
+        f"{_called(name)} ({waiver.kind}: {waiver.reason})",
     )
     return result.model_copy(update={"outcome": Outcome.FAILED, "failure": stale})
 

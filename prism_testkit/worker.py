@@ -6,6 +6,7 @@ backend, once more for each further client, and lives in the loop of its backend
 
 import asyncio
 import contextlib
+import inspect
 import shutil
 import weakref
 from collections import Counter
@@ -17,12 +18,13 @@ from typing import Any, Literal
 
 from prism_testkit.backend import Backend, Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
+from prism_testkit.conftests import raised_at
 from prism_testkit.forking import ForkServer
 from prism_testkit.namespaces import Namespaces
 from prism_testkit.outcomes import Hung, Unavailable
 from prism_testkit.patience import Patience
 from prism_testkit.reports.text import said
-from prism_testkit.schedules import VirtualLoop
+from prism_testkit.schedules import LoopError, VirtualLoop
 from prism_testkit.unheard import Unheard
 from prism_testkit.watchdog import Watchdog
 
@@ -68,6 +70,11 @@ class Site:
                 raise TypeError(
                     f"backend {self.backend.name!r}: connect() must return an async context manager (decorate an async "
                     f"generator with @asynccontextmanager), found {type(manager).__name__}"
+                )
+            if inspect.iscoroutine(made := getattr(manager, "gen", None)):
+                made.close()
+                raise TypeError(
+                    f"backend {self.backend.name!r}: connect() has no yield: it is to yield the client, and to close it after that"
                 )
             # The manager is kept: collected, a generator-based one would close the client under the first check.
             self._open.append((manager, await manager.__aenter__()))
@@ -220,7 +227,10 @@ class Worker:
         except Hung:
             self._refused[name] = f"connect() did not return within {self.connect_s:g} s"
         except Exception as error:
-            self._refused[name] = f"connect() raised {said(error)}"
+            where = raised_at(error)
+            self._refused[name] = f"connect() raised {said(error)}{f' ({Path(where).name})' if where else ''}"
+            if isinstance(error, LoopError):  # what it waits for ends with the loop, and is no task that was left
+                self.discard(site.kind)
         if name in self._refused:
             site.forget()
             raise Unavailable(self._refused[name])

@@ -8,8 +8,10 @@ from prism_testkit.interfaces import INTERFACES
 from prism_testkit.reports.text import clip, plain
 from prism_testkit.results import CheckResult, Failure
 
-__all__ = ["Told", "beginning_lines", "cause_key"]
+__all__ = ["MOST_WHOLE", "Told", "beginning_lines", "cause_key"]
 
+MOST_WHOLE = 20
+"""So many failures are told whole: one defect that breaks a hundred checks in other words each fills no log."""
 _MOST = 5
 """So many causes are named where it is said what to mend first."""
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]*)", line (?P<line>\d+)', re.MULTILINE)
@@ -23,7 +25,7 @@ _CLEAR, _UNCLEAR = 0, 1
 def cause_key(result: CheckResult) -> tuple[str, ...]:
     """Return what failures of one cause have in common: where an exception came from, a hint, or the words of the verdict."""
     failure = result.failure
-    who = result.pattern or result.binding
+    who = result.pattern or result.binding.partition(".")[0]
     if failure is None:
         return (who, result.reason)
     hung = _HUNG.match(failure.message)
@@ -44,10 +46,15 @@ class Told:
     def __init__(self) -> None:
         self._first: dict[tuple[str, ...], str] = {}
 
-    def before(self, result: CheckResult) -> str:
-        """Return the id of another result of the same cause that was told before; the empty string if this is the first."""
+    def before(self, result: CheckResult) -> str | None:
+        """Return the id of another result of the same cause that was told before; None if this is the first, to be told whole.
+
+        The empty string stands for a first one that need not be, because `MOST_WHOLE` were.
+        """
         first = self._first.setdefault(cause_key(result), result.id)
-        return "" if first == result.id else first
+        if first != result.id:
+            return first
+        return None if list(self._first.values()).index(first) < MOST_WHOLE else ""
 
 
 @dataclass
@@ -70,8 +77,7 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
             cause.simplest = result
     if number < 2:
         return
-    causes_told = "1 cause" if len(causes) == 1 else f"{len(causes):,} causes"
-    yield f"where to begin: {number:,} failures of {causes_told}, it seems{'' if len(causes) == 1 else '; the simplest first'}"
+    yield f"where to begin: {number:,} failures of {_told(len(causes))}"
     ordered = sorted(causes.values(), key=_order)
     for place, cause in enumerate(ordered[:_MOST], 1):
         result, failure = cause.simplest, cause.simplest.failure
@@ -84,7 +90,15 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         yield f"     {failure.command}"
     left = sum(len(cause.results) for cause in ordered[_MOST:])
     if left:
-        yield f"  and {left:,} failures of other causes"
+        yield f"  and {left:,} more {'failure' if left == 1 else 'failures'}, told above"
+
+
+def _told(causes: int) -> str:
+    """Say how many causes there seem to be; one defect that gives wrong answers is told in other words by each check."""
+    if causes == 1:
+        return "1 cause, it seems"
+    few = causes <= _MOST
+    return f"{causes:,} causes, it seems; the simplest first" if few else f"{causes:,} causes at most, often one; simplest first"
 
 
 def _length(failure: Failure | None) -> int:

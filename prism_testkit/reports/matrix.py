@@ -73,9 +73,9 @@ class Row:
 def matrix(report: Report) -> list[Row]:
     """Return one row a backend: real servers, embedded ones, fakes, unknown ones, each in the order of the report.
 
-    A check that needs several interfaces counts in the cell of each. On a binding of several backends it counts, for each
-    backend, in the interfaces that this backend claims. One of `BESIDE` counts alone: its cell sums up all models. No result is
-    left out, not even of a backend the report does not list.
+    A check that needs several interfaces counts in the cell of each, a failure in that of the promise that broke, too. On a
+    binding of several backends it counts, for each backend, in the interfaces that this backend claims. One of `BESIDE` counts
+    alone: its cell sums up all models. No result is left out, not even of a backend the report does not list.
     """
     backends = backends_of(report)
     columns = _columns(report)
@@ -160,6 +160,10 @@ def _counted_in(result: CheckResult, claims: frozenset[str]) -> Iterable[str]:
     needed = dict.fromkeys(result.interfaces)
     # What is judged beside a data model is not judged of it; one cell has what all the models came to.
     needed = dict.fromkeys(needed.keys() & BESIDE.keys()) or needed
+    # A program of all that is offered needs little, and breaks a promise of whatever it met.
+    broken = result.failure.promise.rpartition(".")[0] if result.failure is not None else ""
+    if broken in claims and BESIDE.keys().isdisjoint({broken, *needed}):
+        needed[broken] = None
     return [interface for interface in needed if interface in claims] or needed
 
 

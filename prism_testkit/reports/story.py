@@ -1,6 +1,8 @@
 """A failure that reads like a story: the promise, what broke it, the steps that lead there, and how to see it again."""
 
+import re
 import shlex
+import shutil
 import textwrap
 from bisect import bisect_left
 from collections import Counter
@@ -17,17 +19,24 @@ from prism_testkit.results import CheckResult, Failure
 if TYPE_CHECKING:
     from prism_testkit.histories import Entry
 
-__all__ = ["Crash", "Told", "steps_of", "tell", "tell_again"]
+__all__ = ["Crash", "Told", "steps_of", "tell", "tell_again", "width_of_terminal"]
 
 _WIDTH = 100
+_NARROWEST = 72
 _STEP = _WIDTH - 8
+_STEP_LINES = 2
+"""A step takes no more of them."""
+_STEP_IN_TWO = 60
+"""So much of each line can be counted on, where a step is broken between words on 80 columns."""
 _INDENT = "  "
 _LABEL = 10
+_RETURNED = re.compile(r" (?=-> |raises |never returned)")
 _MOST_LINES = 16
 _LAST_ALIKE = 3
 _RARE = 2
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
+_MUCH = "much fails: it is told whole by this command, and by -v"
 _CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
 
 
@@ -63,24 +72,29 @@ class Told:
         out.line(self._story)
 
 
-def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
+def width_of_terminal() -> int:
+    """Return how wide a story is told here: as wide as the terminal, but 72 columns at least and 100 at most, as without one."""
+    return min(_WIDTH, max(_NARROWEST, shutil.get_terminal_size((_WIDTH, 24)).columns))
+
+
+def tell(result: CheckResult, seed: int, colour: bool = False, width: int = _WIDTH) -> str:
     """Return the story of a result that is not a pass, without a final newline.
 
-    Lines are at most 100 columns wide, but for paths and the command, which can be copied whole: it is the last line. Colour
+    Lines are at most ``width`` columns wide, but for paths and the command, which can be copied whole: it is the last line. Colour
     adds ANSI sequences and changes no word. Characters that do not print are escaped, so that data cannot move the cursor.
     """
     failure = result.failure
     if failure is None:
-        parts: list[list[str]] = [_who(result), _paragraph(result.reason or "no reason was given")]
+        parts: list[list[str]] = [_who(result), _paragraph(result.reason or "no reason was given", width)]
     else:
         parts = [
-            _promise(result, failure),
+            _promise(result, failure, width),
             _who(result),
-            [*_paragraph(failure.message), *_compared(failure)],
-            _steps(failure),
+            [*_paragraph(failure.message, width), *_compared(failure, width)],
+            _steps(failure, width),
             _labelled_block("with", [f"{name} = {value}" for name, value in failure.arguments.items()]),
             _labelled_block("where", failure.traceback.splitlines()[-_MOST_LINES:]),
-            _circumstances(failure, seed),
+            _circumstances(failure, seed, width),
         ]
     again = "Repeat exactly this case:" if failure is not None and "--prism-replay=" in failure.command else "Run it again:"
     command = _command(result, seed)
@@ -89,13 +103,16 @@ def tell(result: CheckResult, seed: int, colour: bool = False) -> str:
     return _coloured(story) if colour else story
 
 
-def tell_again(result: CheckResult, first: str) -> str:
-    """Return in three lines what failed of the same cause, it seems, as ``first``, the id of a result that was told whole."""
+def tell_again(result: CheckResult, first: str, width: int = _WIDTH) -> str:
+    """Return in a few lines what failed of the same cause, it seems, as ``first``, the id of a result that was told whole.
+
+    Without a ``first`` it is of a cause of its own, which is told where it is repeated.
+    """
     failure = result.failure
     assert failure is not None
     said = clip(_said(result, failure), 2 * _WIDTH)
-    where = f"{_INDENT}as in {first.rpartition('::')[2]}, which is told whole; -v tells all so"
-    return "\n".join([*_wrap(plain(said), ""), plain(where), f"{_INDENT * 2}{_command(result, 0)}"])
+    where = f"as in {first.rpartition('::')[2]}, which is told whole; -v tells all so" if first else _MUCH
+    return "\n".join([*_wrap(plain(said), width, ""), f"{_INDENT}{plain(where)}", f"{_INDENT * 2}{_command(result, 0)}"])
 
 
 def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], list[int]]:
@@ -148,14 +165,14 @@ def _step(entry: "Entry", overlap: str) -> str:
     if entry.op == "advance" and entry.client == CLOCK:
         moved = f"clock +{show(entry.args[0]).removesuffix('.0')} s"
         return moved if entry.returned and entry.error is None else moved + _end(entry, 24)
-    for width in (48, 24, 12):
+    for width, room in ((48, _STEP), (24, _STEP), (48, _STEP_LINES * _STEP_IN_TWO), (24, _STEP_LINES * _STEP_IN_TWO)):
         call = f"{_who_called(entry)}: {entry.op}({_call_arguments(entry, width)})"
         end = _end(entry, width) + overlap
-        if len(call) + len(end) <= _STEP:
+        if len(call) + len(end) <= room:
             return call + end
     # What came back says more than the rest of what was sent.
-    end = clip(end.removesuffix(overlap), _STEP // 2) + overlap
-    return clip(call, _STEP - len(end)) + end
+    end = clip(end.removesuffix(overlap), room // 2) + overlap
+    return clip(call, room - len(end)) + end
 
 
 def _who_called(entry: "Entry") -> str:
@@ -193,11 +210,11 @@ def _said(result: CheckResult, failure: Failure) -> str:
     return f"{_title(result)}: {' '.join(failure.message.split())}"
 
 
-def _promise(result: CheckResult, failure: Failure) -> list[str]:
+def _promise(result: CheckResult, failure: Failure, width: int) -> list[str]:
     if not failure.promise:
         return [f"{_INDENT}It judges {plain(', '.join(result.promises))}."] if result.promises else []
     # Promises are written in docstrings; the double backquotes are not part of their words.
-    return _wrap(f'"{plain(failure.promise_text)}"'.replace("``", "`")) if failure.promise_text else []
+    return _wrap(f'"{plain(failure.promise_text)}"'.replace("``", "`"), width) if failure.promise_text else []
 
 
 def _who(result: CheckResult) -> list[str]:
@@ -208,15 +225,15 @@ def _labelled(label: str, text: str) -> str:
     return f"{_INDENT}{label:{_LABEL}}{plain(text)}"
 
 
-def _compared(failure: Failure) -> Iterator[str]:
+def _compared(failure: Failure, width: int) -> Iterator[str]:
     for label, value in (("expected", failure.expected), ("got", failure.got)):
         if value is not None:
-            yield from _wrap(plain(value), f"{_INDENT}{label:{_LABEL}}", " " * (len(_INDENT) + _LABEL))
+            yield from _wrap(plain(value), width, f"{_INDENT}{label:{_LABEL}}", " " * (len(_INDENT) + _LABEL))
     if failure.hint:
-        yield from _wrap(plain(failure.hint), f"{_INDENT}{'hint':{_LABEL}}", " " * (len(_INDENT) + _LABEL))
+        yield from _wrap(plain(failure.hint), width, f"{_INDENT}{'hint':{_LABEL}}", " " * (len(_INDENT) + _LABEL))
 
 
-def _steps(failure: Failure) -> list[str]:
+def _steps(failure: Failure, width: int) -> list[str]:
     numbers = failure.step_numbers or [*range(1, len(failure.steps) + 1)]
     lines: list[str] = []
     before = 0
@@ -224,9 +241,22 @@ def _steps(failure: Failure) -> list[str]:
         left_out = number - before - 1
         if left_out > 0:
             lines.append(f"       ({left_out:,} {'step' if left_out == 1 else 'steps'} left out)")
-        lines.append(f"{number:>5}. {clip(plain(step), _STEP)}")
+        lines += _in_two(f"{number:>5}. ", clip(plain(step), _STEP_LINES * _STEP), width)
         before = number
     return [f"{_INDENT}steps", *lines] if lines else []
+
+
+def _in_two(number: str, step: str, width: int) -> list[str]:
+    """Break a step that is too long for a line, where it returned if that will do, and cut what is too long for two."""
+    if len(number) + len(step) <= width:
+        return [number + step]
+    indent = " " * (len(number) + 4)
+    for found in _RETURNED.finditer(step):
+        call, end = step[: found.start()], step[found.start() + 1 :]
+        if len(number) + len(call) <= width and len(indent) + len(end) <= width:
+            return [number + call, indent + end]
+    first = width - len(number)
+    return [number + step[:first], indent + clip(step[first:], width - len(indent))]
 
 
 def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:
@@ -234,14 +264,14 @@ def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:
     return [f"{_INDENT}{label}", *block] if block else []
 
 
-def _circumstances(failure: Failure, seed: int) -> list[str]:
+def _circumstances(failure: Failure, seed: int, width: int) -> list[str]:
     before = failure.cases_before
     passed = {0: "The first case failed", 1: "1 case passed before this one"}.get(
         before, f"{before:,} cases passed before this one"
     )
-    lines = _wrap(f"{passed} (seed {seed}).")
+    lines = _wrap(f"{passed} (seed {seed}).", width)
     if failure.flaky:
-        lines += _wrap(f"Flaky: {plain(failure.flaky)}")
+        lines += _wrap(f"Flaky: {plain(failure.flaky)}", width)
     if failure.witness:
         lines.append(f"{_INDENT}The case is in {plain(failure.witness)}")
     return lines
@@ -253,16 +283,16 @@ def _command(result: CheckResult, seed: int) -> str:
     return f"pytest --prism-backend={','.join(result.backends)} --prism-seed={seed} {shlex.quote(plain(result.id))}"
 
 
-def _paragraph(text: str) -> list[str]:
+def _paragraph(text: str, width: int) -> list[str]:
     """Wrap a message that may have lines of its own; a page of it is cut."""
-    lines = [wrapped for line in plain(text, keep="\n").splitlines() for wrapped in _wrap(line)]
+    lines = [wrapped for line in plain(text, keep="\n").splitlines() for wrapped in _wrap(line, width)]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"{_INDENT}({len(lines) - _MOST_LINES + 1:,} lines left out)"]
     return lines
 
 
-def _wrap(text: str, first: str = _INDENT, rest: str = _INDENT) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+def _wrap(text: str, width: int, first: str = _INDENT, rest: str = _INDENT) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 def _coloured(story: str) -> str:

@@ -82,10 +82,12 @@ def write_summary(
     json_path: str = "",
     width: int = 80,
     encoding: str | None = "utf-8",
+    stopped: str = "",
 ) -> None:
     """Write what a run came to: matrix, what is waived or did not run and why, problems, the slowest, seed and level.
 
-    ``verbose`` names every check where otherwise a number stands. ``width`` and ``encoding`` are the terminal's.
+    ``verbose`` names every check where otherwise a number stands. ``width`` and ``encoding`` are the terminal's. ``stopped``: the
+    option by which the user had the run stop where it did; what did not run is no trouble then.
     """
     writer.write_sep("=", "prism")
     # A run that judged patterns alone has nothing to say of interfaces.
@@ -103,7 +105,7 @@ def write_summary(
         _slowest(report),
         _notes(report, verbose),
         ((line, "") for line in coverage_lines(report.coverage, verbose)),
-        _unfinished(report, verbose),
+        _unfinished(report, verbose, stopped),
         [(_last_line(report), "bold")],
     ]
     written = False
@@ -252,8 +254,11 @@ def _notes(report: Report, verbose: bool) -> Iterator[_Line]:
         yield from ((f"  {result.check}[{result.binding}]: {_one_line(note)}", "") for result in noted for note in result.notes)
 
 
-def _unfinished(report: Report, verbose: bool) -> Iterator[_Line]:
+def _unfinished(report: Report, verbose: bool, stopped: str) -> Iterator[_Line]:
     ids = report.unfinished
+    if stopped and ids:
+        yield f"stopped by {stopped}: {_count(len(ids), 'check')} did not run", ""
+        return
     if ids:
         yield f"unfinished ({len(ids):,}): selected, and no result came", "red"
     shown = ids if verbose else ids[:_FEW]

@@ -32,8 +32,8 @@ def show(value: object, width: int = 48) -> str:
 
     ``width`` is where text and containers begin to be shortened; below 32 bytes are too. Bytes up to 24 long are shown whole;
     longer ones by their first 16, their length and their BLAKE2b hash (4 bytes), so that two that differ look different; long
-    text by both ends, its length in UTF-8 and the same hash. Containers show the first elements and how many more there are;
-    sets are sorted, so that the same set looks the same in every run. A field that a dataclass keeps out of its repr is kept
+    text by both ends, its length in UTF-8 and the same hash; what would be no shorter than the whole is whole. Containers show
+    the first elements and how many more there are; sets are sorted, so that the same set looks the same in every run. A field that a dataclass keeps out of its repr is kept
     out here. Never raises: a value whose own repr does is shown as such.
     """
     kind = type(value)
@@ -117,7 +117,8 @@ def _show_bytes(value: bytes | bytearray | memoryview, width: int, depth: int) -
             return _wrapped(value, text)
     head = repr(data[:_HEAD_BYTES] if depth == 0 else _short_head(data))
     text = f"{head[:-1]}…{head[-1]} {_measure(data, depth)}"
-    return _wrapped(value, text)
+    whole = repr(data) if len(data) <= len(text) else ""
+    return _wrapped(value, whole if whole and len(whole) <= len(text) else text)
 
 
 def _short_head(data: bytes) -> bytes:

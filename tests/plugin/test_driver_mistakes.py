@@ -108,6 +108,25 @@ def test_of_failures_of_one_cause_the_first_is_told_whole(folder: Any, verbosity
     assert len(commands) == 2
 
 
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_the_last_screen_says_where_to_begin_below_pytests_list_of_all_failures(folder: Any, workers: tuple[str, ...]) -> None:
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key): return 1 + None\n{BACKEND}")
+    folder.checks()
+    lines = folder.run("--prism-backend=mine", "test_checks.py", *workers).outlines
+    begin = next(number for number, line in enumerate(lines) if line.startswith("where to begin: 2 failures"))
+    assert max(number for number, line in enumerate(lines) if line.startswith("FAILED ")) < begin
+
+
+def test_a_run_that_ends_at_the_first_failure_as_it_was_told_leaves_nothing_unfinished(folder: Any) -> None:
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key): return 1 + None\n{BACKEND}")
+    folder.checks()
+    result = folder.run("--prism-backend=mine", "test_checks.py", "-x")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["stopped by -x: 1 check did not run"])
+    assert "unfinished (" not in result.stdout.str()
+    assert len(folder.report()["unfinished"]) == 1
+
+
 def test_of_a_driver_that_always_hangs_not_every_check_is_waited_for(folder: Any) -> None:
     folder.backends(f"class Bad(Dict):\n    async def get(self, key):\n        while True: await asyncio.sleep(0)\n{BACKEND}")
     check = '''

@@ -7,7 +7,7 @@ from hypothesis import given
 from report_samples import reports, result
 
 from prism_testkit.outcomes import Outcome
-from prism_testkit.reports.causes import Told, beginning_lines, cause_key
+from prism_testkit.reports.causes import MOST_WHOLE, Told, beginning_lines, cause_key
 from prism_testkit.reports.story import tell_again
 from prism_testkit.results import CheckResult, Failure, Report
 
@@ -40,6 +40,7 @@ def failed(check: str, message: str, promise: str = "keyvalue_basic.1", binding:
             False,
         ),
         (failed("a", "get gives 5 of 6 keys"), failed("b", "get gives 1 of 2 keys"), True),
+        (failed("a", "it is late", binding="mine.queue_basic"), failed("b", "it is late", binding="mine.queue_delayed"), True),
         (failed("a", "get gives 5 of 6 keys"), failed("b", "get gives 5 of 6 keys", promise="keyvalue_basic.2"), False),
         (failed("a", "one thing", hint="an await is missing"), failed("b", "another", hint="an await is missing"), True),
         (failed("a", "get('a') never returned: no end"), failed("b", "get(key='b') never returned: nothing is ready"), True),
@@ -53,7 +54,18 @@ def test_what_is_taken_for_one_cause(one: CheckResult, other: CheckResult, same:
 def test_only_the_first_of_a_cause_is_told_whole_also_when_it_comes_again() -> None:
     first, second, apart = failed("a", "wrong"), failed("b", "wrong"), failed("c", "otherwise")
     told = Told()
-    assert [told.before(each) for each in (first, second, apart, first)] == ["", first.id, "", ""]
+    assert [told.before(each) for each in (first, second, apart, first)] == [None, first.id, None, None]
+
+
+def test_of_very_many_causes_only_the_first_are_told_whole() -> None:
+    told = Told()
+    each = [failed("a", "wrong " + "x" * n) for n in range(MOST_WHOLE + 5)]
+    each = [one.model_copy(update={"id": f"a.py::a{n}[mine]"}) for n, one in enumerate(each)]
+    assert [told.before(one) for one in each] == [None] * MOST_WHOLE + [""] * 5
+    assert tell_again(each[-1], "", 80).splitlines()[-2:] == [
+        "  much fails: it is told whole by this command, and by -v",
+        "    pytest --prism-replay=a.json",
+    ]
 
 
 def test_a_failure_of_a_cause_that_was_told_takes_three_lines_the_last_of_which_repeats_it() -> None:
@@ -105,8 +117,9 @@ def test_one_failure_needs_no_beginning_and_many_causes_are_cut() -> None:
     assert list(beginning_lines([failed("a", "wrong")])) == []
     many = [failed(word, f"wrong {word}") for word in "abcdefgh"]
     lines = list(beginning_lines(many))
-    assert lines[0].startswith("where to begin: 8 failures of 8 causes")
-    assert lines[-1] == "  and 3 failures of other causes"
+    assert lines[0] == "where to begin: 8 failures of 8 causes at most, often one; simplest first"
+    assert lines[-1] == "  and 3 more failures, told above"
+    assert list(beginning_lines(many[:6]))[-1] == "  and 1 more failure, told above"
 
 
 @given(report=reports)

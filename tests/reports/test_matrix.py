@@ -9,7 +9,7 @@ from prism_testkit.interfaces import INTERFACES as CATALOGUE
 from prism_testkit.interfaces import interface_model
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.matrix import MARKS, legend, matrix, render
-from prism_testkit.results import Report
+from prism_testkit.results import Failure, Report
 
 INTERFACES = [interface for interface in CATALOGUE if interface_model(interface) == "keyvalue"]
 """One data model: one table."""
@@ -72,6 +72,13 @@ def test_a_check_of_several_interfaces_counts_in_each() -> None:
     both = result(Outcome.FAILED, interfaces=["keyvalue_ttl", "keyvalue_cas", "keyvalue_ttl"])
     report = Report(backends=[backend("valkey", "keyvalue_basic", "keyvalue_ttl", "keyvalue_cas")], results=[both])
     assert list(cells(report).values()) == ["0", "✗ 1", "✗ 1"]
+
+
+def test_a_failure_counts_where_the_promise_belongs_that_broke_too() -> None:
+    failure = Failure(promise="keyvalue_scan.4", promise_text="So.", message="one too many")
+    results = [result(Outcome.FAILED, interfaces=["keyvalue_basic"], failure=failure)]
+    report = Report(results=results, backends=[backend("valkey", "keyvalue_basic", "keyvalue_scan", "keyvalue_ttl")])
+    assert list(cells(report).values()) == ["✗ 1", "✗ 1", "0"]
 
 
 def test_a_binding_of_several_backends_counts_where_each_claims() -> None:

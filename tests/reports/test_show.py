@@ -95,11 +95,18 @@ def test_numbers_too_long_for_str_are_shown() -> None:
 
 
 def test_long_bytes_show_head_length_and_hash() -> None:
-    assert show(b"x" * 25) == f"b'xxxxxxxxxxxxxxxx…' (25 bytes, blake2 {blake(b'x' * 25)})"
+    assert show(b"x" * 60) == f"b'xxxxxxxxxxxxxxxx…' (60 bytes, blake2 {blake(b'x' * 60)})"
     data = b"0123456789abcdef" + b"." * 65_521
     assert show(data) == f"b'0123456789abcdef…' (65,537 bytes, blake2 {blake(data)})"
     assert show(bytearray(data)) == f"bytearray(b'0123456789abcdef…' (65,537 bytes, blake2 {blake(data)}))"
-    assert show(b"'" * 15 + b'"' + b"x" * 20).startswith("b'" + r"\'" * 15 + '"…' + "' (36 bytes")
+    assert show(b"'" * 15 + b'"' + b"x" * 60).startswith("b'" + r"\'" * 15 + '"…' + "' (76 bytes")
+
+
+def test_what_would_be_no_longer_whole_than_shortened_is_whole() -> None:
+    key = "claims/i21eu27nro7dtkjniidfqele5d3e0v42"
+    assert show(key, 24) == f"'{key}'"
+    assert show(b"x" * 25) == repr(b"x" * 25)
+    assert show([b"first first first first first"], 48) == "[b'first first first first first']"
 
 
 def test_long_text_shows_both_ends_length_in_bytes_and_hash() -> None:

@@ -10,10 +10,10 @@ from report_samples import entry, result, results
 from prism_testkit.case import CLOCK
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
-from prism_testkit.interfaces import InvalidName, Lease, QueueMessage, Record, RecordDelivery
+from prism_testkit.interfaces import InvalidName, Lease, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
 from prism_testkit.outcomes import Outcome
 from prism_testkit.promises import promise_text
-from prism_testkit.reports.story import steps_of, tell
+from prism_testkit.reports.story import steps_of, tell, width_of_terminal
 from prism_testkit.results import Failure
 
 COMMAND = "pytest --prism-replay=.prism/witnesses/ttl3.json"
@@ -128,7 +128,7 @@ def test_data_cannot_move_the_cursor_or_fill_the_screen() -> None:
     story = tell(result(Outcome.FAILED, failure=bad), 9)
     assert not set(story) - {"\n"} & set(map(chr, range(32)))
     assert "(985 lines left out)" in story
-    assert len(story.splitlines()) < 170
+    assert len(story.splitlines()) < 175
 
 
 @given(told=results, seed=st.integers(min_value=0))
@@ -233,6 +233,55 @@ def test_what_was_handed_out_is_told_briefly() -> None:
     ]
 
 
+def test_an_object_is_told_by_its_etag_and_by_what_else_was_given() -> None:
+    plain, rich = ObjectMetadata(1, "e1", 7), ObjectMetadata(2, "e2", 7, "text/plain", None, {"a": "b"}, 9)
+    entries = [
+        entry(0, "metadata", "bucket", "k", result=plain),
+        entry(2, "metadata", "bucket", "k", result=rich),
+        entry(4, "list_objects", "bucket", result=[ObjectInfo("k", 2, 7), ObjectInfo("l", 1, 7)]),
+    ]
+    assert steps_of(entries)[0] == [
+        "client 0: metadata('bucket', 'k') -> object of 1 byte, etag 'e1', put at 7",
+        "client 0: metadata('bucket', 'k') -> object of 2 bytes, etag 'e2', until 9, type 'text/plain'",
+        "client 0: list_objects('bucket') -> ['k' of 2 bytes, 'l' of 1 byte]",
+    ]
+
+
+def test_maps_and_lists_that_change_after_a_call_are_told_as_they_were_given() -> None:
+    history, headers, keys = History(VirtualClock()), {"a": "b"}, ["k"]
+    history.respond(history.invoke(0, "append", ("s", b"x", None, headers), {}), 0)
+    history.respond(history.invoke(0, "batch_get", (), {"keys": keys}), {})
+    headers["a"] = "changed"
+    keys.clear()
+    assert steps_of(history.entries)[0] == [
+        "client 0: append('s', b'x', None, {'a': 'b'}) -> 0",
+        "client 0: batch_get(keys=['k']) -> {}",
+    ]
+
+
+def test_a_long_step_takes_two_lines_the_second_of_which_is_what_came_back() -> None:
+    refused = InvalidName("acme: put_stream 'k': a value must be bytes, bytearray or memoryview")
+    steps, numbers = steps_of([entry(0, "put_stream", "a bucket", "a key of some length", None, error=refused)])
+    told = tell(result(Outcome.FAILED, failure=failure(steps=steps, step_numbers=numbers)), 1, width=80).splitlines()
+    assert told[told.index("  steps") + 1 :][:2] == [
+        "    1. client 0: put_stream('a bucket', 'a key of some length', None)",
+        "           raises InvalidName(acme: put_stream 'k': a value m…)",
+    ]
+
+
+@pytest.mark.parametrize("width", [72, 80, 100])
+def test_a_story_is_as_wide_as_the_terminal(width: int) -> None:
+    long = failure(message="word " * 50, flaky="word " * 50, got="b'" + r"\x00" * 28 + "'", steps=["x" * 200], hint="word " * 30)
+    lines = tell(result(Outcome.FAILED, failure=long), 1, width=width).splitlines()
+    assert width - 6 < max(len(line) for line in lines[:-1] if "::" not in line) <= width
+
+
+@pytest.mark.parametrize(("columns", "width"), [("80", 80), ("40", 72), ("200", 100)])
+def test_the_width_is_that_of_the_terminal_within_bounds(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert width_of_terminal() == width
+
+
 def test_as_many_steps_as_allowed_are_all_told() -> None:
     entries = [entry(2 * n, "get", str(n)) for n in range(20)]
     assert steps_of(entries) == ([f"client 0: get('{n}') -> None" for n in range(20)], [*range(1, 21)])
@@ -244,8 +293,8 @@ def test_as_many_steps_as_allowed_are_all_told() -> None:
     args=st.lists(st.binary(max_size=600) | st.text(max_size=600) | st.dictionaries(st.text(max_size=99), st.binary()), max_size=4),
     output=st.binary(max_size=600) | st.none() | st.dictionaries(st.text(min_size=40), st.binary(min_size=40), min_size=2),
 )
-def test_any_step_fits_on_one_line_and_keeps_what_came_back(args: list[object], output: object) -> None:
+def test_any_step_fits_on_two_lines_and_keeps_what_came_back(args: list[object], output: object) -> None:
     (step,), _ = steps_of([entry(0, "batch_set", *args, result=output)])
-    assert len(step) <= 92
+    assert len(step) <= 120
     assert step.isprintable()
     assert re.match(r"client 0: batch_set\(.* -> .", step)
