@@ -232,12 +232,15 @@ async def world_of(case: Case, other: Any, *, calls: int = 0, living: Any = None
 
 
 async def waiting_in(
-    world: World, calls: int, seconds: Callable[[int], float] = lambda number: HOUR_S
+    world: World, calls: int, seconds: Callable[[int], float] = lambda number: HOUR_S, begun: int | None = None
 ) -> "list[asyncio.Task[Any]]":
-    """Begin calls that wait, and let them get as far as they can; none where the model has none that wait."""
+    """Begin calls that wait, and let them get as far as they can, or go ``begun`` turns; none if the model has none that wait."""
     if not world.waits:
         return []
     case = world.case
     tasks = [asyncio.ensure_future(world.wait(number, seconds(number))) for number in range(calls)]
-    await case.clock.sleep(BEGINS_S if case.clock.virtual else 0.02)
+    for _ in range(begun or 0):
+        await asyncio.sleep(0)
+    if begun is None:
+        await case.clock.sleep(BEGINS_S if case.clock.virtual else 0.02)
     return tasks

@@ -53,9 +53,11 @@ async def lease(
     return Held(got, wanted, now.after(seconds), now.end - now.start)
 
 
-async def one_leased(times: Times, slot: Any, queue: str = "q", seconds: float = HELD_S, payload: bytes = b"held") -> Held:
-    """Enqueue a message and lease it."""
-    return await lease(times, slot, queue, (await fill(slot, queue, [payload], {"h": "v"}))[0], seconds)
+async def one_leased(
+    times: Times, slot: Any, queue: str = "q", seconds: float = HELD_S, payload: bytes = b"held", *, bare: bool = False
+) -> Held:
+    """Enqueue a message, ``bare`` without headers, and lease it."""
+    return await lease(times, slot, queue, (await fill(slot, queue, [payload], None if bare else {"h": "v"}))[0], seconds)
 
 
 async def given_to_nobody(times: Times, slots: Any, held: Held, story: str, promise: str = "queue_visibility.2") -> None:

@@ -48,13 +48,27 @@ async def many_may_close_at_once(slot: Living, case: Case, closers: int, calls: 
 
 
 @check("lifecycle.2")
-@gauntlet(lambda limits: [{"calls": calls, "fed": fed} for calls in (1, 2, 7) for fed in (False, True)])
-async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: bool) -> None:
-    """Calls that would wait for an hour end when their driver is closed, within bounded time; takes take nothing (Q-29, ST-36)."""
+@gauntlet(
+    lambda limits: [
+        {"calls": calls, "fed": fed, "begun": begun}
+        for calls, fed, begun in (
+            *((1, False, 1), (1, False, None), (1, True, None), (1, False, 2), (2, False, 3), (2, True, None), (1, True, 2)),
+            *((7, False, None), (7, True, 1), (7, True, 3), (7, True, None)),
+        )
+    ]
+)
+async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: bool, begun: int | None) -> None:
+    """Calls that would wait for an hour end when their driver is closed, within bounded time; takes take nothing (Q-29, ST-36).
+
+    ``begun``: it is closed so many turns after they began, when they do not wait yet, and what they wait for is there before;
+    None: when they have got as far as they can.
+    """
     async with world_of(case, slot, calls=calls) as world:
-        waiting = await waiting_in(world, calls)
+        for number in range(calls if fed and begun is not None and world.waits else 0):
+            await world.feed(number)
+        waiting = await waiting_in(world, calls, begun=begun)
         began_s = asyncio.get_running_loop().time()
-        if fed:  # as it is closed
+        if fed and begun is None:  # as it is closed
             closing = asyncio.ensure_future(world.living.close())
             await asyncio.gather(*[world.feed(number) for number in range(len(waiting))])
             await closing

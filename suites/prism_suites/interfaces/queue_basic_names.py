@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
-from prism_suites._judging import refused
+from prism_suites._judging import refused, same
 from prism_suites._queue_shared import (
     BAD_HEADERS,
     all_are_apart,
@@ -17,13 +17,14 @@ from prism_suites._queue_shared import (
     siblings_are_apart,
     some_names,
 )
-from prism_suites._queue_taking import BASIC, drains, empty, fill, is_message
+from prism_suites._queue_taking import BASIC, HELD_S, drains, empty, fill, is_message
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names, longest_names
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import InvalidName, QueueBasic
+from prism_testkit.interfaces import InvalidName, QueueBasic, QueueDelayed, QueueVisibility
 from prism_testkit.outcomes import law
 from prism_testkit.strategies import name_groups, over, patterned, universes
+from prism_testkit.tap import offers
 
 __all__ = ["COMMANDS", "NO_NAMES", "NO_PAYLOADS"]
 
@@ -66,6 +67,37 @@ async def a_look_alike_is_empty(queue: QueueBasic, case: Case, names: tuple[str,
 async def all_names_together_are_apart(queue: QueueBasic, case: Case) -> None:
     """Every name of every group in one namespace: no two of them meet, however they are hashed, cut or encoded."""
     await all_are_apart(queue, name_groups(case.limits.max_name), 8 if case.server else 1, BASIC)
+
+
+_PARTS = (
+    *("delayed", "scheduled", "leased", "unacked", "processing", "inflight", "priority", "wait", "ready", "meta", "id"),
+    *("messages", "dead", "dlq", "failed", "retry", "lock", "events", "9"),
+)
+_JOINED = ("{0}:{1}", "{1}:{0}", "{0}.{1}", "{0}_{1}", "{0}-{1}", "{0}/{1}", "{0}{1}")
+
+
+@check("queue_basic.6")
+@gauntlet(lambda limits: [{"joined": joined} for joined in _JOINED])
+async def names_made_of_another_are_queues_of_their_own(queue: QueueBasic, case: Case, joined: str) -> None:
+    """Nor does a queue hold what another one keeps beside its messages, under a name made of its own and a word for that (Q-27)."""
+    whole = await case.whole()
+    names = [joined.format("q", part) for part in _PARTS]
+    puts = await fill(queue, "q", [b"held", b"plain"], {"h": "v"})
+    if offers(whole, QueueVisibility):
+        await whole.receive("q", HELD_S)
+        puts = puts[1:]
+    if offers(whole, QueueDelayed):
+        await whole.enqueue_delayed("q", b"delayed", delay_s=1e6)
+    for name in names:
+        await empty(queue, name, "queue_basic.6", f"{name!r}, which was never used, gives a message of another queue")
+    if not case.server or joined == _JOINED[0]:
+        there = [await fill(queue, name, [name.encode()]) for name in names]
+        if offers(whole, QueueDelayed):
+            same("queue_delayed.2", await whole.scheduled_count("q"), 1, "scheduled_count counts what is in another queue")
+        with law("queue_basic.6"):
+            await drains(queue, "q", puts, BASIC, "after queues with names made of its own were used")
+            for name, put in zip(names, there, strict=True):
+                await drains(queue, name, put, BASIC, "beside a queue of whose name its own is made")
 
 
 @check("queue_basic.6")

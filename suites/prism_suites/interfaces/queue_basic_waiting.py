@@ -25,9 +25,9 @@ async def a_huge_timeout_is_a_timeout(queue: QueueBasic, case: Case, timeout_s: 
 
 @check("queue_basic.4")
 @gauntlet(lambda limits: [{"timeout_s": timeout_s} for timeout_s in SHORT_S])
-async def a_tiny_timeout_ends(queue: QueueBasic, timeout_s: float) -> None:
+async def a_tiny_timeout_ends(queue: QueueBasic, case: Case, timeout_s: float) -> None:
     """A timeout that a store rounds to 0 is over at once, and not without end (Q-11)."""
-    await short_waits_end(queue, timeout_s, BASIC)
+    await short_waits_end(queue, case, timeout_s, BASIC)
 
 
 @check("queue_basic.4", "queue_basic.10")

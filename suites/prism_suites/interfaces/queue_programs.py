@@ -17,7 +17,7 @@ from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, 
 from prism_testkit.programs import Program, programs
 
 _BASIC = tuple(f"queue_basic.{number}" for number in (1, 2, 3, 4, 5, 6, 9, 10))
-_LEASES = tuple(f"queue_visibility.{number}" for number in (1, 2, 3, 4, 5, 6, 7, 11, 15))
+_LEASES = tuple(f"queue_visibility.{number}" for number in (1, 2, 3, 4, 5, 6, 7, 9, 11, 15))
 _DEAD = tuple(f"queue_dead_letter.{number}" for number in (1, 2, 3, 4, 5, 6, 7, 10))
 
 

@@ -14,11 +14,13 @@ from prism_suites.interfaces.queue_delayed import Delayed
 from prism_suites.interfaces.queue_priority import Prioritised
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import QueueBasic, QueueVisibility
+from prism_testkit.interfaces import QueueBasic, QueueDelayed, QueueVisibility
 from prism_testkit.tap import offers
 
 _PATIENCE_S = 20_000.0
 """So long every take would wait, in virtual time; every lease here is shorter, or far longer."""
+
+_LEASING = ("a lease", "an extension")
 
 _BESIDE = ((0, 3), (1, 1), (9, 2))
 """Takes that wait for other queues, and were there first, so that what is for this one must not be spent on them; and takes that
@@ -231,3 +233,32 @@ async def a_take_whose_time_is_over_takes_nothing(queue: QueueBasic, case: Case,
         found = [message.payload for message in await drained(other if number else queue, "q", 3)]
         if found != [b"%d" % number]:
             broken("queue_basic.11", "what came after a take had timed out is lost", expected=b"%d" % number, got=found)
+
+
+@check("queue_basic.4")
+@gauntlet(lambda limits: [{"event": event} for event in ("elsewhere", "a delay", "a lease", "a look", "an extension")])
+async def what_gives_nothing_prolongs_no_wait(queue: QueueBasic, case: Case, event: str) -> None:
+    """A take that waits ends when its time is over, however often something happens meanwhile that is not for it (Q-11)."""
+    if not case.clock.virtual:
+        return
+    whole, other = await case.whole(), await case.client(whole=True)
+    if (event == "a delay" and not offers(whole, QueueDelayed)) or (event in _LEASING and not offers(whole, QueueVisibility)):
+        return
+    held = await one_leased(Times(case), other, "q", 43_200.0) if event == "an extension" else None
+    waiting, began_s = asyncio.ensure_future(queue.dequeue("q", 1000.0)), case.clock.now_s()
+    while not waiting.done() and case.clock.now_s() - began_s < _PATIENCE_S:
+        await case.clock.sleep(300.0)
+        if event == "elsewhere":
+            await other.enqueue("elsewhere", b"x")
+        elif event == "a delay":
+            await other.enqueue_delayed("q", b"x", delay_s=1e8)
+        elif event == "a lease":
+            await one_leased(Times(case), other, "elsewhere", 43_200.0)
+        elif event == "a look":
+            await other.peek("q")
+        elif held is not None:
+            await other.extend(held.lease, 43_200.0)
+    done, _ = waiting.done(), waiting.cancel()
+    got = (await asyncio.gather(waiting, return_exceptions=True))[0]
+    same("queue_basic.4", done, True, f"a take waits on when its timeout is long over, and nothing came but {event}")
+    same("queue_basic.4", got, None, "a take of an empty queue gives a message")

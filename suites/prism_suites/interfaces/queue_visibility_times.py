@@ -20,6 +20,7 @@ from prism_testkit.strategies import around, durations
 _LADDER = [*durations(0.0001, HELD_S), 43_200, 43_199.5, 0.0015, 31, 29.999]
 _LONG_S = 5_000_000.0
 """What is kept is kept for longer than any span for which a driver might forget: eight weeks."""
+_MANY = 60
 _FEW = (0.001, 0.5, 1, 1.5, 29.5, 30.0, 31.0, 60.0, 600.5, 3600.0, 3601.0, HELD_S)
 
 
@@ -172,14 +173,24 @@ async def nothing_is_lost_by_deadlines(queue: QueueVisibility, case: Case, count
 
 @check("queue_visibility.3", "queue_visibility.2", "queue_visibility.1")
 async def deadlines_are_each_their_own(queue: QueueVisibility, case: Case) -> None:
-    """Of many leases with different deadlines each ends at its own, in whatever order they were taken (Q-02)."""
+    """Of many leases with different deadlines each ends at its own, in whatever order they were taken (Q-02).
+
+    Before them come as many that go on as not all fit into what a driver looks at at once, if it looks at a few, by whatever order;
+    and before the last one ends as many that are shorter, and end behind it.
+    """
     if not _virtual(case):
         return
     times, other = Times(case), await case.client()
+    for put in await fill(queue, "q", numbered(_MANY, "beside")):
+        await lease(times, queue, "q", put, HELD_S)
     puts = await fill(queue, "q", numbered(12))
     seconds = [2000.0, 500.0, 3500.0, 1000.0, 3000.0, 250.0, 1500.0, 4000.0, 750.0, 2500.0, 5000.0, 1250.0]
     held = [await lease(times, queue, "q", put, length) for put, length in zip(puts, seconds, strict=True)]
-    for item in sorted(held, key=lambda item: item.deadline.start):
+    for number, item in enumerate(sorted(held, key=lambda item: item.deadline.start)):
+        if number == len(held) - 1:
+            await times.to(item.deadline.start - 100_000_000_000)
+            for put in await fill(queue, "q", numbered(_MANY, "short")):
+                await lease(times, queue, "q", put, 1000.0)
         await times.before(item.deadline)
         got, now = await times.during(other.receive("q", HELD_S))
         if got is not None and times.is_present(item.deadline, now):

@@ -25,9 +25,9 @@ async def a_huge_timeout_is_a_timeout(queue: QueueVisibility, case: Case, timeou
 
 @check("queue_visibility.9")
 @gauntlet(lambda limits: [{"timeout_s": timeout_s} for timeout_s in SHORT_S])
-async def a_tiny_timeout_ends(queue: QueueVisibility, timeout_s: float) -> None:
+async def a_tiny_timeout_ends(queue: QueueVisibility, case: Case, timeout_s: float) -> None:
     """A timeout that a store rounds to 0 is over at once, and not without end (Q-11)."""
-    await short_waits_end(queue, timeout_s, VISIBILITY)
+    await short_waits_end(queue, case, timeout_s, VISIBILITY)
 
 
 @check("queue_visibility.9", "queue_visibility.8")

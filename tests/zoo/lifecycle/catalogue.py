@@ -9,6 +9,7 @@ from tests.zoo.family import registering
 from . import (
     mutants_close,
     mutants_drain,
+    mutants_history_worker,
     mutants_holding,
     mutants_independent,
     mutants_ninth_queue_life,
@@ -33,6 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent.MUTANTS,
     *mutants_ninth_queue_life.MUTANTS,
     *mutants_tenth_ends.MUTANTS,
+    *mutants_history_worker.MUTANTS,
 )
 
 RIGHT = tuple(
@@ -50,6 +52,6 @@ RIGHT = tuple(
 INDEPENDENT = (scoped("right-queue", Waiting), scoped("right-transactions", Pairs))
 """A lifecycle of another design."""
 
-UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *INDEPENDENT, *unusual.UNUSUAL)
+UNUSUAL: tuple[Backend[Any], ...] = (*RIGHT, *INDEPENDENT, *mutants_history_worker.RIGHT, *unusual.UNUSUAL)
 
 prism_register_backends = registering(MUTANTS, UNUSUAL)

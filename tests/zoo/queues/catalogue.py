@@ -14,6 +14,13 @@ from . import (
     mutants_delayed,
     mutants_durable,
     mutants_ended,
+    mutants_history_again,
+    mutants_history_basic,
+    mutants_history_dead,
+    mutants_history_delayed,
+    mutants_history_durable,
+    mutants_history_leases,
+    mutants_history_settle,
     mutants_independent,
     mutants_independent_again,
     mutants_independent_dead,
@@ -39,6 +46,7 @@ from . import (
     unusual,
     unusual_timing,
 )
+from .declare_history import RIGHT as HISTORY
 from .declare_independent import RIGHT
 from .declare_ninth import RIGHT as NINTH
 from .declare_tenth import RIGHT as TENTH
@@ -75,9 +83,16 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ninth_third.MUTANTS,
     *mutants_ninth_fourth.MUTANTS,
     *mutants_tenth_rack.MUTANTS,
+    *mutants_history_basic.MUTANTS,
+    *mutants_history_dead.MUTANTS,
+    *mutants_history_delayed.MUTANTS,
+    *mutants_history_durable.MUTANTS,
+    *mutants_history_leases.MUTANTS,
+    *mutants_history_settle.MUTANTS,
+    *mutants_history_again.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH, *TENTH)
+UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH, *TENTH, *HISTORY)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 
