@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given
 
-from prism_suites._judging import broken, same, truth, value
+from prism_suites._judging import broken, refused, same, truth, value
 from prism_suites._keyvalue_confusables import confusable_names
 from prism_suites._objects_asking import BUCKET, expect_missing, expect_object, listed, made, source, streamed
 from prism_suites._siblings import used_by_turns
@@ -253,7 +253,9 @@ async def an_object_takes_no_other_names(store: ObjectStorage, case: Case, names
     value("object_storage.3", await streamed(store, "a"), large, "putting another key changed a long object")
     large = made(size, 1)
     await store.put_stream(BUCKET, "a", source([large[:60], large[60:]]), **keywords)
-    await _holds(store, {"a": large} | items, "beside a long object that was overwritten")
+    wrong = store.put_stream(BUCKET, "a", source([large]), size=size - 1, **keywords)
+    await refused("object_storage.6", wrong, ValueError, "a stream of another size")
+    await _holds(store, {"a": large} | items, "beside a long object that was overwritten, and not by a stream that failed")
     for key in names[::2]:
         truth("object_storage.4", await store.delete(BUCKET, key), True, "delete does not find a key beside a long object")
         del items[key]

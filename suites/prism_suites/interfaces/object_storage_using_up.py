@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from prism_suites._judging import value
-from prism_suites._objects_asking import BUCKET, made, source, streamed
+from prism_suites._objects_asking import BUCKET, made, source, streamed, thirds
 from prism_suites._using_up import left_early, never_begun, uses_nothing_up
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -39,6 +39,7 @@ async def what_fails_uses_nothing_up(store: ObjectStorage, case: Case, kind: str
     """After many calls that failed, were refused or left early, the driver goes on, with streams too (OS-36)."""
     await store.create_bucket(BUCKET)
     data = made(min(200_000, case.limits.max_payload))
+    begun = data[:100_000]
     for key in ("k", "another"):
         await store.put(BUCKET, key, data)
     calls: dict[str, Any] = {
@@ -50,8 +51,8 @@ async def what_fails_uses_nothing_up(store: ObjectStorage, case: Case, kind: str
         "listing left": lambda: left_early(store.list_objects(BUCKET)),
         "listing without bucket": lambda: left_early(store.list_objects("missing")),
         "put refused": lambda: store.put(BUCKET, "", b"x"),
-        "source fails": lambda: store.put_stream(BUCKET, "failed", _fails(data[:100_000])),
-        "size contradicted": lambda: store.put_stream(BUCKET, "failed", source([b"some"]), size=7),
+        "source fails": lambda: store.put_stream(BUCKET, "failed", _fails(begun)),
+        "size contradicted": lambda: store.put_stream(BUCKET, "failed", source(thirds(begun)), size=len(begun) - 1),
         "get of nothing": lambda: store.get(BUCKET, "missing"),
     }
     promise = f"object_storage.{_KINDS[kind]}"

@@ -20,6 +20,7 @@ from . import (
     mutants_copies,
     mutants_creation,
     mutants_durable,
+    mutants_history_again,
     mutants_history_facts,
     mutants_history_listing,
     mutants_history_names,
@@ -94,6 +95,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_uploads.MUTANTS,
     *mutants_history_facts.MUTANTS,
     *mutants_history_races.MUTANTS,
+    *mutants_history_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
