@@ -33,8 +33,8 @@ def show(value: object, width: int = 48) -> str:
     ``width`` is where text and containers begin to be shortened; below 32 bytes are too. Bytes up to 24 long are shown whole;
     longer ones by their first 16, their length and their BLAKE2b hash (4 bytes), so that two that differ look different; long
     text by both ends, its length in UTF-8 and the same hash; what would be no shorter than the whole is whole. Containers show
-    the first elements and how many more there are; sets are sorted, so that the same set looks the same in every run. A field that a dataclass keeps out of its repr is kept
-    out here. Never raises: a value whose own repr does is shown as such.
+    the first elements and how many more there are; sets are sorted, so that the same set looks the same in every run. A field
+    that a dataclass keeps out of its repr is kept out here. Never raises: a value whose own repr does is shown as such.
     """
     kind = type(value)
     if kind in _ATOMS:
