@@ -1,5 +1,6 @@
 """The matrix: backend by interface, computed from the results; a claim without a result is shown as such."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ NOT_CLAIMED = "·"
 NOT_RUN = "0"
 
 _KINDS = ("real server", "embedded", "fake", "unknown")
-_SHORT = {"transactional": "tx", "consumer_groups": "groups"}
+_SHORT = {"transactional": "tx", "consumer_groups": "groups", "object_storage": "basic"}
 _LONGEST_HEAD = 12
 _LONGEST_NAME = 24
 
@@ -107,15 +108,25 @@ def standing(backend: BackendReport) -> int:
 def render(rows: list[Row], width: int = 80, encoding: str | None = "utf-8") -> list[str]:
     """Return the tables as lines of at most ``width`` columns, one table a data model, more where one does not fit.
 
+    A model of which nothing ran, where other checks did, is only named.
+
     ``encoding`` is the stream's: marks that it lacks become ASCII.
     """
     columns = list(dict.fromkeys(interface for row in rows for interface in row.cells))
     names = max(map(len, [*(row.label for row in rows), *map(interface_model, columns)]), default=0)
     lines: list[str] = []
-    for model, group in groupby(columns, key=interface_model):
-        for table in _fitting(list(group), rows, width - names):
+    idle: list[str] = []
+    ran = any(cell.counts for row in rows for cell in row.cells.values())
+    for model, grouped in groupby(columns, key=interface_model):
+        group = list(grouped)
+        if ran and all(row.cells[column].text in (NOT_RUN, NOT_CLAIMED) for row in rows for column in group):
+            idle.append(model)
+            continue
+        for table in _fitting(group, rows, width - names):
             lines += [""] if lines else []
             lines += _table(model, table, rows, names)
+    if idle:
+        lines += ["", *textwrap.wrap(f"nothing ran of {', '.join(idle)}", width, subsequent_indent="    ")]
     return [fit_encoding(line, encoding) for line in lines]
 
 

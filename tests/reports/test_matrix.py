@@ -138,6 +138,20 @@ def test_the_table_has_short_heads() -> None:
     ]
 
 
+def test_a_model_of_which_nothing_ran_where_others_did_is_only_named() -> None:
+    backends = [backend("memory", "keyvalue_basic", "queue_basic", "object_storage"), backend("mine", "keyvalue_basic")]
+    ran = result(binding="memory", backends=["memory"], interfaces=["keyvalue_basic"])
+    assert render(matrix(Report(backends=backends, results=[ran]))) == [
+        "keyvalue        basic",
+        "memory          ✓ 1",
+        "mine            0",
+        "",
+        "nothing ran of object_storage, queue",
+    ]
+    nothing = render(matrix(Report(backends=backends)))
+    assert "object_storage  basic" in nothing, "where nothing ran at all, everything is shown"
+
+
 def test_each_model_has_its_table() -> None:
     report = Report(backends=[backend("memory", "stream_consumer_groups", "keyvalue_basic"), backend("bad", status="refused")])
     assert render(matrix(report)) == [

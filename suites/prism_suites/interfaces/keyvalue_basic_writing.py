@@ -40,7 +40,7 @@ async def the_limit_counts_bytes_and_not_items(kv: KeyValueBasic, case: Case, wa
     async def over() -> bool:
         return not await write(whole, way, "b", wide) and _refuse()
 
-    await refused("keyvalue_basic.6", over(), PayloadTooLarge, f"{way} accepts a value over the limit")
+    await refused("keyvalue_basic.6", over(), PayloadTooLarge, f"{way} does not refuse a value over the limit")
     value("keyvalue_basic.6", await kv.get("a"), b"before", "a refused value changed another key")
 
 

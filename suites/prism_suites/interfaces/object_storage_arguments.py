@@ -202,7 +202,7 @@ async def _growing(size: int) -> AsyncIterator[bytes]:
 async def data_over_the_limit_are_refused(store: ObjectStorage, case: Case, size: int, way: str) -> None:
     """One byte over the limit, and more, raises PayloadTooLarge, also in a stream that grows over it; the old object stays."""
     await _scene(store, case.limits)
-    sentence = f"{way} of {size} bytes, over the limit of {case.limits.max_payload}"
+    sentence = f"{way} of {size} bytes, over the limit of the backend (max_payload={case.limits.max_payload})"
     if way == "put":
         await refused("object_storage.12", store.put(BUCKET, "k", b"x" * size), PayloadTooLarge, sentence)
     else:

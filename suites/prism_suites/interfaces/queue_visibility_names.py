@@ -24,7 +24,7 @@ from prism_suites._queue_shared import (
     siblings_are_apart,
     some_names,
 )
-from prism_suites._queue_taking import HELD_S, VISIBILITY, drains, empty, fill, is_message, numbered
+from prism_suites._queue_taking import HELD_S, VISIBILITY, drains, empty, fill, is_message, numbered, spoil
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names, longest_names
 from prism_suites.interfaces.queue_basic_names import NO_NAMES, NO_PAYLOADS
 from prism_testkit.case import Case
@@ -82,6 +82,7 @@ async def contents_stay_through_many_deliveries(queue: QueueVisibility, case: Ca
         await slots[1].release(got)
         if hasattr(got.message.headers, "clear"):
             got.message.headers.clear()  # what a holder does with its copy is its own affair
+        spoil(got.message)
     await drains(queue, "q", [put], VISIBILITY, "after many deliveries")
 
 

@@ -252,11 +252,11 @@ async def an_append_during_a_read_makes_no_hole(stream: StreamBasic, case: Case,
             puts += await fill(other, "s", numbered(during, "during"))
         if len(found) > len(puts):
             break
-    offsets = [record.offset for record in found]
-    if offsets[:before] != [put.offset for put in puts[:before]]:
-        broken("stream_basic.1", "a read leaves out what was there at its first step", expected=puts[:before], got=offsets)
-    if offsets != [put.offset for put in puts[: len(offsets)]]:
-        broken("stream_basic.1", "a read has a hole where records came during it", expected=puts, got=offsets)
+    offsets, given = [record.offset for record in found], [put.offset for put in puts]
+    if offsets[:before] != given[:before]:
+        broken("stream_basic.1", "a read leaves out what was there at its first step", expected=given[:before], got=offsets)
+    if offsets != given[: len(offsets)]:
+        broken("stream_basic.1", "a read has a hole where records came during it", expected=given, got=offsets)
     rest = [put for put in puts if not found or put.offset > found[-1].offset]
     await reads(other, "s", rest, start=found[-1].offset + 1 if found else 0, story="from where a read ended")
 
