@@ -206,7 +206,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     entries = record.entries
     interfaces = [name for candidate in run.binding.slots.values() for name in candidate.interfaces]
     found = judge(cause, record, interfaces)
-    steps, numbers = steps_of(entries)
+    steps, numbers = steps_of(entries, named=(getattr(cause, "expected", None), getattr(cause, "got", None)))
     failure = Failure(
         promise="" if found.beside else promise,
         promise_text="" if found.beside else promise_text(promise) or run.check.doc,

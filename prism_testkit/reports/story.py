@@ -115,19 +115,21 @@ def tell_again(result: CheckResult, first: str, width: int = _WIDTH) -> str:
     return "\n".join([*_wrap(plain(said), width, ""), f"{_INDENT}{plain(where)}", f"{_INDENT * 2}{_command(result, 0)}"])
 
 
-def steps_of(entries: "Sequence[Entry]", most: int = 20) -> tuple[list[str], list[int]]:
+def steps_of(entries: "Sequence[Entry]", most: int = 20, named: Sequence[object] = ()) -> tuple[list[str], list[int]]:
     """Return the calls of a history in the order in which they began, one line each, and the number of each, from 1.
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
-    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, and moves of the clock. A call
-    that was still open when later ones began says which, by their numbers.
+    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, moves of the clock, and what was
+    done with a text or bytes that the verdict ``named``. A call that was still open when later ones began says which, by their
+    numbers.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
     kept = list(range(len(entries)))
     if len(entries) > most:
-        kept = _telling(entries)
-        kept = kept if len(kept) <= most else _ends_and_rare(entries, kept, most)
+        about = _about(entries, named)
+        kept = sorted({*_telling(entries), *about})
+        kept = kept if len(kept) <= most else _ends_and_rare(entries, kept, most, about)
     began = [entry.call for entry in entries]
     return [_step(entries[index], _overlap(entries[index], index, began)) for index in kept], [index + 1 for index in kept]
 
@@ -144,12 +146,23 @@ def _telling(entries: "Sequence[Entry]") -> list[int]:
     return kept
 
 
-def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int) -> list[int]:
+def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
+    """Return the calls that were given one of the texts or bytes that are ``named``; none if they are many."""
+    wanted = {value for value in named if type(value) in (str, bytes)}
+    about = {
+        index
+        for index, entry in enumerate(entries)
+        if any(type(value) in (str, bytes) and value in wanted for value in (*entry.args, *entry.kwargs.values()))
+    }
+    return about if len(about) <= 2 * _RARE else set()
+
+
+def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int, about: set[int]) -> list[int]:
     """Return ``most`` of what is kept: the first quarter, up to a quarter that is rare, the nearest to the end, and the last."""
     first = quarter = most // 4
     times = Counter(entry.op for entry in entries if entry.client != CLOCK)
     middle = kept[first : len(kept) - (most - first)]
-    rare = [index for index in middle if times[entries[index].op] <= _RARE]
+    rare = [index for index in middle if times[entries[index].op] <= _RARE or index in about]
     rare = rare[max(0, len(rare) - quarter) :]
     return [*kept[:first], *rare, *kept[len(kept) - (most - first - len(rare)) :]]
 

@@ -212,6 +212,14 @@ def test_what_happened_once_stays_of_what_is_left_out_in_the_middle() -> None:
     assert steps[7] == "clock +5 s"
 
 
+def test_what_the_verdict_names_stays_of_what_is_left_out() -> None:
+    entries = [entry(2 * n, "set", f"k{n}", b"x") for n in range(80)] + [entry(2 * n, "get", f"k{n}") for n in range(80, 120)]
+    plain, telling = steps_of(entries)[1], steps_of(entries, named=("k33", b"no such", None, 7))[1]
+    assert 34 not in plain
+    assert telling == sorted({*plain, 34})
+    assert len(steps_of(entries, named=(b"x",))[1]) <= 20, "of everything there is too much"
+
+
 def test_what_was_handed_out_is_told_briefly() -> None:
     lease = Lease("q", QueueMessage("7", b"x"), 2, "token")
     record = RecordDelivery(Record(3, "k", b"v"), 1, "token")
