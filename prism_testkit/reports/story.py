@@ -119,9 +119,9 @@ def steps_of(entries: "Sequence[Entry]", most: int = 20, named: Sequence[object]
     """Return the calls of a history in the order in which they began, one line each, and the number of each, from 1.
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
-    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, moves of the clock, and what was
-    done with a text or bytes that the verdict ``named``. A call that was still open when later ones began says which, by their
-    numbers.
+    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, moves of the clock, and what
+    was done with a text or bytes that the verdict ``named``. A call that was still open when later ones began says which, by
+    their numbers.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
