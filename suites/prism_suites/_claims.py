@@ -59,11 +59,12 @@ _WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message as it went through the slot ``queue``; ``call`` is the number of the event."""
+    """A message as it went through the slot ``queue``; ``call`` is the number of the event. ``refused``: the queue took nothing."""
 
     payload: bytes
     headers: Mapping[str, str]
     call: int
+    refused: bool = False
 
 
 def sent_messages(case: Case) -> list[Sent]:
@@ -74,13 +75,14 @@ def sent_messages(case: Case) -> list[Sent]:
             given = dict(zip(("topic", "payload"), entry.args, strict=False)) | dict(entry.kwargs)
             place = 3 if entry.op == "queue.append" else 2
             headers = entry.kwargs.get("headers", entry.args[place] if len(entry.args) > place else None)
-            found.append(Sent(bytes(given["payload"]), dict(headers or {}), entry.call))
+            refused = entry.outcome is Outcome.FAILED
+            found.append(Sent(bytes(given["payload"]), dict(headers or {}), entry.call, refused))
     return found
 
 
 async def resend(claims: Bound[ClaimCheck], case: Case, number: int) -> None:
     """Let a message that was sent come again, as a broker may that promises at least once; nothing if none was sent."""
-    messages = sent_messages(case)
+    messages = [message for message in sent_messages(case) if not message.refused]
     if messages:
         message = messages[number % len(messages)]
         queue = await claims.look("queue")

@@ -58,18 +58,24 @@ async def an_ack_without_its_marker_may_be_repeated(claims: Bound[ClaimCheck], c
 
 @check("CC4")
 async def an_ack_that_comes_too_late_marks_nothing(claims: Bound[ClaimCheck], case: Case) -> None:
-    """Once a message has gone to somebody else, the ack of the one that held it before counts for nothing."""
+    """Once a message has gone to somebody else, the ack of the one that held it before counts for nothing. Its lease ends while it
+    is cut off: who is not may renew it for as long as he likes."""
     if claims.interfaces["queue"] != "queue_visibility" or beside(case, claims, time=True):
         return
     async with (
+        claims.opened(**SOON) as lonely,
         claims.opened(**SOON) as check_in,
-        check_in.consume(TOPIC, "c") as slow,
+        lonely.consume(TOPIC, "c") as slow,
         check_in.consume(TOPIC, "c") as quick,
     ):
         await check_in.publish(TOPIC, BIG)
         held = await take(slow)
+        claims.faults.cut(0, 50_000.0)
         again = await quick.receive(50_000.0)
-        assert again is not None, "a lease of a queue ends within half a day"
+        if again is None:
+            case.inconclusive("a message is leased for longer than half a day")
+            return
+        claims.heal()
         before = await entries_there(claims)
         await refused("CC4", slow.ack(held), (Conflict, OperationTimeout), "an ack that came too late is reported as done")
         same("CC4", await entries_there(claims), before, "an ack that came too late left a marker")

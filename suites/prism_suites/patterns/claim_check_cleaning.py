@@ -51,14 +51,16 @@ NAMES = ("c", "b.acks/a", "x\n_ .acks/", "#%23", "\u00e9" * 30 + "/" * 45)
 """Consumers who are called as parts of the names of markers are, or by more than a hundred bytes."""
 
 
-LIVES_S = ((100.5, 19.75), (0.0, 20.5), (100.75, 0.0))
-"""Ages and graces: fractions of which neither they nor their sum are whole, and none at all."""
+LIVES_S = ((100.5, 19.75), (0.0, 20.5), (100.75, 0.0), (60.4 * DAY_S, 30.5 * DAY_S))
+"""Ages and graces: fractions of which neither they nor their sum are whole, none at all, and months that are no whole days."""
+FRACTION_S = 0.6
+"""What is stored is stored in the midst of a second."""
 
 
 @check("CC4", "CC7")
 @gauntlet(
     lambda limits: [
-        {"cleanup": cleanup, "skew_s": skew, "life_s": LIVES_S[(number + turn) % 3]}
+        {"cleanup": cleanup, "skew_s": skew, "life_s": LIVES_S[(number + 3 * turn) % 4]}
         for turn, cleanup in enumerate(("sweep", "on_ack"))
         for number, skew in enumerate(SKEWS_S)
     ]
@@ -74,6 +76,7 @@ async def a_claim_lives_for_its_age_and_the_grace(
     config: dict[str, Any] = {"threshold": T, "max_age_s": life_s[0], "grace_period_s": life_s[1], "cleanup": cleanup}
     config |= {"consumers": ("c",), "retention_after_ack_s": 10 * DAY_S}
     step = _step_s(case.limits)
+    await case.advance(FRACTION_S)
     async with claims.opened(**config) as check_in:
         await check_in.publish(TOPIC, BIG)
         same("CC7", (await check_in.sweep()).expired, 0, "a sweep removed a claim that was just published")
@@ -141,9 +144,9 @@ async def an_acked_claim_is_kept_for_its_retention(
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in, check_in.consume(TOPIC, name) as consumer:
         await check_in.publish(TOPIC, BIG)
-        await case.advance(50.0)
+        await case.advance(50.0 + FRACTION_S)
         await check_in.sweep()
-        same("CC4", len(await claims_there(claims)), 1, "a claim was removed that nobody acked")
+        same("CC4", len(await claims_there(claims)), 1, f"a claim was removed that nobody acked{clock}")
         await _ack_one(consumer)
     if retention_s:
         await _at(claims, case, retention_s - step, 1, f"an acked claim was removed before its retention was over{clock}", **config)

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import AGE, TOPIC, T, befall, beside, claims_there, entries_there, mode, swept, take
+from prism_suites._claims import AGE, TOPIC, T, befall, beside, claims_there, entries_there, mode, sent_messages, swept, take
 from prism_suites._judging import same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import ObjectInfo
 from prism_testkit.interfaces.errors import AccessDenied, PrismError
 
 BIG = b"x" * (T + 1)
@@ -84,12 +85,19 @@ async def a_sweep_touches_nothing_else(claims: Bound[ClaimCheck], case: Case) ->
     )
 
 
+_CROWD = 1_200
+"""More than servers list in one answer."""
+
+
 def _turned(store: Any) -> None:
-    """Let listings give the last first."""
+    """Let listings give the last first, behind a crowd of what is somebody's."""
     strict = store.list_objects
 
     async def list_objects(bucket: str, prefix: str = "") -> AsyncIterator[Any]:
-        for info in reversed([info async for info in strict(bucket, prefix)]):
+        infos = [info async for info in strict(bucket, prefix)]
+        for number in range(_CROWD if "claims/!".startswith(prefix) else 0):
+            yield ObjectInfo(f"claims/!{number}", 1, min(info.last_modified_ms for info in infos) if infos else 0)
+        for info in reversed(infos):
             yield info
 
     store.list_objects = list_objects
@@ -135,7 +143,7 @@ async def the_markers_of_what_is_gone_go(claims: Bound[ClaimCheck], case: Case) 
         same("CC7", await entries_there(claims), set(), "a sweep left the markers of a claim that is gone")
 
 
-@check("CC4", "CC7", "lifecycle.4")
+@check("CC4", "CC7", "CC2", "lifecycle.4")
 async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case) -> None:
     """One sweep is enough, however much there is; if many removals fail, but not in a row, it removes the rest, and raises the
     first of the errors."""
@@ -146,6 +154,9 @@ async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case)
         for _ in range(number):
             await check_in.publish(TOPIC, BIG)
         same("CC4", len(await claims_there(claims)), number, "of claims that were published in one instant two share an object")
+        last = sent_messages(case)[-1]
+        size = sum(len(text.encode()) for pair in last.headers.items() for text in pair) + len(last.payload)
+        same("CC2", size < 2048, True, f"the message of the {number}th claim of an instance comes to {size} bytes")
     await case.advance(121.0)
     async with claims.opened(**AGE, cleanup="sweep") as check_in:
         failing = range(0, len(await claims_there(claims)), 10)  # of none, if it sweeps at its entry

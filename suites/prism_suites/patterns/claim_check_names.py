@@ -15,7 +15,7 @@ BIG = b"x" * (T + 1)
 
 
 def _alike(limits: Limits) -> list[tuple[str, ...]]:
-    """Return names that somebody may take for one: long ones, hashes, folders, markers."""
+    """Return long names that somebody may take for one."""
     stem = "n" * (min(limits.max_name, 500) - 1)
     wide = "\u00e9" * 50
     return [
@@ -23,13 +23,6 @@ def _alike(limits: Limits) -> list[tuple[str, ...]]:
         (f"1{stem}", f"2{stem}"),
         (f"{wide}\u00e8", f"{wide}\u00e9"),
         (wide, f"{wide}x"),
-        ("a", "A"),
-        ("a/b", "a"),
-        ("b.acks/a", "a"),
-        ("a.acks/", ".acks"),
-        ("\u00e9", "e\u0301"),
-        ("#", "##"),
-        ("x", "x "),
     ]
 
 
@@ -74,3 +67,44 @@ async def every_named_consumer_must_ack(claims: Bound[ClaimCheck], case: Case, o
     async with claims.opened(**config) as check_in:
         await swept(case, check_in, prefix)
     same("CC4", await claims_there(claims, prefix=prefix), set(), "a claim that everybody acked outlived its retention")
+
+
+CROWD = (
+    *("a", "A", "a/b", "b.acks/a", "a.acks/", ".acks", "\u00e9", "e\u0301", "#", "##", "x", "x "),
+    *("n#1", "n#2", "n?1", "n?2", "n%41", "nA", "n\x001", "n\x002", "n;1"),
+)
+"""Names that somebody may take for one: of folders, of markers, and with what ends or means something elsewhere."""
+
+
+@check("CC4", "CC7")
+async def nobody_acks_for_another(claims: Bound[ClaimCheck], case: Case) -> None:
+    """Of as many claims as there are names each lacks the ack of another one, and stays until that comes (CC-5)."""
+    if beside(case, claims, acks=True, names=True, time=True):
+        return
+    config: dict[str, Any] = {"threshold": T, **mode(claims, *sorted(CROWD)), "retention_after_ack_s": 10.0}
+    async with claims.opened(**config) as check_in, AsyncExitStack() as stack:
+        keys = []
+        for _ in CROWD:
+            receipt = await check_in.publish(TOPIC, BIG)
+            keys.append(receipt.claim.key if receipt.claim is not None else "")
+        consumers = [await stack.enter_async_context(check_in.consume(TOPIC, name)) for name in CROWD]
+        for consumer, key in zip(consumers, keys, strict=True):
+            for _ in CROWD:
+                delivery = await take(consumer)
+                if delivery.claim is not None and delivery.claim.key == key:
+                    await consumer.nack(delivery, 61.0)
+                else:
+                    await consumer.ack(delivery)
+        await case.advance(60.0)
+        await check_in.sweep()
+        there = await claims_there(claims)
+        gone = [name for name, key in zip(CROWD, keys, strict=True) if key not in there]
+        same("CC4", gone, [], "claims were removed without the acks of these")
+        for consumer in consumers:
+            delivery = await take(consumer, "CC4")
+            same("CC4", await consumer.read(delivery), BIG, "the last consumer does not find the payload")
+            await consumer.ack(delivery)
+    await case.advance(10.5)
+    async with claims.opened(**config) as check_in:
+        await swept(case, check_in)
+    same("CC7", await entries_there(claims), set(), "claims that everybody acked, or their markers, outlived their retention")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
-from prism_suites._claims import FIELD, TOPIC, T, has_acks, pattern_of, sent_messages, take, taken
+from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery, ClaimExpired, ClaimNotFound
+from prism_suites._claims import FIELD, TOPIC, T, befall, has_acks, pattern_of, sent_messages, take, taken
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -116,6 +116,43 @@ async def a_reference_that_nobody_can_read_harms_nobody(claims: Bound[ClaimCheck
                     broken("CC6", "a message whose payload cannot be had is not acked", got=error)
         await check_in.publish(TOPIC, BIG)
         same("CC5", await consumer.read(await take(consumer, "CC5")), BIG, "behind references that are none no payload comes back")
+
+
+_FETCHES = ("store.get_stream", "store.get", "store.metadata", "store.exists")
+
+
+@check("CC6", "CC5", "CC4")
+@gauntlet(
+    lambda limits: [
+        {"what": what, "chunks": chunks} for what in ("error before", "refuse AccessDenied") for chunks in (False, True)
+    ]
+)
+async def what_cannot_be_fetched_now_is_not_gone(claims: Bound[ClaimCheck], case: Case, what: str, chunks: bool) -> None:
+    """A store that does not answer, or denies, says nothing of a claim: its error is raised, or the fetch tried again. The message
+    stays whose it was, and comes again when it is given back."""
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await check_in.publish(TOPIC, BIG)
+        delivery = await take(consumer)
+        befall(claims, what, *_FETCHES)
+        try:
+            same("CC1", await (taken if chunks else _read)(consumer, delivery), BIG, "a payload does not come back")
+        except _CANNOT_BE_HAD as error:
+            broken(
+                "CC6",
+                "a claim that cannot be fetched for now is told to be gone, or damaged",
+                expected="the store's error",
+                got=error,
+            )
+        except PrismError:
+            pass  # as the store said
+        claims.heal()
+        same("CC6", await consumer.read(delivery), BIG, "a claim that could not be fetched once cannot be read again")
+        await consumer.nack(delivery)
+        same("CC4", await consumer.read(await take(consumer, "CC6")), BIG, "a message comes again without its payload")
+
+
+async def _read(consumer: ClaimConsumer, delivery: ClaimDelivery) -> bytes:
+    return await consumer.read(delivery)
 
 
 async def _left(consumer: Any) -> list[bytes]:

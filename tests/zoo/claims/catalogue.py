@@ -8,6 +8,11 @@ from tests.zoo.declare import Mutant
 from . import (
     mutants_config,
     mutants_edges,
+    mutants_history_keeping,
+    mutants_history_reading,
+    mutants_history_sending,
+    mutants_history_sweeping,
+    mutants_history_wave,
     mutants_independent,
     mutants_independent_again,
     mutants_independent_sweeps,
@@ -54,6 +59,11 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_reading.MUTANTS,
     *mutants_tenth_keeping.MUTANTS,
     *mutants_tenth_again.MUTANTS,
+    *mutants_history_sending.MUTANTS,
+    *mutants_history_reading.MUTANTS,
+    *mutants_history_keeping.MUTANTS,
+    *mutants_history_sweeping.MUTANTS,
+    *mutants_history_wave.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

@@ -8,6 +8,7 @@ from prism_patterns.claim_check import Claim, ClaimDelivery
 from prism_testkit.pattern import Pattern
 
 from .courier import Courier
+from .history_depot import Depot
 from .independent_claims import OwnClaimCheck
 from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
@@ -99,6 +100,7 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
         ("stranger", StrangeClaimCheck),
         ("own", OwnClaimCheck),
         ("courier", Courier),
+        ("depot", Depot),
         ("ours-on-queues", OursOnQueues),
         ("ours-on-topics", OursOnTopics),
         ("short-leases", ShortLeases),
