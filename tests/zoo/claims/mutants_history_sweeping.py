@@ -221,7 +221,7 @@ class _NoMarkers(Broom):
 
 
 @mutant("CC7", "markers", "a claim that is removed after its acks")
-class LeavesMarkers(DepotOnQueues):
+class LeavesWhatBelongsToIt(DepotOnQueues):
     """What belongs to an object stays when it goes (samvera/hyrax#6334)."""
 
     broom_type = _NoMarkers
