@@ -26,6 +26,7 @@ from . import (
     mutants_history_names,
     mutants_history_races,
     mutants_history_uploads,
+    mutants_history_wires,
     mutants_independent,
     mutants_independent_again,
     mutants_independent_ends,
@@ -96,6 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_facts.MUTANTS,
     *mutants_history_races.MUTANTS,
     *mutants_history_again.MUTANTS,
+    *mutants_history_wires.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
