@@ -7,13 +7,15 @@ import html
 import json
 import quopri
 import re
+import unicodedata
 import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
 
 from prism_testkit.naming import decode_name, encode_name, hash_name
+from prism_testkit.strategies._characters import SEPARATORS
 
-__all__ = ["charsets", "code_units", "digests", "escapes", "markup", "percent", "text_encodings"]
+__all__ = ["charsets", "code_units", "digests", "escapes", "markup", "percent", "text_encodings", "tokens"]
 
 _SHORT_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "a": "\a", "e": "\x1b"}
 
@@ -99,6 +101,15 @@ def escapes(name: str, max_name: int) -> Iterator[str]:
         name + "\\x00",
         name + "\\",
     )
+
+
+def tokens(name: str) -> Iterator[str]:
+    """Every separator as an escape character and what stands for it, by one who did not escape that character itself."""
+    for character in dict.fromkeys(character for character in name if character in SEPARATORS):
+        spelt = (f"{ord(character):02x}", f"{ord(character):02X}", f"{ord(character)}", unicodedata.name(character, "?")[0])
+        for escape in "_~-$=.!":
+            yield from (name.replace(character, escape + token) for token in spelt)
+        yield from (name.replace(character, form) for form in (f"_x{ord(character):04x}_", f"__{ord(character):02x}__", "__", "~1"))
 
 
 def _unescape(text: str) -> str:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Literal
 
 from prism_testkit.strategies._characters import EXTREMES
+from prism_testkit.strategies._encodings import tokens
 from prism_testkit.strategies._lengths import fill
 from prism_testkit.strategies._respelling import WORDS
 from prism_testkit.strategies.ladders import rungs
@@ -77,6 +78,7 @@ def _families(max_name: int) -> Iterator[tuple[str, Iterable[str]]]:
             names = variants(index, base, max_name)
             yield base, names if place == 0 else [name for name in names if base not in name][:_MORE]
     yield from ((family[0], family) for family in WORDS)
+    yield from ((base, tokens(base)) for base in ("a/b", "a:b"))
     yield from _lengths(max_name)
     yield from _alphabets()
     for first, second, third in (("a", "b", "c"), ("a", "a", "a")):

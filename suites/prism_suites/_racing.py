@@ -37,9 +37,10 @@ def written(number: int, place: int, length: int, limit: int) -> bytes:
     return bytes([2 + number * 20 + place]) * min(_LENGTHS[length], limit)
 
 
-def long_values(limit: int, count: int) -> list[bytes]:
-    """Return values as long as is worth it, each of one byte of its own."""
-    return [bytes([65 + number]) * min(_LENGTHS[-1], limit) for number in range(count)]
+def long_values(limit: int, count: int, length: int) -> list[bytes]:
+    """Return values of at most this length, each of one byte and of a length of its own: what is told of the one does not fit the
+    other."""
+    return [bytes([65 + number]) * (min(length, limit) * (3 - number % 3) // 3) for number in range(count)]
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:

@@ -21,6 +21,14 @@ from . import (
     mutants_cursors,
     mutants_durable,
     mutants_expired,
+    mutants_history_batches,
+    mutants_history_deadlines,
+    mutants_history_files,
+    mutants_history_names,
+    mutants_history_scans,
+    mutants_history_swaps,
+    mutants_history_transactions,
+    mutants_history_wires,
     mutants_independent_actor,
     mutants_independent_events,
     mutants_independent_letters,
@@ -101,9 +109,23 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_deadlines.MUTANTS,
     *mutants_tenth_rare.MUTANTS,
     *mutants_tenth_last.MUTANTS,
+    *mutants_history_transactions.MUTANTS,
+    *mutants_history_wires.MUTANTS,
+    *mutants_history_batches.MUTANTS,
+    *mutants_history_names.MUTANTS,
+    *mutants_history_swaps.MUTANTS,
+    *mutants_history_scans.MUTANTS,
+    *mutants_history_deadlines.MUTANTS,
+    *mutants_history_files.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *independent.UNUSUAL, *tenth_lawyer.RIGHT)
+UNUSUAL: tuple[Backend[Any], ...] = (
+    *unusual.UNUSUAL,
+    *unusual_timing.UNUSUAL,
+    *independent.UNUSUAL,
+    *tenth_lawyer.RIGHT,
+    *mutants_history_files.RIGHT,
+)
 
 WITHOUT_MUTANTS = {"keyvalue_basic.13": "a server that goes away and comes back cannot be played by a backend without a server"}
 """Promises that no mutant here breaks, with the reason."""

@@ -13,6 +13,8 @@ _PAGES = (10, 16, 20, 25, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024)
 _LADDER = tuple(sorted({size for page in _PAGES for size in (page - 1, page, page + 1)}))
 _ON_A_SERVER = (10, 11, 100, 101, 257, 1000, 1001, 1025)
 _HUGE = (10_000, 2**31 - 1, 2**31, 2**32 + 1, 2**63 - 1, 2**63, 2**64 + 1)
+_LARGE = 800_000
+"""Of six values, which with the small ones pass the megabyte of a page and the four of a message."""
 _BESIDE = dict.fromkeys(("!", "0", "K", "j", "jz", "l", "l0", "z", "é", "~"), b"beside")
 
 
@@ -54,6 +56,16 @@ async def any_number_of_keys_is_forgotten(kv: KeyValueScan, case: Case) -> None:
             await kv.delete(name)
             del items[name]
         await lists(kv, items, "k")
+
+
+@check("keyvalue_scan.1", "keyvalue_scan.5")
+async def large_values_cut_no_listing_short(kv: KeyValueScan, case: Case) -> None:
+    """Values of some megabytes in all, as much as a page or a message holds, are listed with the small ones beside them."""
+    largest = min(case.limits.max_payload, _LARGE)
+    items = {f"k{number:02}": bytes([number]) * (largest if number % 4 == 2 else 9) for number in range(24)}
+    await store(case, kv, items)
+    await lists(kv, items, "k")
+    counts(await kv.count("k"), len(items), "k")
 
 
 def _near(sizes: Iterable[int], count: int) -> list[int]:

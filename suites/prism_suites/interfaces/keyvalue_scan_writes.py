@@ -154,6 +154,19 @@ async def _delete_all_but_one(scanned: _Scanned, given: str, step: int) -> None:
             await scanned.delete(name)
 
 
+def _delete_all_but(place: int, parts: int) -> Act:
+    """Return an act that leaves one key to come, at that of so many places, and none that was given."""
+
+    async def delete(scanned: _Scanned, given: str, step: int) -> None:
+        if step == 0:
+            to_come = scanned.left()
+            staying = to_come[len(to_come) * place // parts]
+            for name in [name for name in scanned.now if name != staying]:
+                await scanned.delete(name)
+
+    return delete
+
+
 async def _rewrite_given(scanned: _Scanned, given: str, step: int) -> None:
     await scanned.delete(given)
     await scanned.set(given)
@@ -289,7 +302,7 @@ _LONG = (
 )
 _SIZES = (130, 100, 117, 52, 75, 141, 88, 109, 61)
 """Where a page, a table or a run ends is the store's: so each of the long acts meets another number of keys."""
-_LONGEST = ("deleting all that was given", "deleting all but one to come", "adding before", "looking now and then")
+_LONGEST = ("deleting all that was given", "adding before", "looking now and then")
 
 
 def _long_cases() -> list[dict[str, Any]]:
@@ -304,6 +317,16 @@ async def a_scan_of_many_pages_during_writes_is_complete(
 ) -> None:
     """What is written while a page is read moves no key out of, or twice into, the pages to come (KV-42, KV-43)."""
     await _scan_during(kv, case, _ACTS[during], min(count, 130) if case.server else count, keys_only, other)
+
+
+_PLACES = 10
+
+
+@check("keyvalue_scan.3")
+@gauntlet(lambda limits: [{"place": place} for place in range(_PLACES)])
+async def the_only_key_that_stays_is_found(kv: KeyValueScan, case: Case, place: int) -> None:
+    """Whatever a scan was in when all but one key were deleted, what is left of it leads to that key (KV-43)."""
+    await _scan_during(kv, case, _delete_all_but(place, _PLACES), 20 if case.server else 60, place % 2 == 1, place % 4 > 1)
 
 
 async def _scan_during(kv: KeyValueScan, case: Case, act: Act, count: int, keys_only: bool, other: bool) -> None:

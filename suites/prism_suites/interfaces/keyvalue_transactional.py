@@ -222,7 +222,7 @@ async def inside_a_transaction_its_own_writes_count(
     except _GiveUpError:
         await expect("keyvalue_transactional.2", kv, before, "after a transaction that was given up")
     else:
-        await expect("keyvalue_transactional.1", kv, state, "after a transaction")
+        await expect("keyvalue_transactional.3", kv, state, "after a transaction, where the last write of a key wins")
 
 
 @check("keyvalue_basic.7", "keyvalue_transactional.8")

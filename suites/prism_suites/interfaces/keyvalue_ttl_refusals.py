@@ -214,7 +214,7 @@ async def a_value_that_is_too_large_leaves_the_old_deadline(
         same("keyvalue_basic.6", await seconds_left(kv, "k"), "NotFound", "a value was refused, yet the key is there")
 
 
-@check("keyvalue_basic.6", "keyvalue_basic.1")
+@check("keyvalue_basic.6", "keyvalue_basic.1", "keyvalue_ttl.2", "keyvalue_ttl.7")
 async def names_and_values_at_the_limit_can_have_a_deadline(kv: KeyValueTtl, case: Case) -> None:
     """A key of ``max_name`` bytes and a value of ``max_payload`` bytes are accepted, and expire (KV-02)."""
     times = Times(case)
