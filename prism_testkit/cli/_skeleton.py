@@ -19,6 +19,18 @@ _NAMES = ("queue", "target", "topic", "name", "stream", "group", "consumer", "bu
 _PAYLOADS = ("value", "payload", "data")
 """Parameters that are checked first, so that a refusal comes before any effect."""
 
+_OTHERS = {
+    "prefix": ("check_prefix", ""),
+    "headers": ("check_headers", ""),
+    "user_metadata": ("check_headers", ", room=1024"),
+    "limit": ("check_limit", ""),
+    "ttl_s": ("check_seconds", ""),
+    "delay_s": ("check_seconds", ""),
+    "visibility_s": ("check_seconds", ""),
+    "timeout_s": ("check_timeout", ""),
+}
+"""Other parameters: which check there is of them, and what more it is told."""
+
 # What to write, the promise that is broken first, and how it reads for the dict that an embedded skeleton keeps its data in.
 _ADVICE = {
     "set": (1, "store `value` under `key`, replacing what was there", "self._data[key] = value"),
@@ -164,6 +176,7 @@ def _method(identifier: str, method: str, kind: str, where: str, server: bool) -
     lines = ["    @asynccontextmanager"] if kind == "context" else []
     lines += [f"    async def {method}{bare}:"]
     lines += [f"        {line}" for line in _checks(method, [p.name for p in parameters if p.default is not None])]
+    lines += [f"        {line}" for line in _other_checks(method, [p.name for p in parameters])]
     lines += ["        raise NotImplementedError(", *_advice(identifier, method, where, server), "        )"]
     return "\n".join([*lines, "        yield"] if kind != "coroutine" else lines)
 
@@ -174,6 +187,13 @@ def _checks(method: str, parameters: list[str]) -> Iterator[str]:
         yield f'prism.check_name({name}, "{method}", NAME)'
     for payload in (name for name in parameters if name in _PAYLOADS and names):
         yield f'{payload} = prism.check_payload({payload}, "{method}", NAME, {names[-1]})'
+
+
+def _other_checks(method: str, parameters: list[str]) -> Iterator[str]:
+    for name in (name for name in parameters if name in _OTHERS):
+        check, more = _OTHERS[name]
+        kept = "" if check == "check_prefix" else f"{name} = "  # which returns bytes, and most want text
+        yield f'{kept}prism.{check}({name}, "{method}", NAME{more})'
 
 
 def _advice(identifier: str, method: str, where: str, server: bool) -> Iterator[str]:

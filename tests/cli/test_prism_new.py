@@ -164,3 +164,23 @@ def test_every_name_that_the_registry_allows_makes_a_backend_that_registers(shel
 def test_a_name_that_no_backend_may_have_is_a_usage_error(shell: Any, name: str, said: str) -> None:
     assert said in shell.prism("new", "backend", name, code=4)
     assert not list(shell.path.glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("model", "checks"),
+    [
+        (
+            "queue",
+            [
+                'headers = prism.check_headers(headers, "enqueue", NAME)',
+                'timeout_s = prism.check_timeout(timeout_s, "dequeue", NAME)',
+            ],
+        ),
+        ("keyvalue", ['prism.check_prefix(prefix, "scan", NAME)', 'limit = prism.check_limit(limit, "scan", NAME)']),
+        ("object_storage", ['user_metadata = prism.check_headers(user_metadata, "put", NAME, room=1024)']),
+    ],
+)
+def test_a_skeleton_checks_every_argument_that_there_is_a_check_of(shell: Any, model: str, checks: list[str]) -> None:
+    shell.prism("new", "backend", "mine", "--model", model, code=0)
+    lines = {line.strip(" #") for line in (shell.path / "prism_mine.py").read_text().splitlines()}
+    assert set(checks) <= lines
