@@ -156,7 +156,8 @@ class Actor:
     def patience(self, queue: str, step: Step | None) -> float:
         """Return how long a take may wait: where there is something it does not, and every second one says that it would."""
         now = Window(self.times.now_ns(), self.times.now_ns())
-        there = any(self.model.free(item, now) == "yes" and not self.model.doomed(item) for item in self.model.of(queue))
+        dying = [id(item) for item in self.model.limbo(queue, now)]
+        there = any(self.model.free(item, now) == "yes" and id(item) not in dying for item in self.model.of(queue))
         return (7200.0 if self.times.virtual else 10.0) if there and step is not None and step.value % 2 else 0.0
 
     def did_not_wait(self, kind: str, now: Window) -> None:
