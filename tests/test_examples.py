@@ -45,3 +45,12 @@ def test_images_go_through_the_queue_and_come_once(folder: Path) -> None:
     assert "small.png: PNG 10 x 10" in worked
     assert "large.png: PNG 200 x 300" in worked
     assert run(folder, "work", "--patience", "0") == ""
+
+
+def test_the_application_in_the_documentation_runs_as_it_stands_without_pytest(tmp_path: Path) -> None:
+    text = (IMAGES.parents[1] / "docs" / "patterns.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0] + "\nimport sys\nprint('pytest' in sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Claim(bucket='claim-check', ")
+    assert done.stdout.endswith("\nFalse\n")

@@ -1,5 +1,8 @@
 """Argument checks of patterns and attributes: what they give back, and what they refuse."""
 
+import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +70,13 @@ def test_a_limit_that_is_no_whole_number_is_a_type_error(limit: object) -> None:
     with pytest.raises(TypeError, match=type(limit).__name__):
         prism.check_limit(limit, "read", "mine")  # type: ignore[arg-type]
     assert [prism.check_limit(each, "read", "mine") for each in (None, 0, 7)] == [None, 0, 7]
+
+
+def test_the_documentation_names_every_check_of_arguments_with_its_parameters() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "backends.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `prism\.(check_\w+)\(([^)]*)\)`", text, re.MULTILINE))
+    functions = {name for name in prism.__all__ if name.startswith("check_")}
+    assert told.keys() == functions
+    for name, parameters in told.items():
+        given = [parameter.partition("=")[0] for parameter in parameters.split(", ")]
+        assert given == [*inspect.signature(getattr(prism, name)).parameters]
