@@ -42,6 +42,7 @@ async def lives_as_any(
     """
     slot, other = slots
     async with slot.join(stream, group, "c") as member:
+        same(promise, _payloads(await receive(member, 5)), [], f"{story}: something comes, where nothing is to come")
         for number, turns in enumerate(_TURNS if case.clock.virtual else ()):
             got = await is_noticed(
                 case,

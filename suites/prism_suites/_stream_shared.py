@@ -32,6 +32,7 @@ __all__ = [
     "in_turns",
     "increase",
     "is_record",
+    "mixed",
     "numbered",
     "read",
     "reads",
@@ -117,6 +118,17 @@ async def fill(
 ) -> list[Put]:
     """Append payloads one after another; their offsets must increase."""
     puts = [await append(slot, stream, payload, key, headers, laws=laws) for payload in payloads]
+    increase(puts, laws)
+    return puts
+
+
+_KINDS: tuple[tuple[str | None, Mapping[str, str]], ...] = (("k", {"h": "v"}), (None, {}), ("key", {"a": "b", "c": ""}))
+
+
+async def mixed(slot: Any, stream: str, payloads: Sequence[bytes], *, laws: Laws = BASIC) -> list[Put]:
+    """Append payloads one after another, with keys and headers of different numbers by turns."""
+    kinds = [_KINDS[number % len(_KINDS)] for number in range(len(payloads))]
+    puts = [await append(slot, stream, each, *kind, laws=laws) for each, kind in zip(payloads, kinds, strict=True)]
     increase(puts, laws)
     return puts
 

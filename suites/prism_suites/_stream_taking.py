@@ -24,6 +24,7 @@ __all__ = [
     "receive",
     "shared_out",
     "take",
+    "waits",
 ]
 
 FAR_S = tuple(2.0**bits / unit + 0.5 for bits, unit in ((31, 1000), (32, 1000), (31, 1), (32, 1)))
@@ -125,15 +126,27 @@ async def comes(case: Case, member: Member, put: Put, promise: str, sentence: st
 async def nothing_comes(
     case: Case, members: Member | Sequence[Member], promise: str, sentence: str, *, wait_s: float = 20.0
 ) -> None:
-    """Judge that nothing comes, also a while later where time can be moved."""
+    """Judge that nothing comes, also a while later where time can be moved, and behind a receive that has waited in vain."""
     everyone = members if isinstance(members, Sequence) else [members]
-    for late in (False, True) if case.clock.virtual and wait_s else (False,):
+    moves = case.clock.virtual and wait_s > 0
+    for late in (False, True) if moves else (False,):
         if late:
             await case.advance(wait_s)
         for member in everyone:
-            got = await receive(member, 10)
+            got = await receive(member, 10, 0.001 if moves and not late else 0)
             if got:
                 broken(promise, sentence, expected=[], got=got)
+
+
+async def waits(case: Case, member: Member, wait_s: float, story: str) -> None:
+    """Judge that a receive of what is to give nothing waits; what comes all the same, as what was removed may, is given back."""
+    began_s = case.clock.now_s()
+    got = await receive(member, 3, wait_s)
+    passed_s = case.clock.now_s() - began_s
+    if not got and passed_s < wait_s - 1e-4:
+        sentence = f"{story} a receive returns before its timeout has passed"
+        broken("stream_consumer_groups.10", sentence, expected=f"{wait_s:g} s", got=f"{passed_s:g} s")
+    await member.nack(*got)
 
 
 async def shared_out(

@@ -21,6 +21,8 @@ async def a_cancelled_append_is_whole_or_absent(stream: StreamBasic, case: Case,
     before = await fill(stream, "s", [b"before"])
     case.overlap()
     ended, told = await cancelled(writer.append("s", payload, "k", headers), point)
+    if isinstance(point, int) and point % 2 == 0:  # the next call of its kind takes whatever the cancelled one has let go
+        await writer.append("beside", b"else" * (len(payload) // 4), "other", {"c": "other"})
     # Before anything else is appended, and hides it: the last offset is that of the last record.
     first = [record.offset for record in await read(stream, "s")]
     last = await stream.latest_offset("s")

@@ -37,6 +37,11 @@ _SIZES = (0, 6000, 300, 70_000)
 """Bytes: a small append is done while a large one is under way."""
 
 
+def _sized(case: Case, number: int, place: int) -> bytes:
+    """Return a payload of its own, of one size after another: what is begun later may be done sooner."""
+    return (b"%d.%d" % (number, place) + b"." * (0, 3000, 150)[(number + place) % 3])[: case.limits.max_payload]
+
+
 async def _play(case: Case, slots: Sequence[Any], scripts: Sequence[str], before: int, plan: Plan) -> Recorder:
     """Run each script: append, read all, follow, break off a read, trim, ask for the latest, or let the others run."""
     recorder = Recorder()
@@ -48,7 +53,7 @@ async def _play(case: Case, slots: Sequence[Any], scripts: Sequence[str], before
         position = 0
         for place, step in enumerate(script):
             if step == "a":
-                await recorder.append(slot, b"%d.%d" % (number, place), f"k{number}")
+                await recorder.append(slot, _sized(case, number, place), f"k{number}{place}")
             elif step == "r":
                 await recorder.read(slot)
             elif step == "f":
@@ -162,7 +167,7 @@ async def a_follower_misses_nothing(
         for place in range(4):
             for _ in range(turns * number):
                 await asyncio.sleep(0)
-            await recorder.append(slot, b"%d.%d" % (number, place))
+            await recorder.append(slot, _sized(case, number, place), f"k{number}{place}")
         done += 1
 
     async def follow(slot: Any) -> None:

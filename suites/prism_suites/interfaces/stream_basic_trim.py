@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prism_suites._judging import broken, refused, same
 from prism_suites._stream_model import Trimmed
-from prism_suites._stream_shared import BASIC, Put, append, fill, increase, numbered, read, reads
+from prism_suites._stream_shared import BASIC, Put, append, fill, increase, mixed, numbered, read, reads
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamBasic
@@ -46,7 +46,7 @@ async def a_trim_removes_what_is_below(stream: StreamBasic, case: Case, count: i
         return  # each case is dozens of round trips
     other = await case.client()
     beside = await fill(stream, "t", numbered(3))
-    state = Trimmed(await fill(stream, "s", numbered(count), "k", {"h": "v"}))
+    state = Trimmed(await mixed(stream, "s", numbered(count)))
     before = _before(state, where)
     state.trim(before, await stream.trim("s", before))
     for slot in (stream, other):

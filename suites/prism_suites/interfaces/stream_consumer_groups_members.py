@@ -18,6 +18,7 @@ from prism_suites._stream_taking import (
     receive,
     shared_out,
     take,
+    waits,
 )
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -184,7 +185,7 @@ async def _comes_again(case: Case, member: Any, offset: int, sentence: str) -> N
         broken("stream_consumer_groups.5", sentence, expected=[offset], got=found)
 
 
-@check("stream_consumer_groups.6", "stream_consumer_groups.5")
+@check("stream_consumer_groups.6", "stream_consumer_groups.5", "stream_consumer_groups.11")
 @gauntlet(lambda limits: [{"script": script} for script in ("aa", "na", "nn", "an", "aan", "A", "N", "Na", "")])
 @given(script=st.text("anAN", max_size=5))
 async def a_repeat_does_nothing(stream: StreamConsumerGroups, case: Case, script: str) -> None:
@@ -212,12 +213,14 @@ async def a_repeat_does_nothing(stream: StreamConsumerGroups, case: Case, script
     if script[:1] != "n":
         async with stream.join("s", "g", "c") as member:
             await nothing_comes(case, member, "stream_consumer_groups.6", "a record acked beside one settled before comes again")
+        pending = (await stream.group_info("s", "g")).pending
+        same("stream_consumer_groups.11", pending, 0, "all was acked, some of it twice, and not nothing is pending")
 
 
 _TRIMS = ("undelivered", "held", "held by another", "nacked", "delayed", "left", "all")
 
 
-@check("stream_consumer_groups.12")
+@check("stream_consumer_groups.12", "stream_consumer_groups.10", "stream_consumer_groups.11")
 @gauntlet(
     lambda limits: (
         [{"where": where, "keep": keep, "count": 6} for where in _TRIMS for keep in (0, 2)]
@@ -243,6 +246,8 @@ async def what_was_trimmed_blocks_nothing(stream: BasicAndGroups, case: Case, wh
         await other.trim("s", bound)
         if case.clock.virtual:
             await case.advance(60.0)
+        if case.clock.virtual and not keep and where != "all":
+            await waits(case, member, 5.0, "of a stream that was trimmed to nothing")
         with case.law("stream_consumer_groups.12"):
             await member.ack(*held[:2])
             await member.nack(*held[2:])
@@ -262,6 +267,12 @@ async def what_was_trimmed_blocks_nothing(stream: BasicAndGroups, case: Case, wh
             [],
             "after a trim and leaving a record that is kept does not come again",
         )
+    if case.clock.virtual and count == 6:
+        async with stream.join("s", "g", "f") as last:
+            while got := await receive(last, 10, 5.0):
+                await last.ack(*got)
+        pending = (await stream.group_info("s", "g")).pending
+        same("stream_consumer_groups.11", pending, 0, "nothing comes any more, nobody holds anything, and something is pending")
 
 
 async def _receive_all(case: Case, member: Any, wanted: set[int]) -> set[int]:

@@ -116,15 +116,21 @@ _WAITS_S = ((50.0, 5.0, 20.0), (5.0, 50.0), (20.0, 20.0, 5.0, 5.0))
 async def receives_of_one_member_wait_each_for_itself(
     stream: StreamConsumerGroups, case: Case, waits_s: tuple[float, ...], turns: int
 ) -> None:
-    """Of several receives of a member at once none ends empty before its own time is up, whatever comes to other streams; then each
-    gets records of its own.
+    """Of several receives of a member at once none ends empty before its own time is up, whatever comes to other streams, and who
+    comes and goes; then each gets records of its own.
     """
     times = Times(case)
     if turns and not times.virtual:
         return  # these wait in earnest
     part = 1.0 if times.virtual else 0.01
     await stream.create_group("s", "g")
-    async with stream.join("s", "g", "c") as member:
+    held: list[RecordDelivery] = []
+    async with AsyncExitStack() as stack:
+        if times.virtual and case.traits.group_parallelism == "record":
+            await fill(stream, "s", numbered(3, "held"), laws=GROUPS)
+            holder = await stack.enter_async_context(stream.join("s", "g", "d"))
+            held += await take(case, holder, 3)
+        member = await stack.enter_async_context(stream.join("s", "g", "c"))
 
         async def wait(number: int, wait_s: float) -> tuple[Window, int, list[RecordDelivery]]:
             for _ in range(number * turns):
@@ -136,6 +142,11 @@ async def receives_of_one_member_wait_each_for_itself(
             while True:
                 await case.clock.sleep(3.0 * part)
                 await stream.append("other", b"x")
+                if times.virtual:  # others come and go, and ack
+                    async with stream.join("s", "g", "d"):
+                        await case.clock.sleep(1.0)
+                    if held:
+                        await holder.ack(held.pop())
 
         beside = asyncio.ensure_future(elsewhere())
         try:

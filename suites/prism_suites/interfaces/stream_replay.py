@@ -56,7 +56,7 @@ async def a_group_goes_on_where_it_was_moved(stream: Replayed, case: Case, place
         same("stream_replay.6", found, [put.offset for put in (*puts[done:], *later)], "a seek of one group moves another")
 
 
-@check("stream_replay.3", "stream_replay.1")
+@check("stream_replay.3", "stream_replay.1", "stream_replay.5")
 @gauntlet(lambda limits: [{"to": to} for to in ("front", "behind", "end")])
 async def what_was_delivered_is_forgotten(stream: Replayed, case: Case, to: str) -> None:
     """What was held, given back or delayed before is pending no more; it comes only if it is from the place on (ST-11)."""
@@ -72,9 +72,11 @@ async def what_was_delivered_is_forgotten(stream: Replayed, case: Case, to: str)
         await member.ack(fourth)
         del first
     offset = {"front": puts[0].offset, "behind": puts[3].offset, "end": puts[-1].offset + 1}[to]
-    await stream.seek("s", "g", offset)
-    await quiet_group(case, stream, from_on(puts, offset), "stream_replay.3", f"a seek to the {to}")
-    await comes_after(case, stream, from_on(puts, offset), "stream_replay.3", f"a seek to the {to}")
+    left = from_on(puts, offset)
+    for story, promise in ((f"a seek to the {to}", "stream_replay.3"), (f"another seek to the {to}", "stream_replay.5")):
+        await stream.seek("s", "g", offset)
+        await quiet_group(case, stream, left, promise, story)
+        await comes_after(case, stream, left, promise, story)
 
 
 @check("stream_replay.1", "stream_replay.3")
