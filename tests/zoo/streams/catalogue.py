@@ -7,12 +7,18 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    history_declare,
     independent_declare,
     mutants_clients,
     mutants_contents,
     mutants_durable,
     mutants_groups,
     mutants_groups_apart,
+    mutants_history_bounds,
+    mutants_history_groups,
+    mutants_history_kept,
+    mutants_history_moves,
+    mutants_history_reading,
     mutants_independent,
     mutants_independent_groups,
     mutants_independent_more,
@@ -99,6 +105,11 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_logs.MUTANTS,
     *mutants_tenth_groups.MUTANTS,
     *mutants_tenth_again.MUTANTS,
+    *mutants_history_reading.MUTANTS,
+    *mutants_history_groups.MUTANTS,
+    *mutants_history_moves.MUTANTS,
+    *mutants_history_bounds.MUTANTS,
+    *mutants_history_kept.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -107,6 +118,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *independent_declare.UNUSUAL,
     *ninth_declare.UNUSUAL,
     *tenth_lawyer.UNUSUAL,
+    *history_declare.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
