@@ -101,9 +101,10 @@ def same_names(found: Collection[str], expected: Collection[str], call: str, pro
         if name not in expected:
             broken(promise, f"{call} gives a key that is not there", expected=f"{len(expected)} other keys", got=name)
     known = set(found)
-    for name in expected:
-        if name not in known:
-            broken(promise, f"{call} leaves out one of {len(expected)} keys", expected=name, got=f"{len(known)} keys without it")
+    missing = [name for name in expected if name not in known]
+    if missing:
+        told = f"{call} leaves out {len(missing)} of {len(expected)} keys, {missing[0][:40]!a} among them"
+        broken(promise, told, expected=missing[0], got=f"{len(known)} keys without it")
 
 
 def counts(got: object, expected: int, prefix: str) -> None:

@@ -21,6 +21,7 @@ from . import (
     mutants_cursors,
     mutants_durable,
     mutants_expired,
+    mutants_history_again,
     mutants_history_batches,
     mutants_history_deadlines,
     mutants_history_files,
@@ -117,6 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_scans.MUTANTS,
     *mutants_history_deadlines.MUTANTS,
     *mutants_history_files.MUTANTS,
+    *mutants_history_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

@@ -161,7 +161,7 @@ async def two_calls_at_once_take_turns(
         await kv.delete("k")
     rival = await case.client() if other else kv
     actors = [Actor(kv, [_CALLS[first]], waits[0]), Actor(rival, [_CALLS[second]], waits[1])]
-    sentence = f"{first} and {second} at once, on a key {before}, leave what neither order leaves"
+    sentence = f"{first} and {second} at once, on a {before} key, leave what neither order leaves"
     await expect_some_order(case, kv, actors, before=state, promise="keyvalue_cas.6", sentence=sentence)
 
 
