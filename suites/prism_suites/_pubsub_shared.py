@@ -201,11 +201,15 @@ async def nothing_shared_by_reference(case: Case, slot: Any, laws: Laws) -> None
                     continue  # what cannot be changed is as good as a copy
 
 
+_DELIMITERS = (".", "..", "/", ":", "*")
+"""Names that are nothing once they are cut at what often joins the parts of a name."""
+
+
 async def siblings_are_apart(case: Case, slot: Any, laws: Laws) -> None:
     """What is published in one namespace is not received in another, under the same names, be they short, long or odd."""
     other = await case.sibling()
     groups = [name for group in name_groups(case.limits.max_name) for name in group]
-    names = ["t", "n" * case.limits.max_name, "a:b", "a/b", "a.b", *groups[:: 90 if case.server else 12]]
+    names = ["t", "n" * case.limits.max_name, "a:b", "a/b", "a.b", *_DELIMITERS, *groups[:: 120 if case.server else 13]]
     for name in dict.fromkeys(names):
         with law(laws.namespace):
             await _apart(case, slot, other, name, laws)

@@ -286,6 +286,27 @@ async def leaving_takes_nothing_from_others(pubsub: PubSubBasic, case: Case, lea
         await managers[number].__aexit__(None, None, None)
 
 
+@check("pubsub_basic.10", "pubsub_basic.4", "pubsub_basic.2", "pubsub_basic.1")
+@gauntlet(lambda limits: [{"mark": mark, "first": first} for mark in "./:" for first in ("above", "below", "by name")])
+async def related_topics_are_left_apart(pubsub: PubSubBasic, case: Case, mark: str, first: str) -> None:
+    """Topics whose names are parts of one another, or differ in one part, are left one by one: the others go on (PS-35)."""
+    names = [*(mark.join(name) for name in ("a", "ab", "abc", "ac", "ad", "b", "bb")), "c", "cd"]
+    order = {"above": sorted(names, key=len), "below": sorted(names, key=len)[::-1], "by name": sorted(names)}[first]
+    for name in names:
+        await send(pubsub, name, [b"before anybody listens"], BASIC)
+    async with AsyncExitStack() as stack:
+        stacks = {name: await stack.enter_async_context(AsyncExitStack()) for name in names}
+        ears = {name: await one.enter_async_context(listening(case, pubsub, name, BASIC)) for name, one in stacks.items()}
+        for left in ("none", *order):
+            if left != "none":
+                await stacks[left].aclose()
+                del ears[left]
+            with law("pubsub_basic.10"):
+                sents = {name: await send(pubsub, name, [b"%d" % len(ears)], BASIC) for name in ears}
+                for name, ear in ears.items():
+                    await hears(ear, sents[name], f"{left!r} was left, {name!r} was not", more=True, lost="pubsub_basic.10")
+
+
 @check("pubsub_basic.4", "pubsub_basic.6")
 async def many_that_come_and_go_use_nothing_up(pubsub: PubSubBasic, case: Case) -> None:
     """After many subscriptions, left with messages unread, publishing and listening go on as at first (PS-25)."""

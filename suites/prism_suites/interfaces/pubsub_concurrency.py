@@ -16,6 +16,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, PubSubBasic
 from prism_testkit.plan import Plan
+from prism_testkit.strategies import patterned
 
 _SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("pp", "srr"),
@@ -67,13 +68,14 @@ async def an_entry_races_publishes(pubsub: PubSubBasic, case: Case, script: str,
 @check("pubsub_basic.1", "pubsub_basic.4")
 @gauntlet(lambda limits: [{"publishers": publishers, "on": on} for publishers in (2, 10, 50) for on in ("one", "each")])
 async def many_publishers_lose_nothing(pubsub: PubSubBasic, case: Case, publishers: int, on: str) -> None:
-    """Of many that publish at once every message is received by every subscription, once (PS-08)."""
+    """Of many that publish at once every message is received by every subscription, once, equal ones and large ones too (PS-08)."""
     slots = await clients(pubsub, case, [0 if on == "one" else number % 5 for number in range(publishers)])
     async with listening(case, pubsub, "t", BASIC) as ear, listening(case, slots[-1], "t", BASIC) as second:
         case.overlap()
         sents: list[Sent] = []
-        for _ in range(2):
-            batches = await together(*(send(slot, "t", [b"%d" % n], BASIC) for n, slot in enumerate(slots)))
+        alike = patterned(min(20_000, case.limits.max_payload)) if publishers == 2 else b"alike"
+        for equal in (False, True):
+            batches = await together(*(send(slot, "t", [alike if equal else b"%d" % n], BASIC) for n, slot in enumerate(slots)))
             part = [sent for batch in batches for sent in batch]
             sents += part
             for each in (ear, second):

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from prism_suites._judging import broken, same
-from prism_suites._pubsub_members import gets, received
+from prism_suites._pubsub_members import HELD_S, comes_again, gets, nothing, received
 from prism_suites._pubsub_selecting import FILTERING
 from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, hears, is_message, numbered, send
 from prism_testkit.case import Case
@@ -76,6 +76,31 @@ async def however_often_it_comes_its_key_waits(pubsub: PubSubOrdering, case: Cas
             found = [delivery.message.id for delivery in got]
             same("pubsub_ordering.3", found, ids[:1], f"given back {number} times, a message is not the one of its key that comes")
             await member.nack(*got)
+
+
+@check("pubsub_persistent.7", "pubsub_persistent.5", "pubsub_persistent.4")
+async def a_crowd_of_members_shares(pubsub: PubSubPersistent, case: Case) -> None:
+    """Twelve members hold twelve messages each; half of them ack theirs, and what the others held comes again, all of it."""
+    async with AsyncExitStack() as staying, AsyncExitStack() as leaving:
+        stacks = [leaving if number % 2 == 0 else staying for number in range(12)]
+        members = [await stack.enter_async_context(pubsub.subscribe_durable("t", "s", "earliest")) for stack in stacks]
+        sents = {sent.id: sent for sent in await send(pubsub, "t", numbered(12 * len(members)), PERSISTENT)}
+        since_s = case.clock.now_s()
+        held = [[each for _ in range(12) for each in await received(case, member, 1)] for member in members]
+        if case.clock.now_s() - since_s > HELD_S:
+            case.note("to receive it all took longer than a second: what is held may have come again meanwhile, and is not judged")
+            return
+        found = sorted(delivery.message.id for deliveries in held for delivery in deliveries)
+        same("pubsub_persistent.7", found, sorted(sents), "twelve members are not given each message once between them")
+        for member, deliveries in zip(members[1::2], held[1::2], strict=True):
+            await member.ack(*deliveries)
+        await leaving.aclose()
+        theirs = [delivery for deliveries in held[::2] for delivery in deliveries]
+        counts = {delivery.message.id: delivery.delivery_count for delivery in theirs}
+        left = [sents[delivery.message.id] for delivery in theirs]
+        again = await comes_again(case, members[1], left, counts, promise="pubsub_persistent.7", story="its member left", batch=20)
+        await members[1].ack(*again)
+        await nothing(case, members[1], "pubsub_persistent.5", "an acked message comes again, of many members")
 
 
 @check("pubsub_persistent.9", "pubsub_persistent.5", "pubsub_persistent.4")

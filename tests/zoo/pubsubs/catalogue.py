@@ -7,6 +7,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    history_declare,
     independent_parts,
     mutants_cancelled,
     mutants_contents,
@@ -20,6 +21,12 @@ from . import (
     mutants_filtering,
     mutants_filtering_values,
     mutants_filtering_waiting,
+    mutants_history_clients,
+    mutants_history_durable,
+    mutants_history_frames,
+    mutants_history_hearing,
+    mutants_history_keys,
+    mutants_history_trees,
     mutants_independent_again,
     mutants_independent_keys,
     mutants_independent_killed,
@@ -104,6 +111,12 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_plain.MUTANTS,
     *mutants_tenth_rows.MUTANTS,
     *mutants_tenth_again.MUTANTS,
+    *mutants_history_trees.MUTANTS,
+    *mutants_history_clients.MUTANTS,
+    *mutants_history_hearing.MUTANTS,
+    *mutants_history_frames.MUTANTS,
+    *mutants_history_durable.MUTANTS,
+    *mutants_history_keys.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -113,6 +126,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *independent_parts.INDEPENDENT,
     *ninth_declare.UNUSUAL,
     *tenth_lawyer.UNUSUAL,
+    *history_declare.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
