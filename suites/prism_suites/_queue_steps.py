@@ -155,10 +155,12 @@ class Actor:
 
     def patience(self, queue: str, step: Step | None) -> float:
         """Return how long a take may wait: where there is something it does not, and every second one says that it would."""
+        if step is None or not step.value % 2:
+            return 0.0
         now = Window(self.times.now_ns(), self.times.now_ns())
         dying = [id(item) for item in self.model.limbo(queue, now)]
         there = any(self.model.free(item, now) == "yes" and id(item) not in dying for item in self.model.of(queue))
-        return (7200.0 if self.times.virtual else 10.0) if there and step is not None and step.value % 2 else 0.0
+        return (7200.0 if self.times.virtual else 10.0) if there else 0.0
 
     def did_not_wait(self, kind: str, now: Window) -> None:
         if self.times.virtual and now.end - now.start > 3600e9:
