@@ -360,3 +360,20 @@ class ReadsTheFirstFrameAlone(DepotOnQueues):
     """Writes a frame for each MiB, and reads to the end of the first."""
 
     packing_type = _Frames
+
+
+class _AtAnyEnd(Unpacking):
+    async def pieces(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in super().pieces(chunks):
+                yield piece
+        except GeneratorExit:
+            self.judge(None)
+            raise
+
+
+@mutant("CC5", "moments", "chunks that are left after the first")
+class JudgesAtAnyEnd(DepotOnQueues):
+    """Whoever goes before the end is taken to have seen the end."""
+
+    unpacking_type = _AtAnyEnd
