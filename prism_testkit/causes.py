@@ -10,7 +10,7 @@ from pathlib import Path
 from prism_testkit.hints import hint_of
 from prism_testkit.interfaces import BESIDE
 from prism_testkit.opening import CaseRecord
-from prism_testkit.outcomes import Hung, Violation
+from prism_testkit.outcomes import Hung, Violation, Words
 from prism_testkit.reports.text import clip, said, show
 from prism_testkit.schedules import Deadlock, Livelock
 
@@ -19,7 +19,7 @@ __all__ = ["Cause", "cause_of", "judge"]
 _HARNESS = Path(__file__).parent
 _ASYNCIO = Path(asyncio.__file__).parent
 _ERROR = re.compile(r"[A-Z]\w+: ")
-_MOST_OF_AN_ERROR = 400
+_MOST_WORDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str]) -
 
 
 def _whole(value: object) -> str:
-    """Show what was expected or seen: as data, but the class and the words of an error as they are, for their end says most."""
-    if type(value) is str and _ERROR.match(value) and value.isascii() and value.isprintable():
-        return clip(value, _MOST_OF_AN_ERROR)
+    """Show what was expected or seen: as data, but words as they are, those of an error too, for their end says most."""
+    error = type(value) is str and _ERROR.match(value) and value.isascii() and value.isprintable()
+    if isinstance(value, Words) or error:
+        return clip(str(value), _MOST_WORDS)
     return show(value)
 
 

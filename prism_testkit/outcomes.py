@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-__all__ = ["Crashed", "HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "law"]
+__all__ = ["Crashed", "HarnessError", "Hung", "Inconclusive", "Outcome", "Unavailable", "Violation", "Words", "law"]
 
 
 class Outcome(enum.StrEnum):
@@ -41,6 +41,12 @@ class Crashed(BaseException):
 
 class Hung(BaseException):
     """A call did not return within the deadline of real time."""
+
+
+class Words(str):
+    """What was expected or seen, already in words: a story quotes it as it is, and other texts as data."""
+
+    __slots__ = ()
 
 
 class Violation(AssertionError):

@@ -9,6 +9,7 @@ from typing import Any
 from prism_suites._judging import broken, truth, value
 from prism_testkit.case import Case
 from prism_testkit.interfaces import Conflict, KeyValueScan, KeyValueTtl, NotFound, PrismError
+from prism_testkit.outcomes import Words
 from prism_testkit.reports.text import show
 from prism_testkit.tap import offers
 from prism_testkit.traits import Limits
@@ -160,12 +161,13 @@ def _wrong(act: Act, states: Mapping[str, State], landed: set[str]) -> tuple[str
         if key not in act.after:
             return f"a cancelled call changed {key!r}, which is not its own", _tell(*allowed), _tell(state)
         if key in landed:
-            return f"what a call did to {key!r} is not there, or has gone again", _tell(*allowed), _tell(state)
+            why = f"a call that was to be cancelled returned, or was seen to take effect, and {key!r} does not hold it"
+            return why, _tell(*allowed), _tell(state)
         return f"a cancelled call left a part of its effect on {key!r}", _tell(*allowed), _tell(state)
     changing = [key for key in act.after if act.after[key] != act.before[key]]
     done = [key for key in changing if states[key] == act.after[key]]
     if act.whole and 0 < len(done) < len(changing):
-        return f"a cancelled transaction took effect on {done} alone", f"all of {changing}, or none", done
+        return f"a cancelled transaction took effect on {done} alone", Words(f"all of {changing}, or none"), done
     return None
 
 
@@ -177,8 +179,8 @@ def judge_answer(promise: str, answer: object, wanted: object) -> None:
         broken(promise, "a call that was to be cancelled ended with a wrong answer", expected=wanted, got=answer)
 
 
-def _tell(*states: State) -> str:
-    return " or ".join(f"{show(held)}{' with a time to live' if lives else ''}" for held, lives in states)
+def _tell(*states: State) -> Words:
+    return Words(" or ".join(f"{show(held)}{' with a time to live' if lives else ''}" for held, lives in states))
 
 
 def points(kinds: Iterable[str], *, few: bool | Collection[str] = False) -> Callable[[Limits], Iterator[dict[str, Any]]]:

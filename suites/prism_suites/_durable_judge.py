@@ -7,6 +7,7 @@ from prism_suites._durable_ledger import Held, Ledger, keys_of
 from prism_testkit.case import Case
 from prism_testkit.interfaces import KeyValueScan, NotFound
 from prism_testkit.killing import Step, Survivors
+from prism_testkit.outcomes import Words
 from prism_testkit.reports.text import show
 from prism_testkit.tap import offers
 
@@ -163,7 +164,7 @@ def _value(ledger: Ledger, key: str) -> bytes | None:
 
 
 def _torn(method: str, key: str, old: Ledger, new: Ledger, got: object) -> Loss:
-    expected = " or ".join(dict.fromkeys(show(_value(ledger, key)) for ledger in (old, new)))
+    expected = Words(" or ".join(dict.fromkeys(show(_value(ledger, key)) for ledger in (old, new))))
     sentence = f"{show(key)}, which {method} was writing, holds neither the old nor the new value"
     return Loss("keyvalue_basic.12", sentence, expected, got)
 

@@ -9,7 +9,7 @@ from prism_suites._queue_taking import Put, is_message, spoil
 from prism_testkit.causes import judge
 from prism_testkit.interfaces import PayloadTooLarge, QueueMessage
 from prism_testkit.opening import CaseRecord
-from prism_testkit.outcomes import Violation
+from prism_testkit.outcomes import Violation, Words
 from prism_testkit.selection import SelectionError, matching
 
 
@@ -46,6 +46,8 @@ def test_the_words_of_an_error_are_told_whole_and_other_texts_as_data() -> None:
     assert told.got == words
     assert told.expected is not None
     assert told.expected.startswith(f"'{'x' * 32}…")
+    said = judge(Violation.of("CC4", "so", expected=Words("b'old' or None"), got="None"), CaseRecord({}), [])
+    assert (said.expected, said.got) == ("b'old' or None", "'None'")
 
 
 def test_of_very_many_names_the_likely_one_is_told_and_how_all_are_listed() -> None:
