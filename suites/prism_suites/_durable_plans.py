@@ -127,14 +127,15 @@ def _step(
 
 
 def _value(number: int, seed: int, length: int) -> bytes:
-    """Return a value of its own, with odd bytes in it or at its end; now and then the empty one, and one over a page."""
+    """Return a value of its own, with odd bytes in it or at its end; now and then the empty one; every ninth is longer
+    than a record that a store keeps with the others."""
     token = b"%d.%d;" % (seed, number)
     if length:
         return (token * (length // len(token) + 1))[:length]
     if number % 17 == 0:
         return b""
-    if number % 61 == 0:
-        return token * 700
+    if number % 9 == 4:
+        return token * (250, 700)[number % 2]
     odd = _odd_payloads()
     return token + odd[(number * 7 + seed) % len(odd)] + (token if number % 2 else b"")
 

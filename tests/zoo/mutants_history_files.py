@@ -1,6 +1,7 @@
 """Mistakes that only a kill shows: graves that are forgotten before what they hide, deadlines that were never written."""
 
 from .declare import Mutant
+from .family import Log
 from .history_client import Remote, history
 from .history_declare import declaring_history
 from .history_files import MERGED, Durable, Filing, Known
@@ -83,3 +84,24 @@ class DeadlinesOfExpireInMemory(Filing):
 @mutant("ttl.12", "durability", trap="kill; a deadline was set by expire", node=DeadlinesOfExpireInMemory)
 class DeadlinesOfOneCommandAreLost(Durable):
     """The deadlines that one of the commands gives are not in the file (dragonflydb/dragonfly#2052)."""
+
+
+class RewritesLargeValues(Filing):
+    """Large values are collected before the graves are looked at."""
+
+    LARGE = 1024
+
+    def worth_keeping(self, merged: Known) -> Known:
+        return self.collected | super().worth_keeping(merged)
+
+    def merge(self, names: list[str]) -> None:
+        self.collected: Known = {}
+        for name in names[:MERGED] if len(names) >= MERGED else []:
+            for record in Log(self.directory / name).unread():
+                self.collected.update({at: row for at, row in record.items() if row is not None and len(row.value) >= self.LARGE})
+        super().merge(names)
+
+
+@mutant("basic.12", "durability", trap="kill; a large value was written and deleted some files ago", node=RewritesLargeValues)
+class RewriteBringsBackLargeValues(Durable):
+    """A rewrite of large values ends after the graves of some of them were purged (dgraph-io/badger#2310)."""
