@@ -109,6 +109,7 @@ async def the_old_go_and_the_young_stay(claims: Bound[ClaimCheck], case: Case, t
     """A sweep tells claims apart by their own age, in whatever order they are listed, and says how many it removed (CC-6)."""
     if beside(case, claims, time=True):
         return
+    told = f", where a listing gives the last first, behind {_CROWD:,} objects of somebody else" if turned else ""
     if turned:
         claims.change("store", _turned)
     config: dict[str, Any] = {**AGE, "cleanup": "sweep"}
@@ -120,11 +121,11 @@ async def the_old_go_and_the_young_stay(claims: Bound[ClaimCheck], case: Case, t
             await case.advance(50.0)
             await swept(case, check_in)
         # Ages now: 250, 200, 150, 100 and 50 s; over 120 s is old.
-        same("CC7", await claims_there(claims), set(keys[3:]), "a sweep left or removed claims of the wrong age")
+        same("CC7", await claims_there(claims), set(keys[3:]), f"a sweep left or removed claims of the wrong age{told}")
     await case.advance(25.0)
     async with claims.opened(**config) as check_in:
         await swept(case, check_in)
-    same("CC7", await claims_there(claims), set(keys[4:]), "a sweep left or removed claims of the wrong age")
+    same("CC7", await claims_there(claims), set(keys[4:]), f"a sweep left or removed claims of the wrong age{told}")
 
 
 @check("CC7")

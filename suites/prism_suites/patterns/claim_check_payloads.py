@@ -264,10 +264,10 @@ async def a_stream_is_never_held_whole(claims: Bound[ClaimCheck], case: Case, co
         finally:
             if began:
                 tracemalloc.stop()
-        for number, told in ((held, "that were given and not passed on"), (kept, "in memory")):
+        passed_on, let_go = "a stream was gathered before it was uploaded", "of a stream what was passed on was kept"
+        for number, sentence in ((held, passed_on), (kept, let_go)):
             if number > _MOST + 2 * size:
-                sentence = "a stream was gathered before it was uploaded" if number == held else "what was passed on was kept"
-                broken("CC2", sentence, expected="at most 8 MiB and two chunks", got=f"{number} bytes {told}")
+                broken("CC2", sentence, expected="at most 8 MiB and two chunks", got=f"{number} of {parts * size} bytes")
 
 
 @check("CC2")
