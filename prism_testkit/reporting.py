@@ -306,7 +306,7 @@ class Reporting:
     def _stopped_by(self) -> str:
         """Return the option that ended the run at so many failures; empty if none did."""
         most = self.config.option.maxfail
-        if not most or self._failures < most or self._interrupted or self._crashed:
+        if not most or self._failures < most or self._crashed:  # under xdist pytest counts the end as an interruption
             return ""
         return "-x" if most == 1 else f"--maxfail={most}"
 

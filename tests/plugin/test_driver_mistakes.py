@@ -117,14 +117,20 @@ def test_the_last_screen_says_where_to_begin_below_pytests_list_of_all_failures(
     assert max(number for number, line in enumerate(lines) if line.startswith("FAILED ")) < begin
 
 
-def test_a_run_that_ends_at_the_first_failure_as_it_was_told_leaves_nothing_unfinished(folder: Any) -> None:
+@pytest.mark.parametrize(("workers", "code", "left"), [((), 1, "1 check"), (("-n1", "--maxschedchunk=1"), 2, "* check*")])
+def test_a_run_that_ends_at_the_first_failure_as_it_was_told_leaves_nothing_unfinished(
+    folder: Any, workers: tuple[str, ...], code: int, left: str
+) -> None:
     folder.backends(f"class Bad(Dict):\n    async def get(self, key): return 1 + None\n{BACKEND}")
-    folder.checks()
-    result = folder.run("--prism-backend=mine", "test_checks.py", "-x")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["stopped by -x: 1 check did not run"])
+    check = "@prism.check('keyvalue_basic.1')\nasync def number_{0}(kv: KeyValueBasic) -> None:\n    await kv.get('a')\n\n"
+    number = 8 if workers else 2
+    head = "import prism_testkit as prism\nfrom prism_testkit.interfaces import *\n"
+    folder.checks(head + "".join(map(check.format, range(number))))
+    result = folder.run("--prism-backend=mine", "test_checks.py", "-x", *workers)
+    assert result.ret == code
+    result.stdout.fnmatch_lines([f"stopped by -x: {left} did not run"])
     assert "unfinished (" not in result.stdout.str()
-    assert len(folder.report()["unfinished"]) == 1
+    assert folder.report()["unfinished"]
 
 
 def test_of_a_driver_that_always_hangs_not_every_check_is_waited_for(folder: Any) -> None:

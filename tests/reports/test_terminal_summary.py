@@ -159,6 +159,11 @@ def test_unfinished_checks_are_named() -> None:
     assert block(summary(report, verbose=True), "unfinished (7)") == [f"a::{n}" for n in range(7)]
 
 
+def test_an_id_that_is_wider_than_the_terminal_stands_under_its_heading() -> None:
+    identifier = f"prism_suites/interfaces/{'x' * 60}.py::a_check[memory]"
+    assert f"\n  {identifier}\n" in summary(Report(unfinished=[identifier]), width=80)
+
+
 def test_every_outcome_is_counted_in_the_last_line() -> None:
     report = Report(results=[result(outcome) for outcome in Outcome] * 2, seed=5, level="thorough")
     last = "2 passed, 2 failed, 2 waived, 2 inconclusive, 2 error, 2 unavailable; level thorough, seed 5"
