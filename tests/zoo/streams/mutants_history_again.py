@@ -159,7 +159,7 @@ class GoesToTheGapFromTheEnd(BrokerStreams):
             cursor.move(gap)
 
 
-@mutant("replay.5", "groups", trap="the same instant again after records came", also="replay.2 replay.3")
+@mutant("replay.5", "groups", trap="the same instant again after records came", also="replay.2 replay.3 replay.4")
 class SkipsTheSameInstant(BrokerStreams):
     """A move to the instant of the last one is left out. After apache/pinot#18663."""
 

@@ -150,7 +150,7 @@ class HashesTailsWithSigns(BrokerStreams):
         return super().choose(topic, stream, key)
 
 
-@mutant("partitioning.1", "name", trap="a name that another one begins with")
+@mutant("partitioning.1", "name", trap="a name that another one begins with", also="partitioning.11")
 class FindsTopicsByTheirBeginning(BrokerStreams):
     """Whether a topic is there is looked up by prefix: a longer name is found as well. apache/pulsar#6478."""
 

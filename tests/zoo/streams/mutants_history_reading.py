@@ -122,7 +122,7 @@ class GivesNoneForEmpty(Codec):
 
 
 @mutant("basic.2", "contents", trap="a header with an empty value", also="consumer_groups.3 partitioning.6")
-class DropsEmptyHeaders(Codec):
+class LosesHeadersWithoutValues(Codec):
     """A header without a value broke the decoding, so now it is passed over. smallrye/smallrye-reactive-messaging#1849."""
 
     def encode(self, key: str | None, payload: bytes, headers: Mapping[str, str]) -> bytes:
