@@ -302,7 +302,7 @@ async def related_topics_are_left_apart(pubsub: PubSubBasic, case: Case, mark: s
                 await stacks[left].aclose()
                 del ears[left]
             with law("pubsub_basic.10"):
-                sents = {name: await send(pubsub, name, [b"%d" % len(ears)], BASIC) for name in ears}
+                sents = {name: await send(pubsub, name, [f"to {name}".encode()], BASIC) for name in ears}
                 for name, ear in ears.items():
                     await hears(ear, sents[name], f"{left!r} was left, {name!r} was not", more=True, lost="pubsub_basic.10")
 

@@ -73,8 +73,8 @@ async def _published(slot: Any, payload: bytes) -> Sent:
 
 @check("pubsub_wildcards.6", "pubsub_wildcards.1")
 async def patterns_and_topics_are_left_apart(pubsub: BasicAndWildcards, case: Case) -> None:
-    """A plain subscription and one by pattern of one client: whichever is left, the other goes on (PS-06, PS-35)."""
-    await _pairs(case, pubsub, _PLAIN, _PATTERNS, "pubsub_wildcards.6")
+    """Of a plain subscription and one by pattern, or of two patterns, either is left: the other goes on (PS-06, PS-35)."""
+    await _pairs(case, pubsub, (*_PLAIN, lambda slot: slot.subscribe_pattern("a.>")), _PATTERNS, "pubsub_wildcards.6")
 
 
 @check("pubsub_filtering.8", "pubsub_filtering.1")

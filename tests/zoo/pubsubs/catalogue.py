@@ -21,6 +21,7 @@ from . import (
     mutants_filtering,
     mutants_filtering_values,
     mutants_filtering_waiting,
+    mutants_history_again,
     mutants_history_clients,
     mutants_history_durable,
     mutants_history_frames,
@@ -117,6 +118,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_frames.MUTANTS,
     *mutants_history_durable.MUTANTS,
     *mutants_history_keys.MUTANTS,
+    *mutants_history_again.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
