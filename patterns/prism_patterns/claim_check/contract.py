@@ -118,7 +118,7 @@ class ClaimCheck(Protocol):
        escaped (a name that fills its 512 bytes, headers that fill their 8 KiB), raise `PayloadTooLarge` before any effect, saying
        so.
     2. The message of a claim is under 2 KiB besides the user's headers, whatever the size. A payload that is an async iterator is
-       never held whole, and neither is one that is read by `ClaimConsumer.chunks`.
+       never held whole in memory, and neither is one that is read by `ClaimConsumer.chunks`.
     3. The object is there before its message is published. If the publish is definitely refused (`PayloadTooLarge`,
        `AccessDenied`, `InvalidName`, `NotFound`, `QuotaExceeded`, ``ValueError``, ``TypeError``) the object is removed at once
        and the refusal raised; after an unknown outcome, a cancellation or a crash it stays, since it may have been published.

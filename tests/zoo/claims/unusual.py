@@ -9,6 +9,7 @@ from prism_testkit.pattern import Pattern
 
 from .courier import Courier
 from .history_depot import Depot
+from .history_spool import SpoolingDepot
 from .independent_claims import OwnClaimCheck
 from .ours import OursOnQueues, OursOnTopics
 from .stranger_consumer import StrangeConsumer
@@ -101,6 +102,7 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
         ("own", OwnClaimCheck),
         ("courier", Courier),
         ("depot", Depot),
+        ("depot-that-spools", SpoolingDepot),
         ("ours-on-queues", OursOnQueues),
         ("ours-on-topics", OursOnTopics),
         ("short-leases", ShortLeases),
