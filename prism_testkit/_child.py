@@ -57,6 +57,8 @@ def main() -> None:
     registry = Registry(adding=where, refused={})  # others may be refused, as they were in the run
     module.prism_register_backends(registry)
     backend = registry.backends[order["backend"]]
+    if order["manner"] == "writer":
+        _say("imported")
     clock: Clock = VirtualClock(order["now_ns"]) if order["clock"] == "virtual" else RealClock()
     place = Place(url=order["url"], directory=Path(order["directory"]), shared={}, clock=clock)
     driver = registry.offers[backend.name][order["interface"]].driver

@@ -206,8 +206,11 @@ async def _write_and_kill(
             writer.orders.close()
         # A writer that can ends itself, two steps later and in the middle of a call; a server is killed from here.
         most = acknowledgements if server is not None else acknowledgements + _LATEST
+        with worker.watchdog.at_work():  # it imports the registration again, which may take its time
+            heard(writer.said.readline())
         while len(returned) < most and (line := writer.said.readline()):
             heard(line)
+            worker.watchdog.stir()
         if server is not None:
             await server.kill()
         writer.kill()

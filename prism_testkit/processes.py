@@ -101,7 +101,8 @@ def started_with(
         writers.append(writer)
         writer.orders.write(json.dumps(each).encode() + b"\n")
         writer.orders.flush()
-    return [(writer, int(_expect("ready", writer, backend, _log(place, number)))) for number, writer in enumerate(writers)]
+    with worker.watchdog.at_work():  # they import the registration again, which may take its time
+        return [(writer, int(_expect("ready", writer, backend, _log(place, number)))) for number, writer in enumerate(writers)]
 
 
 def _log(place: Place, number: int) -> Path:

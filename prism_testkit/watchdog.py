@@ -75,6 +75,10 @@ class Watchdog:
             self._at_work -= 1
             self._entries += 1
 
+    def stir(self) -> None:
+        """Something went on that ``progress`` does not show."""
+        self._entries += 1
+
     def close(self) -> None:
         """End the thread and give the signal back."""
         if self._thread is not None:

@@ -171,6 +171,27 @@ def test_a_place_can_be_killed_again_and_time_passes_while_it_is_down(project: P
         assert refused["steps"][0].startswith("harness: kill('writer', steps=1) raises Violation")
 
 
+SLOW = """
+import sys, threading
+if getattr(sys.modules["__main__"].__spec__, "name", "") == "prism_testkit._child":
+    threading.Event().wait(2)  # as whoever imports much, on a busy machine
+"""
+
+
+def test_a_registration_that_takes_long_to_import_again_and_many_calls_are_no_hang(project: Project) -> None:
+    """Together they take longer than a call may; each call does not."""
+    slow = BACKENDS.replace("def write(self, key, value):", "def write(self, key, value):\n        time.sleep(0.01)")
+    project.pytester.makeconftest(SLOW + "import time\n" + slow)
+    (project.path / "test_checks.py").write_text(CHECKS.replace("STEPS, 50,", "STEPS, 150,"))
+    found = project.run("--prism-backend=flushed", "test_checks.py", "-k", "short_plan or two_kills", "-o", "prism_hang_s=1")[
+        "by_name"
+    ]
+    assert {key: (result["outcome"], result["failure"]) for key, result in found.items()} == {
+        "two_kills[flushed]": ("passed", None),
+        "a_short_plan[flushed]": ("passed", None),
+    }
+
+
 def test_a_check_that_needs_a_server_is_not_bound_to_a_backend_without_one(project: Project) -> None:
     (project.path / "test_checks.py").write_text(CHECKS)
     report = project.run("--prism-backend=memory,valkey", "test_checks.py", "-k", "an_outage")

@@ -97,7 +97,7 @@ def test_the_doctor_says_the_same_command(shell: Any, more: str, cure: str) -> N
 
 
 def test_a_server_that_answers_at_an_address_tells_its_version(shell: Any) -> None:
-    from test_prism_doctor import listening
+    from doctor_illnesses import listening
 
     declare(shell)
     with listening() as port:
