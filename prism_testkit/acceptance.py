@@ -229,6 +229,11 @@ class Acceptance:
             hold(self._directory)
         return self._directory
 
+    def remove_directory(self) -> None:
+        """Remove that directory, if it was made here: an xdist worker has the controller's, unless it alone came upon checks."""
+        if self._directory is not None and "directory" not in self.sent:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
     def make_worker(self, number: int) -> Worker:
         """Make the worker of this process; ``number`` tells its namespaces from those of others."""
         endpoints = self.fleet.endpoints if self.fleet is not None else _received(self.sent.get("endpoints", {}))

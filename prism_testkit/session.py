@@ -1,7 +1,6 @@
 """The hooks of an acceptance run: servers before, results during, reports and exit code after."""
 
 import gc
-import shutil
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -208,6 +207,7 @@ class Session:
         if self.is_worker:
             if hasattr(self.config, "workeroutput"):
                 self.config.workeroutput["prism_problems"] = problems
+            self.acceptance.remove_directory()
             yield
             return
         self.reporting.problems += problems
@@ -245,7 +245,7 @@ class Session:
         fleet = self.acceptance.fleet
         if fleet is not None:
             fleet.stop()
-            shutil.rmtree(self.acceptance.directory, ignore_errors=True)
+        self.acceptance.remove_directory()
         if self._record is not None:
             self._record.remove()
         if self._reaper is not None:

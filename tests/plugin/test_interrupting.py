@@ -54,6 +54,15 @@ async def three(kv: KeyValueBasic) -> None:
 '''
 
 
+TELLS_ITS_DIRECTORY = """
+def pytest_unconfigure(config):
+    session = config.pluginmanager.get_plugin("prism-session")
+    if session is not None and session.acceptance._directory is not None:
+        with (HERE / "made").open("a") as file:
+            file.write(f"{session.acceptance._directory}\\n")
+"""
+
+
 @pytest.fixture
 def odd(folder: Any) -> Any:
     folder.backends(BACKEND)
@@ -229,6 +238,18 @@ def test_a_crashed_worker_costs_one_cell(odd: Any) -> None:
     assert odd.outcomes() == {"one[mine]": "passed", "three[mine]": "passed"}
     result.stdout.fnmatch_lines(["*crashed while running*test_checks.py::two[[]mine]*", "unfinished (1)*", "*two[[]mine]"])
     assert not list((odd.path / ".prism" / "runs").iterdir())
+
+
+def test_checks_that_only_workers_come_upon_leave_nothing(odd: Any) -> None:
+    """Without an option of ours the controller does not know that there are any."""
+    conftest = odd.path / "conftest.py"
+    conftest.write_text(f"{conftest.read_text()}\n{TELLS_ITS_DIRECTORY}")
+    odd.checks(CHECKS.replace("KEY", "c"))
+    result = odd.run("-n2", "test_checks.py")
+    assert result.ret == 0
+    made = (odd.path / "made").read_text().splitlines()
+    assert made
+    assert not [directory for directory in made if Path(directory).exists()]
 
 
 def test_exitfirst_says_what_was_not_run(odd: Any) -> None:
