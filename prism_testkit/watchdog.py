@@ -73,7 +73,7 @@ class Watchdog:
             yield
         finally:
             self._at_work -= 1
-            self._entries += 1
+            self.stir()
 
     def stir(self) -> None:
         """Something went on that ``progress`` does not show."""

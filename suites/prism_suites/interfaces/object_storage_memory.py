@@ -6,12 +6,12 @@ Asked of stores that claim to keep objects outside of the process: one in memory
 import gc
 import hashlib
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from prism_suites._judging import broken, same
 from prism_suites._objects_asking import BUCKET, LONGEST_CHUNK
+from prism_suites._tracing import traced
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
@@ -23,19 +23,6 @@ _MIB = 1 << 20
 _FEW = 3 * LONGEST_CHUNK
 _COUNT = 44
 """Chunks of a mebibyte: well over the few that may be held."""
-
-
-@contextmanager
-def _traced() -> Iterator[None]:
-    """Let Python count what it allocates; one who does that already is not disturbed."""
-    began = not tracemalloc.is_tracing()
-    if began:
-        tracemalloc.start()
-    try:
-        yield
-    finally:
-        if began:
-            tracemalloc.stop()
 
 
 class _Gauge:
@@ -76,7 +63,7 @@ async def a_long_stream_is_not_held(store: _Durable, case: Case, sized: bool) ->
     if count * _MIB <= _FEW:
         case.inconclusive(f"no object may be over {case.limits.max_payload} bytes here, which is less than a few chunks")
     await store.create_bucket(BUCKET)
-    with _traced():
+    with traced():
         gauge, said = _Gauge(), hashlib.sha256()
         await store.put_stream(BUCKET, "k", _source(count, gauge, said), size=count * _MIB if sized else None)
         gauge.judge(f"at the end of a stream of {count} MiB that was put,")

@@ -15,6 +15,7 @@ from prism_suites._buffers import BUFFERS
 from prism_suites._claims import TOPIC, T, beside, chunked, pieces, sent_messages, take
 from prism_suites._claims_sending import all_there_and_back, payload_of, there_and_back
 from prism_suites._judging import broken, same
+from prism_suites._tracing import traced
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -256,15 +257,9 @@ async def a_stream_is_never_held_whole(claims: Bound[ClaimCheck], case: Case, co
 
     claims.change("store", hollow)
     async with claims.opened(threshold=T, compression=compression) as check_in:
-        began = not tracemalloc.is_tracing()
-        if began:
-            tracemalloc.start()
-        try:
+        with traced():
             start = tracemalloc.get_traced_memory()[0]
             await check_in.publish(TOPIC, source())
-        finally:
-            if began:
-                tracemalloc.stop()
         if kept > _MOST + 2 * size:
             sentence = "a stream was gathered in memory, before it was uploaded or while it was"
             broken("CC2", sentence, expected="at most 8 MiB and two chunks", got=f"{kept} of {parts * size} bytes")
@@ -289,10 +284,7 @@ async def what_is_compressed_is_never_held_whole(claims: Bound[ClaimCheck], case
             held = max(held, tracemalloc.get_traced_memory()[0] - start)
 
     async with claims.opened(threshold=T, compression=compression) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        began = not tracemalloc.is_tracing()
-        if began:
-            tracemalloc.start()
-        try:
+        with traced():
             start = tracemalloc.get_traced_memory()[0]
             await check_in.publish(TOPIC, source())
             if held > (parts - 4) * size:
@@ -311,9 +303,6 @@ async def what_is_compressed_is_never_held_whole(claims: Bound[ClaimCheck], case
                     broken(
                         "CC2", "a claim was unpacked whole before it was given", expected="some chunks of it in memory", got=told
                     )
-        finally:
-            if began:
-                tracemalloc.stop()
         same("CC1", at, parts * size, "a stream comes back with another length")
         if noise > 100:  # a small object may be fetched whole
             _not_fetched_whole(case, since)
@@ -354,19 +343,13 @@ async def a_claim_is_never_held_whole(claims: Bound[ClaimCheck], case: Case) -> 
             except Exception as error:
                 broken("CC5", "whoever leaves the chunks of a claim early is told of damage that is none", expected=None, got=error)
         since, kept = len(case.history.entries), 0
-        began = not tracemalloc.is_tracing()
-        if began:
-            tracemalloc.start()
-        try:
+        with traced():
             start = tracemalloc.get_traced_memory()[0]
             async for chunk in consumer.chunks(delivery):
                 kept = max(kept, tracemalloc.get_traced_memory()[0] - start)
                 at += len(chunk)
                 if len(chunk) > _MOST:
                     broken("CC2", "a chunk is over 8 MiB", expected="at most 8 MiB", got=len(chunk))
-        finally:
-            if began:
-                tracemalloc.stop()
         if kept > _MOST + 2 * size:
             told = f"{kept} of {parts * size} bytes"
             broken("CC2", "a claim was gathered in memory", expected="at most 8 MiB and two chunks", got=told)
