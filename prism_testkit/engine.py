@@ -23,6 +23,7 @@ from prism_testkit.reports.story import steps_of
 from prism_testkit.reports.text import said, show
 from prism_testkit.results import CheckResult, Failure
 from prism_testkit.schedules import Livelock
+from prism_testkit.simplifying import simplest
 from prism_testkit.strategies import current_limits
 from prism_testkit.witness import NotEncodable, Witness
 from prism_testkit.worker import Worker
@@ -131,7 +132,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
         outcome = Outcome.FAILED
         if isinstance(error, Hung | Livelock):
             worker.patience.lose(_drivers(binding))
-        failure = _failure(run, error, identifier, settings)
+        failure = _failure(run, _simplified(run, error, settings), identifier, settings)
         worker.reset(binding.kind)
     finally:
         current_limits.reset(token)
@@ -185,6 +186,17 @@ def _search(run: _Run, identifier: str, settings: Settings) -> None:
         run.case()
     if check.given is not None and examples:
         generate(check, run.case, identifier, examples, settings.seed, settings.state, settings.shrink)
+
+
+def _simplified(run: _Run, error: BaseException, settings: Settings) -> BaseException:
+    """Let the failing case be one of a single preemption, if one fails alike."""
+    record = run.record
+    shrunk = settings.shrink and settings.replay is None
+    if record is None or record.error is not error or not shrunk or isinstance(error, Livelock):
+        return error
+    with run.worker.patience.with_(_drivers(run.binding)):
+        run.record, error = simplest(record, error, lambda case: run_case(run.worker, run.check, run.binding, case))
+    return error
 
 
 def _failure(run: _Run, error: BaseException, identifier: str, settings: Settings) -> Failure:
