@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prism_testkit.backend import Backend
-from prism_testkit.bindings import bindings_for
+from prism_testkit.bindings import Bound, bindings_for
 from prism_testkit.checks import Check
 from prism_testkit.discovery import Discovered, Discovery, has_hooks
 from prism_testkit.engine import EXAMPLES, Settings, run_check
@@ -48,6 +48,7 @@ class Acceptance:
         self.replay_problem = ""
         self.found: Discovered
         self.modules: dict[Path, str] = {}
+        self._known: dict[Any, Bound] = {}
         self.refused: dict[tuple[str, str], list[str]] = {}
         """(backend, why it does not fit) -> the checks that it was not run against."""
         self.too_low: list[str] = []
@@ -181,7 +182,7 @@ class Acceptance:
         self.collected.setdefault(parent.nodeid, set()).add(check.name)
         registry = self.found.registry
         usable = [name for name in self.found.selected if name in registry.backends]
-        bindings, refused = bindings_for(check, registry, usable, self.options.combine, self.options.patterns)
+        bindings, refused = bindings_for(check, registry, usable, self.options.combine, self.options.patterns, self._known)
         for backend, why in refused.items():
             self.refused.setdefault((backend, why), []).append(check.name)
         if not self._runs_at_level(check):

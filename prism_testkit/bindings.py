@@ -14,7 +14,7 @@ from prism_testkit.registry import Offer, Registry
 from prism_testkit.signatures import claimed
 from prism_testkit.slots import Slot
 
-__all__ = ["UNCLAIMED", "Binding", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
+__all__ = ["UNCLAIMED", "Binding", "Bound", "Candidate", "Combine", "bindings_for", "candidates", "combine"]
 
 UNCLAIMED = "does not claim "
 """How the reason begins that a backend lacks an interface."""
@@ -52,6 +52,10 @@ class Binding:
         """Virtual if every backend runs on virtual time, else real."""
         virtual = all(candidate.backend.clock_kind == "virtual" for candidate in self.slots.values())
         return "virtual" if virtual else "real"
+
+
+Bound = tuple[list[Binding], dict[str, str]]
+"""The bindings of a check, and for each backend that fits no slot, why."""
 
 
 def candidates(
@@ -102,12 +106,27 @@ def _alternative(slot: Slot, ids: tuple[str, ...]) -> str:
 
 
 def bindings_for(
-    check: Check, registry: Registry, backends: Sequence[str], how: Combine = "pairwise", patterns: Sequence[str] = ()
-) -> tuple[list[Binding], dict[str, str]]:
+    check: Check,
+    registry: Registry,
+    backends: Sequence[str],
+    how: Combine = "pairwise",
+    patterns: Sequence[str] = (),
+    known: dict[Any, Bound] | None = None,
+) -> Bound:
     """Return the bindings of a check over the selected backends, and for each backend that fits no slot, why.
 
     A check of a kind of pattern is bound once for each implementation; ``patterns`` are globs that leave only some of them.
+    ``known`` keeps what was found for checks alike, for callers whose other arguments never change: a run has thousands.
     """
+    if known is None:
+        return _bindings_for(check, registry, backends, how, patterns)
+    key = (check.slots if check.pattern is None else check.pattern.name, check.needs_server)
+    if key not in known:
+        known[key] = _bindings_for(check, registry, backends, how, patterns)
+    return known[key]
+
+
+def _bindings_for(check: Check, registry: Registry, backends: Sequence[str], how: Combine, patterns: Sequence[str]) -> Bound:
     if check.pattern is None:
         return _bindings("", None, check.slots, registry, backends, how, check.needs_server)
     bindings: list[Binding] = []
@@ -135,7 +154,7 @@ def _bindings(
     backends: Sequence[str],
     how: Combine,
     needs_server: bool,
-) -> tuple[list[Binding], dict[str, str]]:
+) -> Bound:
     ways: list[list[Candidate | None]] = []
     refused: dict[str, str] = {}
     for slot in slots:
@@ -166,7 +185,7 @@ def combine(ways: Sequence[Sequence[Candidate | None]], how: Combine) -> list[tu
     and each backend of the others. Greedy over the product, in order, so the answer is always the same; products here are small.
     """
     product = list(itertools.product(*ways))
-    if how == "all":
+    if how == "all" or (how == "pairwise" and len(ways) == 1):
         return product
     if how == "diagonal":
         return [chosen for chosen in product if len({c.backend.name for c in chosen if c is not None}) <= 1]
