@@ -13,7 +13,7 @@ from typing import Any
 
 from ..kill import SEED, all_checks
 
-__all__ = ["Change", "Hunted", "hunt"]
+__all__ = ["Change", "Hunted", "hunt", "judge"]
 
 _HOOK = Path(__file__).parent / "hook"
 _FAMILIES = ("keyvalue", "queue", "pubsub", "stream", "object_storage", "lifecycle")
@@ -32,7 +32,8 @@ class Change:
     module: str
     before: str
     after: str
-    promise: str
+    promise: str = ""
+    """Empty: the driver is right, only unusual."""
     also: tuple[str, ...] = ()
     why: str
     more: tuple[tuple[str, str], ...] = ()
@@ -96,6 +97,15 @@ def hunt(change: Change, *, anywhere: bool = False, arguments: Sequence[str] = (
         # By name: to pytest it is an error to be given one that the backend cannot run, for want of an interface.
         suites, names = {Path(i.partition("::")[0]).stem for i in found}, {i.partition("::")[2] for i in found}
         chosen = [f"--prism-suite={','.join(sorted(suites))}", "-k", " or ".join(sorted(names))]
+    return _judged(change, [*chosen, *arguments])
+
+
+def judge(change: Change, suites: str, named: str = "") -> Hunted:
+    """Run the checks of ``suites`` whose names fit ``named``, as pytest's ``-k``, over a driver."""
+    return _judged(change, [f"--prism-suite={suites}", "-k", named])
+
+
+def _judged(change: Change, arguments: Sequence[str]) -> Hunted:
     with tempfile.TemporaryDirectory(prefix="prism-change-") as folder:
         report = Path(folder) / "report.json"
         environment = {
@@ -106,7 +116,7 @@ def hunt(change: Change, *, anywhere: bool = False, arguments: Sequence[str] = (
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", f"--rootdir={folder}"),
-                *(f"--prism-backend={change.backend}", f"--prism-seed={SEED}", f"--prism-json={report}", *chosen, *arguments),
+                *(f"--prism-backend={change.backend}", f"--prism-seed={SEED}", f"--prism-json={report}", *arguments),
             ],
             cwd=folder,
             env=environment,

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from .catalogue import CHANGES
-from .change import Change, hunt
+from .catalogue import CHANGES, UNUSUAL
+from .change import Change, hunt, judge
 
 WHOLE = os.environ.get("PRISM_ZOO") == "all"
 QUICK = ("valkey",)
@@ -21,7 +21,7 @@ def test_names_are_unique() -> None:
     assert not [name for name, count in Counter(change.name for change in CHANGES).items() if count > 1]
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+@pytest.mark.parametrize("change", [*CHANGES, *(change for change, _, _ in UNUSUAL)], ids=lambda change: change.name)
 def test_a_change_is_of_a_text_that_stands_there_once(change: Change) -> None:
     assert [change.source.count(before) for before, _ in change.texts] == [1] * len(change.texts)
     assert change.changed != change.source
@@ -34,3 +34,11 @@ def test_a_check_names_the_promise_that_a_change_breaks(change: Change) -> None:
     if not found.ran:
         pytest.skip(f"{change.backend} was not judged here: {found.said}")
     assert found.caught, f"{change.name} breaks {change.promise}: {found.how}"
+
+
+@pytest.mark.parametrize(("change", "suites", "named"), UNUSUAL, ids=[change.name for change, _, _ in UNUSUAL])
+def test_no_check_fails_on_a_driver_that_is_right_but_unusual(change: Change, suites: str, named: str) -> None:
+    found = judge(change, suites, named)
+    if not found.ran:
+        pytest.skip(f"{change.backend} was not judged here: {found.said}")
+    assert not found.named, found.how
