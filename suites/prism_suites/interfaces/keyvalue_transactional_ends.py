@@ -123,10 +123,19 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class _HaltError(BaseException):
+    """What no ``except Exception`` sees."""
+
+
+_RAISED: dict[str, type[BaseException]] = {"error": _UserError, "cancellation": asyncio.CancelledError, "halt": _HaltError}
+"""How a block may be left before its end."""
+_ENDS = ("commit", "conflict", "nothing done", *_RAISED)
+
+
 @check("keyvalue_transactional.7")
-@gauntlet(lambda limits: [{"end": end, "call": call} for end in ("commit", "error", "conflict", "nothing done") for call in _CALLS])
+@gauntlet(lambda limits: [{"end": end, "call": call} for end in _ENDS for call in _CALLS])
 async def a_transaction_that_has_ended_is_closed(kv: KeyValueTransactional, case: Case, end: str, call: str) -> None:
-    """After a commit, an exception or a `Conflict` every call raises `Closed`, again and again, and does nothing (KV-58)."""
+    """After a commit, any exception or a `Conflict` every call raises `Closed`, again and again, and does nothing (KV-58)."""
     await prepare(kv)
     kept: list[Any] = []
     try:
@@ -137,9 +146,9 @@ async def a_transaction_that_has_ended_is_closed(kv: KeyValueTransactional, case
                 await transaction.set("a", b"new")
             if end == "conflict":
                 await kv.set("a", b"rival")
-            if end == "error":
-                raise _UserError
-    except (Conflict, _UserError):
+            if end in _RAISED:
+                raise _RAISED[end]
+    except (Conflict, _UserError, asyncio.CancelledError, _HaltError):
         pass
     before = {key: await kv.get(key) for key in (*OLD, "late")}
     for _ in range(2):
