@@ -19,9 +19,13 @@ from prism_testkit.outcomes import Violation
 from prism_testkit.tap import offers
 
 _LADDER = (0.3, 0.5, 0.75, 0.999, 1.0, 1.25)
+_LATER = (3.9, 4.9)
+"""Of keys that are looked at last of all, and are to be there if that is before their deadlines."""
 _ATTEMPTS = (0.0, 1.0, 4.0, 10.0)
 """Seconds after the last deadline at which to look; each look has a key of its own, for some change what they look at."""
 _HELD = b"held"
+_RECLAIMED_S = 2.5
+"""Who removes by itself what expired has done so, as a rule, so long after a deadline: what is to stay is looked at after that."""
 _MOST_S = 20.0
 """A backend that claims to be later than this is not waited for."""
 _OFFERS = {
@@ -57,8 +61,11 @@ async def a_ladder_of_deadlines_passes(kv: KeyValueTtl, case: Case) -> None:
     last = max(item.deadline.end for ladder in ladders for item in ladder) + times.slack_ns
     await _measure(case, times, whole)
     await _expect_gone(case, times, whole, ladders, last)
-    for key, promise in kept.items():
-        await times.look(whole, "get", key, _HELD, None, early=promise, story="its deadline was taken away")
+    if case.traits.ttl_reclaim_s is not None and not times.virtual:
+        await case.clock.sleep(min(case.traits.ttl_reclaim_s, _RECLAIMED_S))
+    for key, (promise, deadline) in kept.items():
+        story = "its deadline was taken away" if deadline is None else "its deadline is none of whole seconds"
+        await times.look(whole, "get", key, _HELD, deadline, early=promise, story=story)
 
 
 async def _watch(times: Times, kv: Any, look: str, attempt: int) -> _Watched:
@@ -69,9 +76,9 @@ async def _watch(times: Times, kv: Any, look: str, attempt: int) -> _Watched:
     return _Watched(look, key, deadline)
 
 
-async def _keep(times: Times, kv: Any) -> dict[str, str]:
-    """Write keys that must outlive the ladder, though they had a deadline on it; return which promise keeps each."""
-    kept = {}
+async def _keep(times: Times, kv: Any) -> dict[str, tuple[str, Window | None]]:
+    """Write keys that must outlive the ladder, though they had a deadline on it; return which promise keeps each, until when."""
+    kept: dict[str, tuple[str, Window | None]] = {}
     changes: dict[str, Callable[[str], Awaitable[object]]] = {
         "keyvalue_ttl.3": lambda key: kv.set(key, _HELD),
         "keyvalue_ttl.8": lambda key: kv.persist(key),
@@ -83,7 +90,11 @@ async def _keep(times: Times, kv: Any) -> dict[str, str]:
         _, now = await times.during(kv.set_with_ttl(key, _HELD, 1.0))
         _, changed = await times.during(change(key))
         if times.is_present(now.after(1.0), changed):
-            kept[key] = promise
+            kept[key] = promise, None
+    for ttl_s in _LATER:
+        key = f"kept for {ttl_s:g} s"
+        _, now = await times.during(kv.set_with_ttl(key, _HELD, ttl_s))
+        kept[key] = "keyvalue_ttl.1", now.after(ttl_s)
     return kept
 
 
