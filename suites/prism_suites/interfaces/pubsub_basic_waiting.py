@@ -16,6 +16,8 @@ from prism_testkit.interfaces import Closed, PubSubBasic
 from prism_testkit.outcomes import law
 
 _LONG_S = 1e5
+_SOON = 3
+"""On a real clock receives are judged that would have waited so many times as long as it took until everything was there."""
 
 
 def _short(case: Case, virtual_s: float = 5.0) -> float:
@@ -123,12 +125,13 @@ async def receives_on_one_subscription_share(pubsub: PubSubBasic, case: Case, wa
     async with listening(case, pubsub, "t", BASIC) as ear:
         wait_s = 1000.0 if case.clock.virtual else (0.15 if waiters > messages else 5.0)
 
-        async def come() -> list[Sent]:
+        async def come() -> tuple[list[Sent], float]:
             await case.clock.sleep(_short(case))
-            return await send(pubsub, "t", numbered(messages), BASIC)
+            sents = await send(pubsub, "t", numbered(messages), BASIC)
+            return sents, case.clock.now_s() - began_s
 
         began_s = case.clock.now_s()
-        *got, sents = await together(*(ear.inner.receive(wait_s) for _ in range(waiters)), come())
+        *got, (sents, took_s) = await together(*(ear.inner.receive(wait_s) for _ in range(waiters)), come())
         if None in got and case.clock.now_s() - began_s < wait_s * 0.8:
             broken("pubsub_basic.9", "a receive goes away empty before its timeout, as another is given a message", got=got)
         if waiters <= messages and case.clock.virtual and case.clock.now_s() - began_s > wait_s / 2:
@@ -138,6 +141,10 @@ async def receives_on_one_subscription_share(pubsub: PubSubBasic, case: Case, wa
         expected = [sent.id for sent in sents[:waiters]]
         if len(set(given)) < len(given):
             broken("pubsub_basic.2", "two receives of one subscription are given one message", expected=expected, got=given)
+        if _SOON * took_s > wait_s:
+            case.note("the messages came so late that receives may have given up: who was given what was not judged")
+            await hears(ear, [sent for sent in sents if sent.id not in given], "after receives at once")
+            return
         same("pubsub_basic.9", sorted(given), sorted(expected), "receives that wait are not given the messages that come")
         await hears(ear, sents[waiters:], "after receives at once")
 

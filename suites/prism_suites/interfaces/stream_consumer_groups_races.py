@@ -19,6 +19,8 @@ from prism_testkit.interfaces import StreamConsumerGroups
 from prism_testkit.plan import Plan
 from prism_testkit.traits import Limits
 
+_SOON = 3
+"""On a real clock members are judged who would have waited so many times as long as it took until everything was there."""
 _LAWS = tuple(f"stream_consumer_groups.{number}" for number in (1, 4, 5, 6, 7, 3))
 _SCRIPTS: tuple[tuple[str, ...], ...] = (
     ("r", "r"),
@@ -216,15 +218,20 @@ async def waiting_members_are_given_what_comes(
     case.overlap()
     wait_s = 60.0 if case.clock.virtual else 0.15 if waiters > records else 5.0
 
-    async def produce() -> None:
+    began_s = case.clock.now_s()
+
+    async def produce() -> float:
         for number in range(records):
             await case.clock.sleep(3.0 if case.clock.virtual else 0.01)
             await race.append(producer, b"%d" % number)
+        return case.clock.now_s() - began_s
 
-    *got, _ = await together(*(stay.receive(1, wait_s) for stay in stays), produce())
+    *got, took_s = await together(*(stay.receive(1, wait_s) for stay in stays), produce())
     served = sum(map(bool, got))
     least = min(waiters, records) if case.traits.group_parallelism == "record" else 1
-    if served < least:
+    if _SOON * took_s > wait_s:
+        case.note("the records came so late that members may have given up: who was given what was not judged")
+    elif served < least:
         broken("stream_consumer_groups.10", "members that wait are not given what comes", expected=least, got=served)
     for stay in stays:
         await stay.ack(*stay.held)
