@@ -110,7 +110,8 @@ class Bound(Generic[P]):
         """
         incarnation = Incarnation(self._actors)
         self._actors += 1
-        self._label(incarnation.actor, f"{self.name} #{incarnation.actor}" if incarnation.actor else self.name)
+        name = f"{self.name} #{incarnation.actor + 1}" if incarnation.actor else self.name  # numbered as `faults.in_words` does
+        self._label(incarnation.actor, name)
         self._watch_tasks()
         token = _current.set(incarnation)
         drivers = AsyncExitStack()
@@ -127,7 +128,7 @@ class Bound(Generic[P]):
             if incarnation.dead and not isinstance(error, AssertionError | KeyboardInterrupt):
                 self.crashes += 1
                 await self._bury(incarnation)
-                raise Crashed(f"{self.name} #{incarnation.actor} crashed") from error
+                raise Crashed(f"{name} crashed") from error
             raise
         finally:
             with suppress(ValueError):  # left in another context than it was entered in

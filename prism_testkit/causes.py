@@ -42,9 +42,9 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
-def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str]) -> Cause:
-    """Say what broke a case; ``interfaces`` are those that its slots are bound to."""
-    hint = hint_of(error, record.entries, interfaces)
+def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str], check: str = "") -> Cause:
+    """Say what broke a case; ``interfaces`` are those that its slots are bound to, ``check`` is the file of the check."""
+    hint = hint_of(error, record.entries, interfaces, check)
     if isinstance(error, Violation):
         if error.expected is None and error.got is None:
             return Cause(error.message, hint=hint)

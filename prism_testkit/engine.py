@@ -217,7 +217,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     promise = getattr(cause, "prism_promise", "") or getattr(cause, "promise", "") or run.check.promises[0]
     entries = record.entries
     interfaces = [name for candidate in run.binding.slots.values() for name in candidate.interfaces]
-    found = judge(cause, record, interfaces)
+    found = judge(cause, record, interfaces, run.check.function.__code__.co_filename)
     steps, numbers = steps_of(entries, named=(getattr(cause, "expected", None), getattr(cause, "got", None)))
     failure = Failure(
         promise="" if found.beside else promise,

@@ -14,14 +14,16 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from prism_testkit.clock import Clock
 from prism_testkit.interfaces import errors
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 from prism_testkit.outcomes import Crashed
 
-__all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan", "in_words"]
+__all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan", "in_words", "was_injected"]
+
+E = TypeVar("E", bound=BaseException)
 
 Address = tuple[int, str, int]
 """(actor, operation, ordinal of that operation by that actor, from 0)."""
@@ -59,6 +61,16 @@ def in_words(plan: Iterable[Fault]) -> str:
     """Say what a plan does: ``crash after: call 2 of store.put by incarnation 1``; actors and calls counted from 1."""
     told = [f"{what}: call {ordinal + 1} of {operation} by incarnation {actor + 1}" for actor, operation, ordinal, what in plan]
     return "; ".join(told) or "none"
+
+
+def _injected(error: E) -> E:
+    error.prism_injected = True  # type: ignore[attr-defined]
+    return error
+
+
+def was_injected(error: BaseException | None) -> bool:
+    """Say whether an error is one that a plan of faults made: the step where it came must stand in a story."""
+    return getattr(error, "prism_injected", False)
 
 
 class Faults:
@@ -107,21 +119,21 @@ class Faults:
         if what == "cut":
             self.cut(actor, float(rest))
         if self._cut.get(actor, 0) > self._clock.now_s():
-            raise BackendUnavailable(f"{operation}: injected: the connection is cut")
+            raise _injected(BackendUnavailable(f"{operation}: injected: the connection is cut"))
         if planned == "error before":
-            raise BackendUnavailable(f"{operation}: injected error before the effect")
+            raise _injected(BackendUnavailable(f"{operation}: injected error before the effect"))
         if what == "refuse":
             refusal: type[PrismError] = getattr(errors, rest)
-            raise refusal(f"{operation}: injected refusal")
+            raise _injected(refusal(f"{operation}: injected refusal"))
         if planned == "crash before" and incarnation is not None:
             incarnation.dead = True
-            raise Crashed(f"{operation}: injected crash before the effect")
+            raise _injected(Crashed(f"{operation}: injected crash before the effect"))
         return planned
 
     def after(self, operation: str, planned: str, incarnation: Incarnation | None) -> None:
         """Let happen what is planned after the effect."""
         if planned == "error after":
-            raise OperationTimeout(f"{operation}: injected error after the effect, the acknowledgement is lost")
+            raise _injected(OperationTimeout(f"{operation}: injected error after the effect, the acknowledgement is lost"))
         if planned == "crash after" and incarnation is not None:
             incarnation.dead = True
-            raise Crashed(f"{operation}: injected crash after the effect")
+            raise _injected(Crashed(f"{operation}: injected crash after the effect"))

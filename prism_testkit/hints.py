@@ -1,6 +1,7 @@
 """What is likely the cause of a failure, where something beside the verdict tells: a value of a type that no caller expects."""
 
 import inspect
+import traceback
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,8 @@ from prism_testkit.signatures import methods_of
 __all__ = ["hint_of"]
 
 
-def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence[str]) -> str:
-    """Return a sentence, or the empty string."""
+def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence[str], check: str = "") -> str:
+    """Return a sentence, or the empty string. ``check``: the file of the check, whose own mistakes are told as such."""
     if isinstance(error.__cause__, SystemExit | GeneratorExit):
         return f"{type(error.__cause__).__name__} is no answer to a caller: let no call of a driver raise it"
     for entry in entries:
@@ -24,7 +25,16 @@ def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence
             told = _of_result(entry, interfaces)
             if told:
                 return told
-    return _of_error(error) if any(entry.error is error for entry in entries) else ""
+    if any(entry.error is error for entry in entries):
+        return _of_error(error)
+    return _of_check(error, check) if check and not isinstance(error, AssertionError | PrismError) else ""
+
+
+def _of_check(error: BaseException, check: str) -> str:
+    frames = [*traceback.walk_tb(error.__traceback__)]
+    if not frames or frames[-1][0].f_code.co_filename != check:
+        return ""
+    return "a line of the check itself raised it, and no call: it met an answer that it cannot read, or is wrong itself"
 
 
 def _of_result(entry: Entry, interfaces: Sequence[str]) -> str:

@@ -1,8 +1,10 @@
 """What the interfaces hand out, as it stands in the steps of a story: by what tells one from another there."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+from prism_testkit import interfaces
 from prism_testkit.interfaces import Delivery, Lease, Message, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
 from prism_testkit.reports.text import LONGEST, clip, show
 
@@ -11,7 +13,7 @@ __all__ = ["briefly"]
 
 def briefly(value: object, width: int = 48) -> str:
     """Return ``value`` as `show` does, but a message by its id, a lease by its message and attempt, a record by its offset, and an
-    object by its etag.
+    object by its etag; what has no repr of its own and was entered by the interface that it offers.
 
     For steps only: two values that differ may look alike.
     """
@@ -20,7 +22,17 @@ def briefly(value: object, width: int = 48) -> str:
         return clip(brief(value, width), LONGEST)
     if type(value) is list and value and type(value[0]) in _BRIEF:
         return _several(value, width)
-    return show(value, width)
+    kind: Any = type(value)
+    return _offered(kind) or show(value, width)
+
+
+@cache
+def _offered(kind: Any) -> str:
+    """Return ``<KeyValueTransaction>`` for whatever a driver made that is one and says no more of itself."""
+    if kind.__repr__ is not object.__repr__:
+        return ""
+    found = next((base for base in kind.__mro__ if base.__module__.startswith(f"{interfaces.__name__}.")), None)
+    return f"<{found.__name__}>" if found is not None else ""
 
 
 def _several(values: list[Any], width: int) -> str:

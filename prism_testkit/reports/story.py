@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prism_testkit.case import CLOCK
+from prism_testkit.faults import was_injected
 from prism_testkit.outcomes import Outcome
 from prism_testkit.reports.briefly import briefly
 from prism_testkit.reports.text import clip, plain, show
@@ -119,9 +120,9 @@ def steps_of(entries: "Sequence[Entry]", most: int = 20, named: Sequence[object]
     """Return the calls of a history in the order in which they began, one line each, and the number of each, from 1.
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
-    first quarter of ``most`` and the last ones stay, and of the others what happened once or twice, moves of the clock, and what
-    was done with a text or bytes that the verdict ``named``. A call that was still open when later ones began says which, by
-    their numbers.
+    first quarter of ``most`` and the last ones stay, and of the others those that a fault befell, what happened once or twice,
+    moves of the clock, and what was done with a text or bytes that the verdict ``named``. A call that was still open when later
+    ones began says which, by their numbers.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
@@ -158,12 +159,17 @@ def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
 
 
 def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int, about: set[int]) -> list[int]:
-    """Return ``most`` of what is kept: the first quarter, up to a quarter that is rare, the nearest to the end, and the last."""
+    """Return ``most`` of what is kept: the first quarter, up to a quarter that faults befell or is rare, and the last.
+
+    Of what is rare the nearest to the end stay. A fault is what the rest of the story follows from, so it comes before them.
+    """
     first = quarter = most // 4
     times = Counter(entry.op for entry in entries if entry.client != CLOCK)
     middle = kept[first : len(kept) - (most - first)]
     rare = [index for index in middle if times[entries[index].op] <= _RARE or index in about]
-    rare = rare[max(0, len(rare) - quarter) :]
+    struck = [index for index in middle if was_injected(entries[index].error)][:quarter]
+    rare = [index for index in rare if index not in struck]
+    rare = sorted([*struck, *rare[max(0, len(rare) - (quarter - len(struck))) :]])
     return [*kept[:first], *rare, *kept[len(kept) - (most - first - len(rare)) :]]
 
 
@@ -206,6 +212,8 @@ def _call_arguments(entry: "Entry", width: int) -> str:
 def _end(entry: "Entry", width: int) -> str:
     if not entry.returned:
         return " never returned"
+    if was_injected(entry.error):  # the operation stands before it, what the caller cannot know behind
+        return f" raises {type(entry.error).__name__}({str(entry.error).partition(': ')[2].partition(', ')[0]})"
     if entry.error is not None:
         return f" raises {show(entry.error, width)}"
     return f" -> {briefly(entry.result, width)}"

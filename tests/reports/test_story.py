@@ -10,7 +10,17 @@ from report_samples import entry, result, results
 from prism_testkit.case import CLOCK
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
-from prism_testkit.interfaces import InvalidName, Lease, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
+from prism_testkit.interfaces import (
+    InvalidName,
+    KeyValueTransaction,
+    Lease,
+    ObjectInfo,
+    ObjectMetadata,
+    OperationTimeout,
+    QueueMessage,
+    Record,
+    RecordDelivery,
+)
 from prism_testkit.outcomes import Outcome
 from prism_testkit.promises import promise_text
 from prism_testkit.reports.story import steps_of, tell, width_of_terminal
@@ -306,3 +316,24 @@ def test_any_step_fits_on_two_lines_and_keeps_what_came_back(args: list[object],
     assert len(step) <= 120
     assert step.isprintable()
     assert re.match(r"client 0: batch_set\(.* -> .", step)
+
+
+def test_the_step_that_a_fault_befell_is_told() -> None:
+    lost = OperationTimeout("set: injected error after the effect, the acknowledgement is lost")
+    lost.prism_injected = True  # type: ignore[attr-defined]
+    entries = [entry(2 * n, "set", str(n), client=n % 2) for n in range(80)]
+    entries[30] = entry(60, "set", "30", error=lost)
+    entries[40:45] = [entry(2 * n, "set_ttl" if n < 42 else "expire", str(n)) for n in range(40, 45)]
+    steps, numbers = steps_of(entries)
+    assert steps[numbers.index(31)] == "client 0: set('30') raises OperationTimeout(injected error after the effect)"
+    assert len(steps) == 20
+    assert {41, 42} <= {*numbers}, "what is rare stays beside it"
+
+
+def test_what_was_entered_is_told_by_its_interface() -> None:
+    class Native(KeyValueTransaction):
+        """As a driver's own class is, made of the Protocol."""
+
+    Native.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
+    made: object = Native()  # type: ignore[abstract]
+    assert steps_of([entry(0, "transaction", result=made)])[0] == ["client 0: transaction() -> <KeyValueTransaction>"]
