@@ -1,5 +1,6 @@
 """One acceptance run in one pytest process: from options to items to results. `session` holds the hooks that report."""
 
+import difflib
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.options import Options
 from prism_testkit.reaper import hold
 from prism_testkit.reports.causes import Told
+from prism_testkit.reports.text import clip
 from prism_testkit.results import CheckResult
 from prism_testkit.runs import unwritable
 from prism_testkit.selection import SelectionError, matching
@@ -146,6 +148,8 @@ class Acceptance:
             known = sorted({text for name in self.found.registry.patterns for text in (name, name.partition(":")[0])})
             kinds = {name.partition(":")[0] for name in matching(options.patterns, known, "--prism-pattern")}
             chosen |= {path for path, name in of_patterns.items() if any(_judges(name, kind) for kind in kinds)}
+            if not chosen:
+                raise SelectionError(_no_suite(kinds, list(self.modules.values())))
         if options.suites:
             chosen |= {others[name] for name in matching(options.suites, list(others), "--prism-suite")}
         return [path for path in self.modules if path in chosen]
@@ -162,7 +166,7 @@ class Acceptance:
         packages = {name.partition(".")[0] for name in by_module}
         top = plain.partition("/")[0]
         if top in packages and not (self.config.invocation_params.dir / path).exists():
-            raise SelectionError(f"{argument}: there is no such suite; there are: {', '.join(sorted(by_module))}")
+            raise SelectionError(f"{argument}: there is no such suite; {_nearest(plain, sorted(by_module))}")
         return argument
 
     def _saved(self, module: str, by_module: dict[str, Path]) -> str:
@@ -265,6 +269,34 @@ class Acceptance:
     def selected_backends(self) -> list[Backend[Any]]:
         """Return the selected backends that are registered."""
         return [self.found.registry.backends[name] for name in self.found.selected if name in self.found.registry.backends]
+
+
+def _no_suite(kinds: set[str], modules: list[str]) -> str:
+    """Say how a kind of pattern gets a suite: none of those that were asked for has one."""
+    kind = min(kinds)
+    name = kind.replace("-", "_")
+    misplaced = next((module for module in modules if _judges(module, kind)), "")
+    found = f", found {misplaced}, which is in none" if misplaced else ", found none"
+    return (
+        f"--prism-pattern: no suite judges {' or '.join(sorted(kinds))}: expected a module {name}_*.py in a package `patterns` of "
+        f"a registered suite{found}; or name a file of checks beside the option: `pytest --prism-pattern={kind} test_{name}.py`"
+    )
+
+
+def _nearest(path: str, modules: list[str]) -> str:
+    """Name the few suites that are most like a path, a folder of theirs too, and say which command lists them all."""
+    name = path.removesuffix("/").removesuffix(".py").replace("/", ".")
+    within = [module for module in modules if module.startswith(f"{name}.")]
+    if within:
+        packages = sorted({module.rpartition(".")[0] for module in within})
+        say = f"{name} is a package of {len(within)} of them ({clip(', '.join(packages), 200)})"
+        all_of_them = "without a path all run; " if "." not in name else ""
+        return f"{say}: {all_of_them}--prism-suite=GLOBS chooses by name, `prism list suites` lists them all"
+    last = name.rpartition(".")[2]
+    by_name = {module.rpartition(".")[2]: module for module in modules}
+    close = [by_name[each] for each in difflib.get_close_matches(last, list(by_name), n=3, cutoff=0.5)]
+    closest = f"the closest {'are' if len(close) > 1 else 'is'} {', '.join(close)}; " if close else ""
+    return f"{closest}`prism list suites` lists all {len(modules)}"
 
 
 def _judges(module: str, kind: str) -> bool:

@@ -61,6 +61,13 @@ class Project:
 
     def unknown(self, name: str) -> UsageError:
         """Return the error for a name that is no backend's, with what may be the reason."""
+        pattern = next((known for known in self.found.registry.patterns if name in (known, *known.split(":"))), "")
+        if pattern:
+            kind = pattern.partition(":")[0]
+            return UsageError(
+                f"{name!r} is no backend but a pattern: `prism list patterns {kind}` names its promises, "
+                f"`pytest --prism-pattern={pattern}` judges it"
+            )
         text = f"there is no backend {name!r}{closest(name, self.backends)}; there are: {', '.join(self.backends)}"
         wrong = [str(error) for error in (self.conftest_error, self.hook_error) if error is not None]
         wrong += [reason for who, reason in self.found.refused.items() if who not in self.backends]

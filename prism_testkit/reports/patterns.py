@@ -1,4 +1,6 @@
-"""The matrix of patterns: one table a kind, a row for each way of filling the slots, implementations side by side."""
+"""The matrix of patterns: one table a kind, a row for each way of filling the slots, implementations side by side.
+
+Where they do not fit beside each other they stand below each other."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,6 +13,9 @@ from prism_testkit.results import CheckResult
 __all__ = ["pattern_lines"]
 
 Cells = dict[str, Counter[Outcome]]
+
+_NARROWEST = 24
+"""The least room for the names of rows with which implementations stand side by side."""
 
 
 def pattern_lines(results: Iterable[CheckResult], width: int = 80, encoding: str | None = "utf-8") -> list[str]:
@@ -36,8 +41,24 @@ def _table(kind: str, rows: dict[str, Cells], width: int) -> Iterator[str]:
     names = sorted({name for cells in rows.values() for name in cells})
     texts = {row: [Cell(True, cells.get(name, Counter())).text for name in names] for row, cells in rows.items()}
     widths = [max(len(name), *(len(cells[place]) for cells in texts.values())) for place, name in enumerate(names)]
-    room = max(12, width - sum(widths) - 2 * len(widths))
+    room = width - sum(widths) - 2 * len(widths)
     label = min(room, max(len(kind), *map(len, rows)))
-    for title, cells in [(kind, names), *sorted(texts.items())]:
+    if room < max(len(kind), _NARROWEST):
+        yield from _listed(kind, names, texts, width)
+        return
+    for row, cells in [(kind, names), *sorted(texts.items())]:
+        title = row
         padded = "  ".join(f"{cell:<{wide}}" for cell, wide in zip(cells, widths, strict=True))
-        yield f"{clip(title, label):<{label}}  {padded}".rstrip()
+        if len(title) > label:  # cut, it might be told from no other
+            yield clip(title, width)
+            title = ""
+        yield f"{title:<{label}}  {padded}".rstrip()
+
+
+def _listed(kind: str, names: list[str], texts: dict[str, list[str]], width: int) -> Iterator[str]:
+    """Tell each implementation in a line of its own, for as many as do not fit beside each other."""
+    label = min(max(map(len, names)), width // 2)
+    yield clip(kind, width)
+    for row, cells in sorted(texts.items()):
+        yield f"  {clip(row, width - 2)}"
+        yield from (f"    {clip(name, label):<{label}}  {cell}" for name, cell in zip(names, cells, strict=True))

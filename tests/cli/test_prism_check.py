@@ -233,3 +233,10 @@ def test_a_backend_that_cannot_be_imported_is_told_with_the_reason(shell: Any) -
     shell.env["BLOCKED"] = "redis"
     said = shell.prism("check", "redis", code=1)
     assert said == ("redis cannot be looked at: its client library is not installed (redis): pip install 'prism-testkit[redis]'\n")
+
+
+@pytest.mark.parametrize("name", ["claim-check", "claim-check:prism"])
+def test_a_pattern_is_told_from_a_backend(shell: Any, name: str) -> None:
+    shell.conftest()
+    said = shell.prism("check", name, code=4)
+    assert f"'{name}' is no backend but a pattern: `prism list patterns claim-check` names its promises" in said

@@ -302,3 +302,19 @@ def test_a_wrapper_that_passes_arguments_on_is_a_driver_and_judged(folder: Any) 
     found = folder.outcomes()
     assert found["what_is_generated_is_read[passing]"] == "passed"
     assert found["what_is_generated_is_read[wrong]"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("prism_suites", ["prism_suites is a package of ", "prism_suites.patterns", "without a path all run"]),
+        ("prism_suites/interfaces/keyvalue_basik.py", ["the closest are prism_suites.interfaces.keyvalue_basic, "]),
+        ("prism_suites/none_at_all_like_it.py", ["there is no such suite; `prism list suites` lists all "]),
+    ],
+)
+def test_a_suite_that_is_not_there_is_told_in_a_few_lines(folder: Any, path: str, said: list[str]) -> None:
+    result = folder.run("--prism-backend=memory", "--pyargs", path)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = result.stderr.str()
+    assert all(each in text for each in [*said, "`prism list suites`"]), text
+    assert len(text) < 800

@@ -114,3 +114,76 @@ def test_a_pattern_that_nobody_could_fill_is_refused(project: Any, annotation: s
     result = project.run("--prism-backend=memory", "--prism-level=smoke", "-k", "illegal_topic", ORDER)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert said in " ".join(result.stdout.str().split())
+
+
+KIND = """
+import prism_testkit as prism
+from prism_testkit.interfaces import KeyValueBasic
+from kinds import {name}
+
+
+class Simple:
+    def __init__(self, *, state: KeyValueBasic) -> None: ...
+    async def __aenter__(self): return self
+    async def __aexit__(self, *raised): return None
+
+
+@prism.hookimpl
+def prism_register_patterns(registry: prism.Registry) -> None:
+    registry.add(prism.Pattern(kind="{kind}", name="simple", implementation=Simple))
+
+
+@prism.hookimpl
+def prism_register_suites(registry: prism.Registry) -> None:
+    registry.add(prism.Suite(package="acme_suites"))
+"""
+CHECK = """
+import prism_testkit as prism
+from kinds import {name}
+
+@prism.check("{promises}1")
+async def it_opens(box: prism.Bound[{name}]) -> None:
+    async with box.opened() as opened:
+        assert opened
+"""
+
+
+def _own_kind(folder: Any, where: str, name: str, promises: str, check: str = CHECK) -> None:
+    kind = name.lower()
+    (folder.path / "conftest.py").write_text(KIND.format(name=name, kind=kind))
+    protocol = (
+        f'@prism.kind("{kind}", promises="{promises}")\nclass {name}(Protocol):\n    """It opens.\n\n    1. It opens.\n    """\n'
+    )
+    (folder.path / "kinds.py").write_text(f"from typing import Protocol\nimport prism_testkit as prism\n\n{protocol}")
+    path = folder.path / "acme_suites" / where
+    path.parent.mkdir(parents=True)
+    (folder.path / "acme_suites" / "__init__.py").touch()
+    path.write_text(check.format(name=name, promises=promises))
+
+
+def test_a_suite_in_a_package_of_patterns_is_found_by_its_kind(folder: Any) -> None:
+    _own_kind(folder, "patterns/casket_opening.py", "Casket", "TCA")
+    assert folder.run("--prism-backend=memory", "--prism-pattern=casket").ret == pytest.ExitCode.OK
+    assert [r["check"] for r in folder.report()["results"]] == ["it_opens"]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [("coffer_opening.py", "found acme_suites.coffer_opening, which is in none"), ("patterns/opening.py", "found none")],
+)
+def test_a_kind_without_a_suite_is_told_where_one_is_looked_for(folder: Any, where: str, found: str) -> None:
+    _own_kind(folder, where, "Coffer", "TCO")
+    result = folder.run("--prism-backend=memory", "--prism-pattern=coffer")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stderr.str()
+    assert "no suite judges coffer: expected a module coffer_*.py in a package `patterns` of a registered suite" in said
+    assert found in said
+    assert "pytest --prism-pattern=coffer test_coffer.py" in said
+
+
+def test_what_a_check_raises_itself_is_told_as_that(folder: Any) -> None:
+    _own_kind(folder, "patterns/chest_opening.py", "Chest", "TCH", CHECK.replace("assert opened", "opened.lid"))
+    assert folder.run("--prism-backend=memory", "--prism-pattern=chest").ret == pytest.ExitCode.TESTS_FAILED
+    failure = folder.report()["results"][0]["failure"]
+    assert failure["message"].startswith("the check met AttributeError")
+    assert failure["hint"].startswith("a line of the check itself raised it")
