@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prism_testkit.clock import Clock as Clock
     from prism_testkit.clock import RealClock as RealClock
     from prism_testkit.clock import VirtualClock as VirtualClock
+    from prism_testkit.faults import Fault as Fault
     from prism_testkit.hookspecs import hookimpl as hookimpl
     from prism_testkit.naming import check_attributes as check_attributes
     from prism_testkit.naming import check_headers as check_headers
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from prism_testkit.naming import check_prefix as check_prefix
     from prism_testkit.naming import check_seconds as check_seconds
     from prism_testkit.naming import check_timeout as check_timeout
+    from prism_testkit.outcomes import Crashed as Crashed
     from prism_testkit.outcomes import Inconclusive as Inconclusive
     from prism_testkit.outcomes import Unavailable as Unavailable
     from prism_testkit.outcomes import Violation as Violation
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from prism_testkit.plan import Plan as Plan
     from prism_testkit.recipe import Recipe as Recipe
     from prism_testkit.recipe import Step as Step
+    from prism_testkit.registry import Registry as Registry
     from prism_testkit.strategies.hypothesis_strategies import names as names
     from prism_testkit.strategies.hypothesis_strategies import payload_pools as payload_pools
     from prism_testkit.strategies.hypothesis_strategies import payloads as payloads
@@ -61,6 +64,8 @@ _HOME = {
     "Case": "case",
     "CheckError": "checks",
     "Clock": "clock",
+    "Crashed": "outcomes",
+    "Fault": "faults",
     "Inconclusive": "outcomes",
     "Limits": "traits",
     "Pattern": "pattern",
@@ -68,6 +73,7 @@ _HOME = {
     "Plan": "plan",
     "RealClock": "clock",
     "Recipe": "recipe",
+    "Registry": "registry",
     "Server": "backend",
     "Step": "recipe",
     "Suite": "pattern",

@@ -83,9 +83,10 @@ PLAN = "plan"
 def explored(function: Callable[..., Any]) -> Callable[..., Any]:
     """Run the check once without faults, then with an error, and with a crash, before and after each call that this run made.
 
-    The check takes ``faults``, a `Faults` plan as plain data, and hands it to `Bound.faulty`. Crashes inside recovery and pairs of
-    faults follow; `exploring` says how many of each at which level. A check whose calls overlap takes ``plan`` too and hands it to
-    `Case.schedule`: no deviation while faults are listed, one at random beside each pair.
+    The check takes ``faults``, a plan as plain data (``tuple[prism.Fault, ...]``), which is in force already: it befalls whatever
+    the check opens, until `Bound.heal`. Crashes inside recovery and pairs of faults follow; `exploring` says how many of each at
+    which level. A check whose calls overlap takes ``plan`` too and hands it to `Case.schedule`: no deviation while faults are
+    listed, one at random beside each pair.
     """
     function.__prism_explored__ = True  # type: ignore[attr-defined]
     return function

@@ -68,5 +68,8 @@ def kind_of(protocol: object) -> Kind | None:
 
 
 def offers(slot: object, protocol: type) -> bool:
-    """Say whether what fills a slot offers an interface; nominal, for drivers and tapped slots alike."""
+    """Say whether what fills a slot offers an interface; nominal, for drivers and tapped slots alike.
+
+    A type checker does not follow it: keep a slot of several interfaces in a variable of type ``Any``, or `typing.cast` it.
+    """
     return protocol in type(slot).__mro__
