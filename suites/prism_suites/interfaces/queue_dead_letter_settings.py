@@ -157,6 +157,32 @@ async def names_are_apart(queue: VisibilityAndDeadLetter, case: Case, names: tup
         await drains(queue, name, [put], VISIBILITY, "a target with a look-alike")
 
 
+_JOINTS = ("", ":", "::", "/", ".", "-", "->", "_", "|", " ", ",", "#", "%", "\x00")
+"""With what somebody may join the name of a queue and that of its target."""
+
+
+@check("queue_dead_letter.10", "queue_dead_letter.4", "queue_dead_letter.5")
+@gauntlet(lambda limits: [{"joint": joint} for joint in _JOINTS])
+async def pairs_of_names_are_apart(queue: VisibilityAndDeadLetter, case: Case, joint: str) -> None:
+    """A queue and its target are not taken for another two, of which the names are the same once they are joined (Q-27)."""
+    times = Times(case)
+    pairs = ((f"a{joint}b", "c"), ("a", f"b{joint}c"))
+    for name, target in pairs:
+        await queue.configure_dead_letter(name, target, 1)
+    for (name, target), (other, other_target) in (pairs, pairs[::-1]):
+        put = (await fill(queue, name, [b"x"]))[0]
+        story = f"of {name!r}, whose target is {target!r}, beside {other!r}, whose target is {other_target!r}"
+        with law("queue_dead_letter.10"):
+            await die(times, queue, name, [put], 1)
+            for each, expected in ((name, [put.id]), (other, [])):
+                found = [message.id for message in await queue.dead_letters(each)]
+                same("queue_dead_letter.10", found, expected, f"dead_letters lists something else than what died, {story}")
+            same("queue_dead_letter.10", await queue.redrive(other), 0, f"redrive moves what died in another queue, {story}")
+            held = await lease(times, queue, target, put, promise="queue_dead_letter.10")
+            await queue.ack(held.lease)
+            await empty(queue, other_target, "queue_dead_letter.10", f"a message is in another target, {story}")
+
+
 @check("queue_dead_letter.10", "queue_dead_letter.6")
 async def namespaces_are_apart(queue: VisibilityAndDeadLetter, case: Case) -> None:
     """Configurations and dead messages of one namespace are nothing to another."""

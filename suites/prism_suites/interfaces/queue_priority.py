@@ -50,15 +50,15 @@ def _sorted(puts: Sequence[tuple[int | None, Put]]) -> list[Put]:
 
 async def _drains(slot: Any, puts: Sequence[tuple[int | None, Put]], story: str, queue: str = "q") -> None:
     for put in _sorted(puts):
-        if offers(slot, QueueBasic):
-            shown = await slot.peek(queue)
-            is_message("queue_basic.5", shown, put, f"peek does not show the message of the highest priority ({story})")
+        shown = await slot.peek(queue) if offers(slot, QueueBasic) else None
         got = await take(slot, queue)
         if not isinstance(got, QueueMessage):
             broken("queue_priority.4", f"a message with a priority is never given ({story})", expected=put, got=got)
         if got.id != put.id:
             broken("queue_priority.1", f"a take does not give the first of the highest priority ({story})", expected=put, got=got)
         is_message("queue_priority.4", got, put, f"a message with a priority is not given as it was enqueued ({story})")
+        if offers(slot, QueueBasic):
+            is_message("queue_basic.5", shown, put, f"peek does not show the message of the highest priority ({story})")
     await empty(slot, queue, "queue_priority.4", f"a message with a priority is given twice ({story})")
 
 
@@ -86,6 +86,9 @@ _ORDERS: tuple[tuple[int | None, ...], ...] = (
     (0,) * 110 + (1,) + (0,) * 20 + (9, 9),
 )
 
+_BETWEEN = 1100
+"""More than a thousand, which is as much as somebody may think that one step of priority is worth."""
+
 
 @check("queue_priority.1", "queue_priority.2", "queue_priority.4")
 @gauntlet(lambda limits: [{"priorities": priorities, "two": number % 2 == 0} for number, priorities in enumerate(_ORDERS)])
@@ -102,6 +105,18 @@ async def the_highest_comes_first(queue: Prioritised, case: Case, priorities: tu
         if number == len(priorities) // 2 and case.clock.virtual:
             await case.advance(100_000.0)  # waiting raises no priority
     await _drains(slots[1], puts, f"{len(puts)} messages")
+
+
+@check("queue_priority.1")
+async def the_highest_comes_first_however_late(queue: Prioritised, case: Case) -> None:
+    """One step of priority goes before what was enqueued a thousand messages earlier, be they in other queues (Q-19)."""
+    if await is_second(queue, case):
+        return
+    low = (0, await _put(queue, b"low", 0))
+    case.overlap()
+    await together(*(queue.enqueue_with_priority("beside", b"", priority=number % 10) for number in range(_BETWEEN)))
+    high = (1, await _put(queue, b"high", 1))
+    await _drains(queue, [low, high], f"{_BETWEEN} messages later")
 
 
 @check("queue_priority.1")

@@ -111,8 +111,34 @@ async def a_write_whose_answer_was_lost_happens_once(kv: KeyValueBasic, case: Ca
                 judge_loss(loss, fate, await other.get(key))
                 if fate.finished:
                     break
+        if hasattr(one, "transaction"):
+            await _cut_in_two(private, load, one, other)
     if not losing.effects:
         case.inconclusive("no call took effect before its answer was lost")
+
+
+async def _cut_in_two(private: PrivateServer, load: Load, one: Any, other: Any) -> None:
+    """Lose the connections of a transaction that has read: it may go on, over others, but does not commit what no longer holds."""
+    for reads in (True, False):
+        key = f"cut in two {reads}"
+        await other.set(key, b"read")
+        answered_at_exit = False
+
+        async def transact(key: str = key, reads: bool = reads) -> None:
+            async with one.transaction() as transaction:
+                await transaction.get(key)
+                await private.proxy.reset()
+                if reads:
+                    await load.call("get", transaction.get(f"{key}, another"))
+                await other.set(key, b"changed")
+                await transaction.set(f"{key}, result", b"of what was read")
+            nonlocal answered_at_exit
+            answered_at_exit = True
+
+        await load.call("transaction", transact())
+        if answered_at_exit:
+            sentence = "a transaction whose connection was lost commits, though what it had read was changed since"
+            broken("keyvalue_transactional.5", sentence, expected="Conflict, or that the server is away", got="it commits")
 
 
 @check("keyvalue_basic.8", "keyvalue_basic.13", needs_server=True)
