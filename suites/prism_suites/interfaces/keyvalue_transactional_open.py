@@ -4,6 +4,7 @@ A plain call that waits for an open transaction waits for ever here, for it is m
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol
 
 from prism_suites._judging import same, truth, value
@@ -12,7 +13,7 @@ from prism_suites._keyvalue_retrying import TRIES, transacted
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
-from prism_testkit.outcomes import Violation
+from prism_testkit.outcomes import Violation, law
 
 
 class TransactionsAndScan(KeyValueTransactional, KeyValueScan, Protocol):
@@ -293,6 +294,26 @@ class _Crew:
 
 class _GiveUpError(Exception):
     """Raised in a body."""
+
+
+_MANY = 30
+"""More than a pool has connections that was not made for transactions which keep one each."""
+
+
+@check("keyvalue_transactional.4")
+async def many_that_are_open_keep_nobody_waiting(kv: KeyValueTransactional, case: Case) -> None:
+    """Beside more open transactions than a pool has connections, each of which has read, others begin and plain calls end."""
+    await kv.set("k", b"v")
+    with suppress(_GiveUpError), law("keyvalue_transactional.4"):
+        async with AsyncExitStack() as stack:
+            for number in range(_MANY):
+                transaction = await stack.enter_async_context(kv.transaction())
+                value("keyvalue_transactional.4", await transaction.get("k"), b"v", "beside others that are open, a transaction")
+                await transaction.set(f"by {number}", b"x")
+            await kv.set("k", b"beside them")
+            value("keyvalue_transactional.4", await kv.get("k"), b"beside them", f"a plain read beside {_MANY} open transactions")
+            value("keyvalue_transactional.4", await kv.get("by 0"), None, _SEEN)
+            raise _GiveUpError
 
 
 @check("keyvalue_transactional.7", "keyvalue_transactional.2")
