@@ -27,16 +27,19 @@ async def a_batch_of_any_number_of_items_is_done_whole(kv: KeyValueBatch, case: 
     """From one item to two thousand every key is written, read and deleted, around every size of chunk in use (KV-26)."""
     if case.server and count not in _ON_A_SERVER:
         return
-    items = _items(count)
+    items, other = _items(count), await case.client()
     await kv.set("beside", b"beside")
+    value("keyvalue_batch.1", await other.get("beside"), b"beside", "another client does not find a key")
+    last = list(items)[-1]
     with law("keyvalue_batch.4"):
         await kv.batch_set(items)
+        value("keyvalue_batch.1", await other.get(last), items[last], "another client does not find the last item of a batch")
         await gives(kv, list(items), items, "a key of a large batch does not hold its value")
         few = list(items)[:: max(1, count // 20)]
-        await holds(kv, {name: items[name] for name in (*few, list(items)[-1])}, "keyvalue_batch.1", "get does not find an item")
+        await holds(kv, {name: items[name] for name in (*few, last)}, "keyvalue_batch.1", "get does not find an item")
         await removes(kv, list(items), count)
         same("keyvalue_batch.3", await kv.batch_get(list(items)), {}, "keys are there after a large batch_delete of them")
-    for name in (few[0], list(items)[-1]):
+    for name in (few[0], last):
         value("keyvalue_batch.3", await kv.get(name), None, "get finds a key that a large batch deleted")
     value("keyvalue_batch.3", await kv.get("beside"), b"beside", "a large batch_delete removed another key")
 

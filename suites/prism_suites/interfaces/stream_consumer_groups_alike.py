@@ -97,3 +97,24 @@ async def answers_stay_as_they_were_given(stream: StreamConsumerGroups, case: Ca
         answers.keep("receive", await receive(member, 3))
         answers.keep("receive", await receive(member, 3))
     answers.judge()
+
+
+@check("stream_consumer_groups.11", "stream_consumer_groups.9")
+async def a_group_is_told_apart_from_all_others(stream: StreamConsumerGroups, case: Case) -> None:
+    """Members, pending records and position are those of one group, whatever happens in others of its stream and elsewhere."""
+    other, shares = await case.client(), case.traits.group_parallelism == "record"
+    places = {("s", "g"): 2, ("s", "g2"): 1, ("s2", "g"): 1, ("s2", "idle"): 0}
+    puts = {name: await fill(stream, name, numbered(4), laws=GROUPS) for name in ("s", "s2")}
+    async with AsyncExitStack() as stack:
+        for (name, group), joined in places.items():
+            await stream.create_group(name, group)
+            for number in range(joined):
+                member = await stack.enter_async_context((stream, other)[number % 2].join(name, group, f"c{number}"))
+            if joined and shares:  # else an idle member is given nothing
+                await take(case, member, joined)
+        for (name, group), joined in places.items():
+            got = await other.group_info(name, group)
+            told = (got.members, got.pending, sum(put.offset < got.position for put in puts[name]))
+            sentence = f"of {name} {group} group_info tells what is of others, too: members, pending, how many were delivered"
+            taken = joined if shares else 0
+            same("stream_consumer_groups.11", told, (joined, taken, taken), sentence)
