@@ -146,7 +146,11 @@ class Acceptance:
         chosen: set[Path] = set()
         if options.patterns:
             known = sorted({text for name in self.found.registry.patterns for text in (name, name.partition(":")[0])})
-            kinds = {name.partition(":")[0] for name in matching(options.patterns, known, "--prism-pattern")}
+            try:
+                kinds = {name.partition(":")[0] for name in matching(options.patterns, known, "--prism-pattern")}
+            except SelectionError as error:
+                perhaps = [f"; perhaps because of this: {reason}" for reason in self.found.refused.values()]
+                raise SelectionError("".join([str(error), *perhaps])) from error
             chosen |= {path for path, name in of_patterns.items() if any(_judges(name, kind) for kind in kinds)}
             if not chosen:
                 raise SelectionError(_no_suite(kinds, list(self.modules.values())))

@@ -110,6 +110,9 @@ def check(
         where = f"check {function.__module__}.{function.__qualname__}"
         _validate(where, function, promises)
         found = _parameters(where, function)
+        for promise in promises:
+            if found.kind is not None and promise.rstrip("0123456789") == found.kind.promises and not promise_text(promise):
+                raise CheckError(f"{where}: {found.kind.protocol.__name__} has no promise {promise} in its docstring")
         is_explored = bool(getattr(function, "__prism_explored__", False))
         left = [name for name in found.data if not (is_explored and name in (FAULTS, PLAN))]
         if is_explored and (FAULTS not in found.data or listed is not None):

@@ -1,12 +1,13 @@
 """What a pattern or suite author registers, and how a kind of pattern is declared. Standard library only."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from prism_testkit.waivers import Waiver
 
-__all__ = ["KINDS", "Kind", "Pattern", "Suite", "kind", "kind_of", "offers"]
+__all__ = ["KINDS", "Kind", "Pattern", "Suite", "kind", "kind_of", "methods_missing", "offers"]
 
 P = TypeVar("P", bound=type)
 
@@ -65,6 +66,22 @@ def kind(name: str, *, promises: str) -> Callable[[P], P]:
 def kind_of(protocol: object) -> Kind | None:
     """Return the kind that a Protocol was declared to be."""
     return next((known for known in KINDS.values() if known.protocol is protocol), None)
+
+
+def methods_missing(implementation: type, protocol: type) -> list[str]:
+    """Return which methods of a kind a class does not have, those that it left abstract included; none of one that passes on
+    whatever it is asked, by a ``__getattr__``."""
+    wanted = {
+        name
+        for base in protocol.__mro__
+        if getattr(base, "_is_protocol", False)
+        for name, value in vars(base).items()
+        if inspect.isfunction(value) and (not name.startswith("_") or name in ("__aenter__", "__aexit__"))
+    }
+    if hasattr(implementation, "__getattr__"):
+        wanted = {name for name in wanted if name.startswith("_")}  # asked of the class itself
+    found = {name: getattr(implementation, name, None) for name in wanted}
+    return sorted(name for name, value in found.items() if value is None or getattr(value, "__isabstractmethod__", False))
 
 
 def offers(slot: object, protocol: type) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from prism_testkit.backend import Backend, Server
 from prism_testkit.interfaces import BESIDE, INTERFACES, interface_model
-from prism_testkit.pattern import Pattern, Suite
+from prism_testkit.pattern import KINDS, Pattern, Suite, methods_missing
 from prism_testkit.promises import promise_text
 from prism_testkit.signatures import claimed, mismatches, unclaimed
 from prism_testkit.slots import Needs, SlotError, needs_of
@@ -88,6 +88,14 @@ class Registry:
             needs = needs_of(pattern.implementation)
         except SlotError as error:
             raise RegistrationError(f"{self.adding}: pattern {name!r} is refused: {error}") from error
+        kind = next((known for known in KINDS.values() if known.name == pattern.kind), None)
+        missing = methods_missing(pattern.implementation, kind.protocol) if kind is not None else []
+        if kind is not None and missing:
+            where = f"{pattern.implementation.__module__}.{pattern.implementation.__qualname__}"
+            raise RegistrationError(
+                f"{self.adding}: pattern {name!r} is refused: {where}: expected the methods of {kind.protocol.__name__}, "
+                f"found no {', '.join(missing)}"
+            )
         self._add_unique(self.patterns, name, pattern, "pattern")
         self.needs[name] = needs
         self.origins.setdefault(name, self.origin)

@@ -187,3 +187,22 @@ def test_what_a_check_raises_itself_is_told_as_that(folder: Any) -> None:
     failure = folder.report()["results"][0]["failure"]
     assert failure["message"].startswith("the check met AttributeError")
     assert failure["hint"].startswith("a line of the check itself raised it")
+
+
+def test_an_implementation_without_a_method_is_refused_at_once(folder: Any) -> None:
+    _own_kind(folder, "patterns/trunk_opening.py", "Trunk", "TTR")
+    with (folder.path / "kinds.py").open("a") as kinds:
+        kinds.write("\n    async def __aenter__(self): ...\n    async def lift(self) -> None: ...\n    def _inner(self): ...\n")
+    result = folder.run("--prism-backend=memory", "--prism-pattern=trunk")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stderr.str()
+    assert "--prism-pattern: nothing matches 'trunk'" in said
+    assert "perhaps because of this: conftest.py: pattern 'trunk:simple' is refused: conftest.Simple: " in said
+    assert "expected the methods of Trunk, found no lift" in said
+
+
+def test_a_promise_that_the_kind_does_not_make_is_refused(folder: Any) -> None:
+    _own_kind(folder, "patterns/crate_opening.py", "Crate", "TCR", CHECK.replace("{promises}1", "{promises}12"))
+    result = folder.run("--prism-backend=memory", "--prism-pattern=crate")
+    assert result.ret != pytest.ExitCode.OK
+    assert "it_opens: Crate has no promise TCR12 in its docstring" in result.stdout.str() + result.stderr.str()
