@@ -7,7 +7,7 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_testkit.case import Case
 
-__all__ = ["TURNS", "is_handed_on", "is_noticed"]
+__all__ = ["TURNS", "ends_soon", "is_handed_on", "is_noticed"]
 
 TURNS = range(9)
 """Turns of the loop that pass between the start of a call that waits and what it waits for."""
@@ -15,25 +15,55 @@ _PATIENCE_S = 20_000.0
 """So long it would wait, in virtual time. How soon is not promised beyond "as soon as there is one": a driver may look now and
 then, and calls may be slow."""
 
+_LOOKS, _LOOK_S = 400, 0.025
+"""On a real clock so many looks take the place of time: a machine that stands still does not look either."""
+_REAL_TURNS = (0, 3)
+"""Those that are judged on a real clock, where each costs a wait."""
+
+
+async def ends_soon(case: Case, waiting: "asyncio.Future[Any]") -> bool:
+    """Tell whether a call that would wait for hours ends: in its time where that is virtual, else while this looks and looks."""
+    if case.clock.virtual:
+        await asyncio.wait([waiting])
+    for _ in range(_LOOKS):
+        if waiting.done():
+            break
+        await asyncio.wait([waiting], timeout=_LOOK_S)
+    return waiting.done()
+
 
 async def is_noticed(
-    case: Case, promise: str, turns: int, wait: Callable[[float], Awaitable[Any]], happen: Callable[[], Awaitable[Any]], story: str
+    case: Case,
+    promise: str,
+    turns: int,
+    wait: Callable[[float], Awaitable[Any]],
+    happen: Callable[[], Awaitable[Any]],
+    story: str,
+    *,
+    at_once: bool = False,
 ) -> Any:
     """Begin to wait, let so many turns pass, let it happen; judge that the wait ends with something, in the first half of its time.
 
-    On a real clock nothing is judged, for there one cannot tell early from late without waiting. Returns what was given.
+    On a real clock only what happens ``at_once`` is judged, and at few of the turns: the wait must end while a number of looks
+    pass. Returns what was given.
     """
-    if not case.clock.virtual:
-        case.note("that waits end at once is judged where time is virtual")
+    if not case.clock.virtual and not (at_once and turns in _REAL_TURNS):
+        case.note("that waits end at once is judged where time is virtual, and on a real clock for what happens at once")
         return None
     began_s = case.clock.now_s()
     waiting = asyncio.ensure_future(wait(_PATIENCE_S))
     for _ in range(turns):
         await asyncio.sleep(0)
     await happen()
+    told = f"{story}, {turns} turns after the wait began"
+    if not await ends_soon(case, waiting):
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        broken(
+            promise, f"who waits is not given what comes ({told})", expected="as soon as there is something", got="it still waits"
+        )
     got = await waiting
     passed_s = case.clock.now_s() - began_s
-    told = f"{story}, {turns} turns after the wait began"
     if not got:
         broken(promise, f"who waits is not given what comes ({told})", expected="something", got=got)
     if passed_s > _PATIENCE_S / 2:

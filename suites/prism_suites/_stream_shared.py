@@ -23,6 +23,8 @@ __all__ = [
     "GROUPS",
     "NO_NAMES",
     "NO_PAYLOADS",
+    "PAGE_PART",
+    "PAGE_PARTS",
     "Laws",
     "Put",
     "append",
@@ -48,6 +50,9 @@ COMMANDS = (
     *("a\r\nFLUSHALL\r\n", "*1\r\n$7\r\nFLUSHDB\r\n", "../abc", "/etc/passwd", "--help", "{abc}", "%s", "&abc;", "a.*", "a.>"),
 )
 """Names that mean something to a store or a shell."""
+
+PAGE_PART, PAGE_PARTS = 450_000, 20
+"""Records of such a size, so many of them: nine megabytes, more than a driver brings at once, of more than a few records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +185,8 @@ async def reads(
     told = f" ({story})" if story else ""
     got = await read(slot, stream, start, limit)
     wanted, found = [put.offset for put in puts], [record.offset if isinstance(record, Record) else None for record in got]
+    if limit is not None and len(found) > limit:
+        broken("stream_basic.5", f"a read gives more records than its limit{told}", expected=limit, got=len(found))
     if found != wanted:
         _other_offsets(found, wanted, laws, told, loss or laws.whole)
     for record, put in zip(got, puts, strict=True):

@@ -59,6 +59,31 @@ async def every_name_is_a_key_of_its_own(pubsub: PubSubOrdering, case: Case, key
         same("pubsub_ordering.7", missing, [], "a key waits for another that is not equal")
 
 
+_MARKS = ("", "<", ">", "-", "+", ":", "#", "key:", "id:", "last:", "next:", "before:")
+
+
+@check("pubsub_ordering.7", "pubsub_ordering.6", "pubsub_ordering.2")
+@gauntlet(lambda limits: [{"marks": _MARKS[::2]}, {"marks": _MARKS[1::2]}])
+async def a_key_may_be_called_as_a_message(pubsub: PubSubOrdering, case: Case, marks: tuple[str, ...]) -> None:
+    """Keys that are called by the number, or the id, of a message are keys like others: each message comes, in order (PS-05)."""
+    for mark in marks:
+        topic = f"t {mark}"
+        wanted: dict[str, list[bytes]] = {}
+        names = [mark + str(number) for number in (1, 2, 3)]
+        for key in ("k", "k", *names, "l", *names):
+            payload = b"%s %d" % (key.encode(), len(wanted.setdefault(key, [])))
+            wanted[key].append(payload)
+            (sent,) = await ordered(pubsub, key, [payload], topic)
+            names += [mark + sent.id] * (key == "k" and mark + sent.id not in names)
+        found: dict[str, list[bytes]] = {key: [] for key in wanted}
+        async with pubsub.subscribe_durable(topic, "s", "earliest") as member:
+            while found != wanted and (got := await received(case, member, 10)):
+                for delivery in got:
+                    found[delivery.message.payload.decode().rpartition(" ")[0]].append(delivery.message.payload)
+                await member.ack(*got)
+        same("pubsub_ordering.7", found, wanted, f"messages of keys that are called {names} do not come in their order")
+
+
 @check("pubsub_ordering.7")
 @gauntlet(lambda limits: [{"name": name} for name, _ in bad_names(limits.max_name)])
 async def a_bad_key_is_refused(pubsub: PubSubOrdering, case: Case, name: str) -> None:

@@ -12,7 +12,7 @@ async def what_is_published_at_any_turn_is_noticed(pubsub: PubSubBasic, case: Ca
     """A publish of this client or another ends the wait of a subscription (PS-09)."""
     by = await case.client() if other else pubsub
     async with pubsub.subscribe("t") as inner:
-        await is_noticed(case, "pubsub_basic.9", turns, inner.receive, lambda: by.publish("t", b"x"), "a publish")
+        await is_noticed(case, "pubsub_basic.9", turns, inner.receive, lambda: by.publish("t", b"x"), "a publish", at_once=True)
 
 
 @check("pubsub_persistent.9")
@@ -39,4 +39,4 @@ async def what_comes_at_any_turn_is_noticed(pubsub: PubSubPersistent, case: Case
     if event == "publish":
         await manager.__aexit__(None, None, None)
     async with pubsub.subscribe_durable("t", "s") as member:
-        await is_noticed(case, "pubsub_persistent.9", turns, lambda s: member.receive(1, s), happen, event)
+        await is_noticed(case, "pubsub_persistent.9", turns, lambda s: member.receive(1, s), happen, event, at_once=True)

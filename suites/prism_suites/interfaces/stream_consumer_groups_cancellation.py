@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 from prism_suites._judging import broken, same
@@ -41,12 +42,14 @@ async def _goes_on(case: Case, slot: Any) -> None:
 
 
 @check("stream_consumer_groups.14", "stream_consumer_groups.1")
-@gauntlet(points(("one", "several", "with a timeout", "given back before")))
+@gauntlet(points(("one", "several", "with a timeout", "given back before", "beside another")))
 async def a_cancelled_receive_takes_nothing(stream: StreamConsumerGroups, case: Case, kind: str, point: int) -> None:
-    """A receive that is cancelled at any point takes nothing: every record comes with the next ones (ST-36)."""
+    """A receive that is cancelled at any point takes nothing: every record comes with the next ones, also with those of another
+    member (ST-36).
+    """
     await stream.create_group("s", "g")
     puts = await fill(stream, "s", numbered(4), "k", {"h": "v"}, laws=GROUPS)
-    async with stream.join("s", "g", "c") as member:
+    async with stream.join("s", "g", "c") as member, AsyncExitStack() as stack:
         if kind == "given back before":
             await member.nack(*await take(case, member, 4))
         # Not overlapped: a cancellation between the driver's return and ours would be ours.
@@ -54,11 +57,15 @@ async def a_cancelled_receive_takes_nothing(stream: StreamConsumerGroups, case: 
         ended, got = await cancelled(call, point)
         given = [delivery.record.offset for delivery in got] if ended else []
         left = [put for put in puts if put.offset not in given]
-        again = await _comes(case, member, left, "a cancelled receive lost, or kept, a record")
+        following = member
+        if kind == "beside another" and case.traits.group_parallelism == "record":
+            following = await stack.enter_async_context((await case.client()).join("s", "g", "d"))
+        again = await _comes(case, following, left, f"a cancelled receive lost, or kept, a record ({kind})")
         if case.traits.delivery_count == "exact" and ended and any(d.delivery_count > 2 for d in again):
             broken("stream_consumer_groups.5", "a delivery counts more than there were", expected="2 at most", got=again)
         await nothing_comes(case, member, "stream_consumer_groups.4", "a record that is held comes again", wait_s=5.0)
-        await member.ack(*again, *(got if ended else ()))
+        await following.ack(*again)
+        await member.ack(*(got if ended else ()))
     async with stream.join("s", "g", "c") as member:
         await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack", wait_s=5.0)
     await _goes_on(case, stream)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism_suites._judging import refused, same
+from prism_suites._racing import together
 from prism_suites._stream_replaying import Replayed, comes_after, from_on, quiet_group
-from prism_suites._stream_shared import GROUPS, Put, fill, numbered
+from prism_suites._stream_shared import GROUPS, Put, fill, numbered, read
 from prism_suites._stream_taking import take
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
 from prism_testkit.case import Case
@@ -13,6 +14,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, GroupNotFound, InvalidName
 from prism_testkit.strategies import name_groups
 
+_AT_ONCE = 24
 _FAR = (1, 5, 2**31, 2**53 + 1, 2**63, 2**64, 10**30)
 _PLACES = ("zero", "first", "after first", "middle", "last", "end", *range(len(_FAR)))
 
@@ -54,6 +56,24 @@ async def a_group_goes_on_where_it_was_moved(stream: Replayed, case: Case, place
     async with stream.join("s", "beside", "c") as member:
         found = [delivery.record.offset for delivery in await take(case, member, count - done + 2)]
         same("stream_replay.6", found, [put.offset for put in (*puts[done:], *later)], "a seek of one group moves another")
+
+
+@check("stream_replay.1", "stream_replay.3")
+async def each_of_many_records_can_be_sought(stream: Replayed, case: Case) -> None:
+    """However near each other, and to the end, records were appended: the one that is sought comes first (ST-04)."""
+    await stream.create_group("s", "g")
+    await together(*(stream.append("s", b"%d" % number) for number in range(_AT_ONCE)))
+    offsets = [record.offset for record in await read(stream, "s")]
+    for offset in offsets:
+        await stream.seek("s", "g", offset)
+        info = await stream.group_info("s", "g")
+        between = [each for each in offsets if info.position <= each < offset]
+        if between or info.position > offset:
+            async with stream.join("s", "g", "c") as member:
+                got = [delivery.record.offset for delivery in await take(case, member, 1)]
+            same("stream_replay.1", got, [offset], "a group that was moved to a record does not get it first")
+            sentence = "a group that was moved to a record is not told to be there"
+            same("stream_replay.3", info.position, offset, sentence)
 
 
 @check("stream_replay.3", "stream_replay.1", "stream_replay.5")

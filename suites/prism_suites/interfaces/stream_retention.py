@@ -167,7 +167,7 @@ _SEQUENCES = (
     "aba",
     "aabbab",
     ".a.a.",
-    "....",
+    "........",
     "abcabc",
     "aaaaaaaaaa",
     "a.b.a.c",
@@ -187,7 +187,7 @@ async def the_last_of_each_key_is_kept(stream: _Retained, case: Case, keys: str,
     puts: list[Put] = []
     for number, key in enumerate(keys):
         payload = b"" if empty and number % 2 else b"%d" % number
-        headers = {name: str(number) for name in "nm"[: number % 3]}
+        headers = {name: str(number // 8) for name in "nm"[: number % 3]}  # equal ones, too: they supersede nothing
         puts.append(await append((stream, other)[number % 2], "s", payload, None if key == "." else key, headers))
     before, last = await read(stream, "s"), await stream.latest_offset("s")
     if case.clock.virtual:
