@@ -4,12 +4,12 @@ A store that grows or shrinks orders anew what it holds, and where a page ended 
 what was given, or past what was not. And where whole pages hold nothing of a prefix, the first of them is not the end.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._keyvalue_bulk import drained, lists, numbered, set_all, store
+from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueScan
@@ -20,6 +20,7 @@ _SIZES = (1100, 1250, 1500, 1800, 2200, 2600, 3300)
 """How many there are beside the prefix when scans begin: above a thousand, the largest page in use, and a table is half full, or
 about to be made anew, at some of them. A tenth of them where there are no pages of a server's, fewer where each is a round trip.
 """
+_PORTIONS = 8
 _COUNTERS = 4
 _MOST_COUNTS = 12
 
@@ -41,7 +42,8 @@ class _Beside:
     async def go(self) -> None:
         names, self._names = self._names, []
         if self._batches:
-            await self._whole.batch_delete(names)
+            # At once, so that they are gone before anybody has read another page.
+            await together(*(self._whole.batch_delete(names[place::_PORTIONS]) for place in range(_PORTIONS)))
         else:
             for name in names:
                 await self._whole.delete(name)
@@ -120,8 +122,8 @@ async def a_count_is_right_while_many_keys_come_and_go(kv: KeyValueScan, case: C
         await beside.go()
         over = True
 
-    for size in beside.sizes[2::3]:
+    for size in beside.sizes[::2]:
         await beside.grow(size)
         over = False
         case.overlap()
-        await asyncio.gather(changing(), *(counting() for _ in range(_COUNTERS)))
+        await together(*(counting() for _ in range(_COUNTERS)), changing())
