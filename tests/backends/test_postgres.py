@@ -331,6 +331,17 @@ async def test_a_take_is_woken_by_another_process(world: World) -> None:
     assert listeners == [], "one who does not listen costs nobody a notification"
 
 
+@over_postgres
+async def test_others_of_a_process_listen_on_when_one_is_closed(world: World) -> None:
+    first, second = (PostgresQueue(world.client, world.namespace) for _ in range(2))
+    look = "SELECT 1 FROM queue_listeners WHERE namespace = $1"
+    for queue, left in ((first, 1), (second, 0)):
+        for one in (queue, second):
+            await one.dequeue("q", 0.05)  # who waits begins to listen
+        await queue.close()
+        assert len(await world.client.rows("look", look, world.namespace.encode())) == left
+
+
 # What the server tells
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, TypeVar
@@ -69,6 +70,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         self.client, self.namespace = client, namespace.encode()
         self._takers = Takers.of(client.shared, namespace)
         self._channel: Channel | None = None
+        self._listener = secrets.token_hex(8)  # not the process, of which another driver may go on when this one is closed
         self._opening = asyncio.Lock()
         self._takings: WeakValueDictionary[tuple[str, int | None], Taking] = WeakValueDictionary()
 
@@ -78,7 +80,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         if channel is not None:
             await self.client.feed.close(channel)
             with suppress(errors.PrismError):  # then others tell somebody who does not listen, which costs little
-                await self.client.rows(f"{_ME}: close", sql.UNLISTEN, self.namespace, self._takers.name)
+                await self.client.rows(f"{_ME}: close", sql.UNLISTEN, self.namespace, self._takers.name, self._listener)
 
     async def enqueue(self, queue: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
         return await self._add("enqueue", queue, payload, headers)
@@ -181,7 +183,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
             channel = Channel(f"prism.queue.{self.namespace.decode()}", self._hear, lambda: self._takers.expect(0))
             await self.client.feed.open(channel, _what(operation, queue))
             self._channel = channel
-            await self._rows(operation, queue, sql.LISTEN, self._takers.name)
+            await self._rows(operation, queue, sql.LISTEN, self._takers.name, self._listener)
             return True
 
     def _hear(self, told: str) -> None:

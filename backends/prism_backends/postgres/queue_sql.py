@@ -40,7 +40,9 @@ CREATE INDEX queue_dead ON queue_messages (namespace, queue, origin, number) WHE
 CREATE TABLE queue_policies (
   namespace bytea NOT NULL, queue bytea NOT NULL, target bytea NOT NULL, most bigint NOT NULL, PRIMARY KEY (namespace, queue)
 );
-CREATE TABLE queue_listeners (namespace bytea NOT NULL, process text NOT NULL, PRIMARY KEY (namespace, process));
+CREATE TABLE queue_listeners (
+  namespace bytea NOT NULL, process text NOT NULL, driver text NOT NULL, PRIMARY KEY (namespace, process, driver)
+);
 """
 
 # Nobody is told where nobody listens, for a notification makes every commit of the server wait for its turn.
@@ -286,5 +288,5 @@ SCHEDULED = """SELECT count(*) FROM queue_messages
 CONFIGURE = "SELECT queue_configure($1, $2, $3, $4, $5)"
 DEAD = "SELECT * FROM queue_dead_letters($1, $2, $3)"
 REDRIVE = "SELECT queue_redrive($1, $2, $3)"
-LISTEN = "INSERT INTO queue_listeners (namespace, process) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-UNLISTEN = "DELETE FROM queue_listeners WHERE namespace = $1 AND process = $2"
+LISTEN = "INSERT INTO queue_listeners (namespace, process, driver) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+UNLISTEN = "DELETE FROM queue_listeners WHERE namespace = $1 AND process = $2 AND driver = $3"
