@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prism_testkit.private import PrivateServer
     from prism_testkit.processes import Told
 
-__all__ = ["CLOCK", "Case"]
+__all__ = ["CLOCK", "STRANGER", "Case"]
 
 Opener = Callable[[int, str, bool, bool], Awaitable[Any]]
 """(number of the client, negative on the first connection; namespace; with every interface; opened) -> a tapped driver."""
@@ -32,6 +32,8 @@ Killer = Callable[..., Awaitable["Survivors"]]
 
 CLOCK = -1
 """The client number under which moves of the clock stand in a history."""
+STRANGER = 500
+"""The number of the first client that shares nothing with the others of its process."""
 
 
 class Case:
@@ -79,7 +81,7 @@ class Case:
         self._clean = cleaner
         self._crash = crasher
         self._new_namespace = new_namespace
-        self._clients = 1
+        self._clients, self._strangers = 1, 0
         self.suspends = False
         """Calls were asked to overlap."""
 
@@ -94,6 +96,17 @@ class Case:
     async def client(self, *, whole: bool = False) -> Any:
         """Return a second (third, ...) client of the same namespace: another ``connect()``, another driver, tapped."""
         return await self._open(self._number(), self.namespace, whole, True)
+
+    async def stranger(self, *, whole: bool = False) -> Any:
+        """Return a client of the same namespace that has no more in common with the others than one in another process has.
+
+        Its place has a ``shared`` of its own, so what drivers of one process arrange among themselves it does not know. Where the
+        store is in the process, or time is virtual, it is a client like any other.
+        """
+        if self.clock.virtual or not (self.server or self.traits.sharing == "processes"):
+            return await self.client(whole=whole)
+        self._strangers += 1
+        return await self._open(STRANGER + self._strangers - 1, self.namespace, whole, True)
 
     async def sibling(self, *, whole: bool = False) -> Any:
         """Return a client of another, empty namespace on the same connection as the first."""

@@ -10,7 +10,7 @@ from typing import Any
 from prism_testkit.backend import Place
 from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
-from prism_testkit.case import Case
+from prism_testkit.case import STRANGER, Case
 from prism_testkit.checks import FAULTS, Check
 from prism_testkit.conducting import Player, conducted
 from prism_testkit.drivers import clean, close_driver, noted, open_driver
@@ -190,7 +190,9 @@ class _Opened:
     async def open(self, candidate: Candidate, number: int, namespace: str, whole: bool = False, opened: bool = True) -> Any:
         """Open a driver, unless not ``opened``, for client ``number`` (negative: one more on the first connection) and tap it."""
         site = self.site(candidate)
-        connection = await site.client(max(number, 0))
+        if number >= STRANGER:
+            self.history.labels[number] = f"stranger {number - STRANGER + 1}"
+        connection = await (site.stranger(number - STRANGER) if number >= STRANGER else site.client(max(number, 0)))
         self._namespaces.setdefault(namespace, site)
         driver = await open_driver(candidate, connection, namespace, opened)
         self._drivers.append(driver)

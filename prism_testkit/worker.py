@@ -12,7 +12,7 @@ import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +56,9 @@ class Site:
     backend: Backend[Any]
     place: Place
     kind: ClockKind
-    _open: list[tuple[AbstractAsyncContextManager[Any], Any]] = field(default_factory=list)
+    _open: list[AbstractAsyncContextManager[Any]] = field(default_factory=list)
+    _clients: list[Any] = field(default_factory=list)
+    _strangers: list[Any] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -64,21 +66,32 @@ class Site:
 
     async def client(self, number: int) -> Any:
         """Return the ``number``-th client, from 0, connecting as often as needed."""
-        while len(self._open) <= number:
-            manager = self.backend.connect(self.place)
-            if not hasattr(manager, "__aenter__"):
-                raise TypeError(
-                    f"backend {self.backend.name!r}: connect() must return an async context manager (decorate an async "
-                    f"generator with @asynccontextmanager), found {type(manager).__name__}"
-                )
-            if inspect.iscoroutine(made := getattr(manager, "gen", None)):
-                made.close()
-                raise TypeError(
-                    f"backend {self.backend.name!r}: connect() has no yield: it is to yield the client, and to close it after that"
-                )
-            # The manager is kept: collected, a generator-based one would close the client under the first check.
-            self._open.append((manager, await manager.__aenter__()))
-        return self._open[number][1]
+        while len(self._clients) <= number:
+            self._clients.append(await self._connected(self.place))
+        return self._clients[number]
+
+    async def stranger(self, number: int) -> Any:
+        """Return the ``number``-th client that shares nothing with any other but the store, as if it were of another process."""
+        while len(self._strangers) <= number:
+            self._strangers.append(await self._connected(replace(self.place, shared={})))
+        return self._strangers[number]
+
+    async def _connected(self, place: Place) -> Any:
+        manager = self.backend.connect(place)
+        if not hasattr(manager, "__aenter__"):
+            raise TypeError(
+                f"backend {self.backend.name!r}: connect() must return an async context manager (decorate an async "
+                f"generator with @asynccontextmanager), found {type(manager).__name__}"
+            )
+        if inspect.iscoroutine(made := getattr(manager, "gen", None)):
+            made.close()
+            raise TypeError(
+                f"backend {self.backend.name!r}: connect() has no yield: it is to yield the client, and to close it after that"
+            )
+        client = await manager.__aenter__()
+        # The manager is kept: collected, a generator-based one would close the client under the first check.
+        self._open.append(manager)
+        return client
 
     async def clean(self, prefix: str) -> None:
         """Have the backend remove every namespace that begins with ``prefix``, if it can."""
@@ -89,8 +102,10 @@ class Site:
     async def close(self) -> None:
         """Leave every client's context, the newest first; the first error is raised after all were tried."""
         errors: list[BaseException] = []
+        self._clients.clear()
+        self._strangers.clear()
         while self._open:
-            manager, _ = self._open.pop()
+            manager = self._open.pop()
             try:
                 await manager.__aexit__(None, None, None)
             except Exception as error:
@@ -101,6 +116,8 @@ class Site:
     def forget(self) -> None:
         """Drop the clients unclosed: their loop is gone or one of them hangs."""
         self._open.clear()
+        self._clients.clear()
+        self._strangers.clear()
 
 
 class Worker:

@@ -122,3 +122,40 @@ async def batches_at_once_get_their_own_answers(kv: KeyValueBatch, case: Case, c
     same(
         "keyvalue_batch.3", counted, [len(group) for group in groups], f"{count} batch deletes at once count other keys than theirs"
     )
+
+
+_SIZES = (100, 400, 1000)
+_LONG_ENOUGH_S = 0.02
+
+
+async def _names_of_a_long_batch(kv: KeyValueBatch, case: Case) -> list[str]:
+    """Return so many names that a batch of them takes a while, in which another one can meet it: on a fast server that is many."""
+    keys: list[str] = []
+    for size in _SIZES if case.server else _SIZES[:1]:
+        keys = [f"k{number}" for number in range(size)]
+        began_s = case.clock.now_s()
+        await kv.batch_set(dict.fromkeys(keys, b""))
+        if case.clock.now_s() - began_s > _LONG_ENOUGH_S:
+            break
+    return keys
+
+
+@check("keyvalue_batch.1", "keyvalue_batch.2", "keyvalue_batch.3")
+async def batches_that_cross_all_end_well(kv: KeyValueBatch, case: Case) -> None:
+    """Batches of the same keys in different orders, at once: none of them is refused because of another, nor stands in its way."""
+    keys = await _names_of_a_long_batch(kv, case)
+    orders = [keys, keys[::-1], sorted(keys, key=lambda key: key[::-1])]
+    slots = await clients(kv, case, (0, 1, 2))
+    case.overlap()
+    writers = [
+        slot.batch_set(dict.fromkeys(order, b"%d" % place)) for place, (slot, order) in enumerate(zip(slots, orders, strict=True))
+    ]
+    with case.law("keyvalue_batch.1"):
+        await together(*writers)
+    found = await kv.batch_get(keys)
+    same("keyvalue_batch.1", sorted(found), sorted(keys), "keys are missing behind batches that wrote them at once")
+    others = set(found.values()) - {b"%d" % place for place in range(len(slots))}
+    same("keyvalue_batch.2", others, set(), "behind batches at once a key has a value that none of them wrote")
+    with case.law("keyvalue_batch.3"):
+        told = await together(*(slot.batch_delete(order) for slot, order in zip(slots, orders, strict=True)))
+    same("keyvalue_batch.3", sum(told), len(keys), "batch deletes of the same keys at once count so many together")

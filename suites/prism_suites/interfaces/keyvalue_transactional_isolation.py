@@ -4,7 +4,7 @@ Each script is a schedule, played step by step; see `_keyvalue_serial` for how t
 commit only if there is a serial order, and whoever met `Conflict` succeeds alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ from prism_suites._judging import broken, same, value
 from prism_suites._keyvalue_confusables import confusable_payloads, distant_payloads
 from prism_suites._keyvalue_retrying import transacted
 from prism_suites._keyvalue_serial import KEYS, Player
+from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, KeyValueTransactional, KeyValueTtl
@@ -277,3 +278,27 @@ async def a_change_to_a_similar_value_is_a_change(
         value("keyvalue_transactional.6", await kv.get("k"), after, "a transaction that raised Conflict changed a key")
     else:
         broken("keyvalue_transactional.5", "a transaction commits though what it read has changed", expected="Conflict")
+
+
+@check("keyvalue_transactional.5")
+@gauntlet(lambda limits: [{"rounds": 8, "reads": reads, "other": other} for reads in (2, 8) for other in (False, True)])
+async def reads_of_one_key_at_once_are_one_read(
+    kv: KeyValueTransactional, case: Case, rounds: int, reads: int, other: bool
+) -> None:
+    """A transaction reads a key several times at once, while somebody writes it: if it was told two values, it does not commit."""
+    rival = await case.client() if other else kv
+    case.overlap()
+    for number in range(rounds):
+        await kv.set("k", b"%d before" % number)
+        try:
+            async with kv.transaction() as transaction:
+                calls: list[Awaitable[Any]] = [transaction.get("k") for _ in range(reads)]
+                calls.insert(reads // 2, rival.set("k", b"%d after" % number))
+                told = {seen for seen in await together(*calls) if seen is not None}
+                if number % 2:
+                    await transaction.set("l", b"written")
+        except Conflict:
+            continue
+        if len(told) > 1:
+            sentence = "a transaction commits that was told two values of one key, which it read more than once at a time"
+            broken("keyvalue_transactional.5", sentence, expected="one value, or Conflict", got=sorted(told))

@@ -1,17 +1,20 @@
 """A take that is cancelled undoes what it did itself, and no lease that others hold; what it found to be done is done, or left."""
 
+import asyncio
 from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._queue_cancelling import cancelled, points
+from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_leases import given_to_nobody, lease
 from prism_suites._queue_shared import is_second
-from prism_suites._queue_taking import HELD_S, empty, fill, numbered, take
+from prism_suites._queue_taking import HELD_S, drained, empty, fill, numbered, take
 from prism_suites._queue_times import Times
 from prism_suites.interfaces.queue_delayed import Delayed
+from prism_suites.interfaces.queue_priority import Prioritised
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import QueueBasic, QueueVisibility
+from prism_testkit.interfaces import Lease, QueueBasic, QueueMessage, QueueVisibility
 from prism_testkit.tap import offers
 
 _LOST = "queue_visibility.12"
@@ -94,3 +97,76 @@ async def _every_message_is_there(
             broken(promise, f"after a cancelled call a message {which} {what}", expected=left, got=message)
         left.remove(message.id)
     await empty(slot, "q", promise, f"after a cancelled call a message {which} is given twice")
+
+
+@check("queue_dead_letter.9", "queue_dead_letter.4", "queue_dead_letter.5")
+@gauntlet(points(("a take",), few=True))
+async def a_cancelled_take_leaves_the_dead_what_they_are(queue: VisibilityAndDeadLetter, case: Case, kind: str, point: int) -> None:
+    """Somebody takes from the target, and is cancelled: what he did not take is listed as before, and can be brought back."""
+    whole, other = await case.whole(), await case.client()
+    await queue.configure_dead_letter("q", "dead", 1)
+    puts = await fill(queue, "q", numbered(3))
+    for _ in puts:
+        await queue.release((await lease(Times(case), queue, "q", None)).lease)
+    ended, got = await cancelled(whole.dequeue("dead") if offers(whole, QueueBasic) else whole.receive("dead", HELD_S), point)
+    left = puts
+    if ended and got is not None:
+        left = [put for put in puts if put.id != (got.message.id if isinstance(got, Lease) else got.id)]
+        if isinstance(got, Lease):
+            await queue.ack(got)
+    dead = sorted(message.id for message in await other.dead_letters("q"))
+    same(
+        "queue_dead_letter.4",
+        dead,
+        sorted(put.id for put in left),
+        "after a cancelled take of the target others are listed as dead",
+    )
+    told = "after a cancelled take of the target redrive brings back others"
+    same("queue_dead_letter.5", await other.redrive("q"), len(left), told)
+    back = [await take(queue, "q") for _ in left]
+    found = sorted(message.id for message in back if message is not None)
+    same("queue_dead_letter.5", found, sorted(put.id for put in left), told)
+
+
+@check("queue_priority.1", "queue_priority.3")
+@gauntlet(points(("a take",), few=True))
+async def a_cancelled_take_leaves_the_priorities(queue: Prioritised, case: Case, kind: str, point: int) -> None:
+    """What a cancelled take gave back still goes before what is less urgent, and before what is as urgent and came later."""
+    whole, other = await case.whole(), await case.client(whole=True)
+    places: dict[str, tuple[int, int]] = {}
+    for number, priority in enumerate((0, 9, 5, 0, 9)):
+        places[await queue.enqueue_with_priority("q", b"%d" % number, priority=priority)] = (-priority, number)
+    ended, got = await cancelled(whole.dequeue("q") if offers(whole, QueueBasic) else whole.receive("q", HELD_S), point)
+    first = got.message if isinstance(got, Lease) else got
+    given = [first] if ended and first is not None else []
+    while (message := await take(other, "q")) is not None:
+        given.append(message)
+    found = [places[message.id] for message in given]
+    expected = sorted(places.values())
+    if not offers(whole, QueueBasic):  # among equals, what comes again may be overtaken
+        found, expected = [(rank, 0) for rank, _ in found], [(rank, 0) for rank, _ in expected]
+    same("queue_priority.1", found, expected, "after a cancelled take messages are not given by their priorities")
+
+
+@check("queue_basic.11", "queue_basic.10")
+@gauntlet(lambda limits: [{"takes": takes, "messages": messages} for takes in (2, 5) for messages in (2, 5)])
+async def the_first_take_that_is_given_one_cancels_the_others(queue: QueueBasic, case: Case, takes: int, messages: int) -> None:
+    """Of several takes the first one to end cancels the others, for whom messages may have come just then: all are still there."""
+    puts = await fill(queue, "q", numbered(messages))
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def take_and_cancel(number: int) -> Any:
+        got = await queue.dequeue("q")
+        for place, task in enumerate(tasks):
+            if place != number:
+                task.cancel()
+        return got
+
+    tasks += [asyncio.create_task(take_and_cancel(number)) for number in range(takes)]
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    given = {got.id for got in told if isinstance(got, QueueMessage)}
+    left = [put.id for put in puts if put.id not in given]
+    found = [message.id for message in await drained(await case.client(), "q")]
+    same(
+        "queue_basic.11", found, left, "cancelled takes, for which a message may just have come, changed what is left, or its order"
+    )
