@@ -21,8 +21,8 @@ _PROMISE = "object_storage.18"
 _Durable = Annotated[ObjectStorage, Traits(durability="process")]
 _MIB = 1 << 20
 _FEW = 3 * LONGEST_CHUNK
-_COUNT = 44
-"""Chunks of a mebibyte: well over the few that may be held."""
+_COUNT = 52
+"""Chunks of a mebibyte: well over the few that may be held, and over ten parts of the least length that S3 takes, 5 MiB."""
 
 
 class _Gauge:

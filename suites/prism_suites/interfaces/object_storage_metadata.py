@@ -32,6 +32,9 @@ def _all(limits: Limits) -> Iterator[dict[str, Any]]:
         }
 
 
+_LONG_DESCRIPTION = 400
+"""Characters; what is longer may be kept in another place, which a store that writes it again must not forget."""
+
 _texts = names().map(lambda name: name[:60])
 
 
@@ -57,6 +60,9 @@ async def metadata_are_told_as_they_were_given(
     known = told(with_law, await PUTS[way](store, "k", b"data", said), b"data", said, way)
     got = told(with_law, await store.metadata(BUCKET, "k"), b"data", said, f"metadata after {way}")
     same(with_law, (got.etag, got.last_modified_ms), (known.etag, known.last_modified_ms), f"metadata is not what {way} returned")
+    if sum(map(len, (content_type or "", content_encoding or "", *user_metadata, *user_metadata.values()))) > _LONG_DESCRIPTION:
+        await store.set_ttl(BUCKET, "k", 1e8)
+        told(with_law, await store.metadata(BUCKET, "k"), b"data", said, "a long description, after set_ttl", lives=True)
     value("object_storage.1", await store.get(BUCKET, "k"), b"data", "metadata changed the data")
     told(with_law, await store.put(BUCKET, "k", b"data"), b"data", NOTHING, "a put without metadata, over one with")
     told(with_law, await store.metadata(BUCKET, "k"), b"data", NOTHING, "metadata after a put without any")

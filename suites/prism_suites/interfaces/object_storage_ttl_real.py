@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prism_suites._judging import broken, truth
+from prism_suites._judging import broken, truth, value
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
-from prism_suites._objects_asking import BUCKET
+from prism_suites._objects_asking import BUCKET, signed
 from prism_suites._objects_times import HELD, LOOKS, look_at, looks
+from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import ObjectStorage
@@ -41,11 +42,13 @@ async def a_ladder_of_deadlines_passes(store: ObjectStorage, case: Case) -> None
     names = looks(whole)
     ladders = [[await _watch(times, whole, name, attempt) for name in names] for attempt in range(len(_ATTEMPTS))]
     kept = await _keep(times, whole)
+    await _overtaken(whole)
     for item in ladders[0]:
         if item.look in looks(whole, reading=True):
             await look_at(times, whole, item.look, "k", item.deadline, bucket=item.bucket, story="on the way")
     last = max(item.deadline.end for ladder in ladders for item in ladder) + times.slack_ns
     await _expect_gone(case, times, whole, ladders, last)
+    await _expect_put_again(case, whole)
     for key, promise in kept.items():
         for look in looks(whole, reading=True)[:4]:
             await look_at(times, whole, look, key, None, early=promise, story=f"{key}: its deadline was taken away")
@@ -74,6 +77,29 @@ async def _keep(times: Times, store: Any) -> dict[str, str]:
         if key == "put again" or times.is_present(now.after(1.0), changed):
             kept[key] = promise
     return kept
+
+
+_AGAIN = 24
+"""Objects that are put again while somebody meets them expired: between the look of that one and what it does may lie little."""
+
+
+async def _overtaken(store: Any) -> None:
+    """Put objects that nobody meets before they have expired."""
+    await store.create_bucket("again")
+    for number in range(_AGAIN):
+        await store.put("again", f"k{number}", HELD)
+        await store.set_ttl("again", f"k{number}", _LADDER[0])
+
+
+async def _expect_put_again(case: Case, store: Any) -> None:
+    """Look at each in some way while another client puts it again, with the same data or others: the new one stays."""
+    rival, names = await case.client(), looks(store, reading=True)[:4]
+    case.overlap()
+    for number in range(_AGAIN):
+        key, data = f"k{number}", HELD if number % 2 else b"fresh data"
+        look = names[number // 2 % len(names)]
+        await together(LOOKS[look][0](store, key, "again"), rival.put("again", key, data, **signed("new").keywords))
+        value("object_storage.10", await store.get("again", key), data, f"put again while {look} met what had expired")
 
 
 async def _expect_gone(case: Case, times: Times, store: Any, ladders: Sequence[Sequence[_Watched]], last: int) -> None:

@@ -1,12 +1,13 @@
 """streams: connections are reset, cut, held and refused, answers are lost, and the server pauses, while clients are at work."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from prism_suites._judging import broken
-from prism_suites._network import Load, at_work, cut_off, passes
+from prism_suites._judging import broken, same
+from prism_suites._network import Load, at_work, cut_off, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
 from prism_suites._stream_outage import Outage
@@ -41,6 +42,7 @@ async def records_outlive_a_failing_network(stream: StreamBasic, case: Case) -> 
         slots = [await private.client(proxied=True), await private.client(proxied=True), await private.client()]
         for slot in slots[:2]:
             await _passes(case, private, slot)
+        await _looks_are_their_own(private, slots[0], slots[-1])
         steps = [_writer(load, slot, ledger) for slot in slots]
         idle = await at_work(load, steps, everything(case, private, load, restarts=case.traits.durability != "none"))
         await _judge(ledger, slots[-1], "stream_basic.12", "stream_basic.4")
@@ -68,6 +70,20 @@ async def groups_outlive_a_failing_network(stream: StreamConsumerGroups, case: C
         await _come(case, ledger, slots[-1])
     if idle:
         case.inconclusive(f"took no effect: {', '.join(idle)}")
+
+
+async def _looks_are_their_own(private: PrivateServer, slot: Any, direct: Any) -> None:
+    """Judge that a look which begins while the answer to an older one is on its way does not take that for its own."""
+    held = private.proxy.counts.held
+    await private.proxy.hold("down")
+    older = asyncio.ensure_future(slot.latest_offset("late"))
+    await until(lambda: private.proxy.counts.held > held)
+    offset = await direct.append("late", b"r")
+    younger = asyncio.ensure_future(slot.latest_offset("late"))
+    await asyncio.sleep(0)
+    await private.proxy.pass_on()
+    got, _ = await asyncio.gather(younger, older)
+    same("stream_basic.12", got, offset, "a look that began after an append returned gives what an older look was answered before")
 
 
 def _writer(load: Load, slot: Any, ledger: _Ledger) -> Callable[[int, int], Awaitable[bool]]:

@@ -1,0 +1,65 @@
+"""pubsub: who waits is woken by what another process publishes, as by what his own does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from prism_suites._judging import broken
+from prism_testkit.case import Case
+from prism_testkit.checks import check
+from prism_testkit.conducting import Player
+from prism_testkit.interfaces import PubSubBasic, PubSubPersistent
+from prism_testkit.traits import Traits
+
+_ROUNDS = 4
+"""So many receives, for one may come upon its message before it waits."""
+_WAITS_S = 120.0
+_PATIENCE_S = 15.0
+"""Far less than a receive waits, and far more than it takes to be woken."""
+
+
+async def _woken(promise: str, receive: Callable[[float], Awaitable[Any]], player: Player, publish: str, story: str) -> None:
+    """Judge that a receive that waits gives what another process publishes meanwhile."""
+    for number in range(_ROUNDS):
+        payload = b"%d" % number
+        waiting = asyncio.ensure_future(receive(_WAITS_S))
+        told = await asyncio.to_thread(player.call, publish, "t", payload)
+        if told.error is not None:
+            waiting.cancel()
+            broken(promise, f"{publish}, of another process, raised", expected="no error", got=told.error)
+        done, _ = await asyncio.wait({waiting}, timeout=_PATIENCE_S)
+        if not done:
+            waiting.cancel()
+            await asyncio.wait({waiting})
+            sentence = f"{story} is not woken by what another process publishes, and would wait for {_WAITS_S:g} s"
+            broken(promise, sentence, expected=payload, got=f"nothing for {_PATIENCE_S:g} s")
+        got = waiting.result()
+        if got != payload:
+            broken(promise, f"{story}: it gives something else than another process published", expected=payload, got=got)
+
+
+@check("pubsub_basic.9", "pubsub_basic.1", level="standard", needs_server=True)
+async def a_subscription_hears_another_process(pubsub: Annotated[PubSubBasic, Traits(sharing="processes")], case: Case) -> None:
+    """A receive that waits returns what another process publishes, long before its time is over (PS-01)."""
+    with case.conducted(1) as (player,):
+        async with pubsub.subscribe("t") as subscription:
+
+            async def receive(timeout_s: float) -> Any:
+                message = await subscription.receive(timeout_s)
+                return None if message is None else message.payload
+
+            await _woken("pubsub_basic.9", receive, player, "publish", "a receive that waits")
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.1", level="standard", needs_server=True)
+async def a_member_hears_another_process(pubsub: Annotated[PubSubPersistent, Traits(sharing="processes")], case: Case) -> None:
+    """The same of a member of a durable subscription (PS-01)."""
+    with case.conducted(1) as (player,):
+        async with pubsub.subscribe_durable("t", "s") as member:
+
+            async def receive(timeout_s: float) -> Any:
+                got = await member.receive(1, timeout_s)
+                await member.ack(*got)
+                return got[0].message.payload if got else None
+
+            await _woken("pubsub_persistent.9", receive, player, "publish_persistent", "a receive of a member that waits")
