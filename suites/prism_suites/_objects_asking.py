@@ -35,7 +35,7 @@ __all__ = [
 
 BUCKET = "bucket"
 MOST = 4 << 20
-"""Bytes: no check writes objects over this, but for the one that asks how long a chunk may be."""
+"""Bytes: no check writes objects over this, but for those about what is longer than a chunk may be."""
 LONGEST_CHUNK = 8 << 20
 _OFTEN = 20
 

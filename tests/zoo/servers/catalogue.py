@@ -1,11 +1,23 @@
 """Every change of a driver over a real server, and those that leave it right."""
 
-from . import changes_valkey_keyvalue, changes_valkey_keyvalue_calls, changes_valkey_queue
+from . import (
+    changes_kafka_groups,
+    changes_kafka_stream,
+    changes_minio_object_storage,
+    changes_minio_transfers,
+    changes_valkey_keyvalue,
+    changes_valkey_keyvalue_calls,
+    changes_valkey_queue,
+)
 from .change import Change
 
 __all__ = ["CHANGES", "UNUSUAL"]
 
 CHANGES: list[Change] = [
+    *changes_kafka_groups.CHANGES,
+    *changes_kafka_stream.CHANGES,
+    *changes_minio_object_storage.CHANGES,
+    *changes_minio_transfers.CHANGES,
     *changes_valkey_keyvalue.CHANGES,
     *changes_valkey_keyvalue_calls.CHANGES,
     *changes_valkey_queue.CHANGES,

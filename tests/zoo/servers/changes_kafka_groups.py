@@ -1,0 +1,206 @@
+"""Wrong groups and subscriptions over a real Kafka: members, what they hold, what wakes them, gaps and orders."""
+
+from .change import Change
+
+__all__ = ["CHANGES"]
+
+_KAFKA = "prism_backends.kafka."
+
+CHANGES = [
+    Change(
+        name="kafka_latest_is_of_a_stream_as_remembered",
+        backend="kafka",
+        module=_KAFKA + "stream",
+        before='found = await self._known("create_group", stream)',
+        after="found = self._space.book.streams.get(stream)",
+        promise="stream_consumer_groups.1",
+        why="a client that did not hear of the stream yet takes its end for 0",
+    ),
+    Change(
+        name="kafka_pending_is_what_is_held",
+        backend="kafka",
+        module=_KAFKA + "stream",
+        before="pending = len(known.held) + sum(map(found.is_kept, known.again))",
+        after="pending = len(known.held)",
+        promise="stream_consumer_groups.11",
+        why="what is to come again is forgotten",
+    ),
+    Change(
+        name="kafka_tokens_are_anybodys",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="if name != self.name or len(numbers) != 3",
+        after="if not name or len(numbers) != 3",
+        promise="stream_consumer_groups.8",
+        also=("stream_consumer_groups.5", "stream_consumer_groups.4"),
+        why="a delivery of before a revocation is passed over in silence",
+    ),
+    Change(
+        name="kafka_dead_for_forty_seconds",
+        backend="kafka",
+        module=_KAFKA + "groups",
+        before="HORIZON_MS = 4000",
+        after="HORIZON_MS = 40_000",
+        promise="stream_consumer_groups.5",
+        also=("stream_replay.4", "stream_consumer_groups.16", "stream_consumer_groups.11"),
+        why="Kafka's session timeout is 45 s",
+    ),
+    Change(
+        name="kafka_leaving_waits_for_no_receive",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="        async with self._turn:  # after a receive that is on its way\n            self._ahead.clear()\n",
+        after="        if self._ahead is not None:\n            self._ahead.clear()\n",
+        promise="stream_consumer_groups.5",
+        also=("stream_consumer_groups.14", "pubsub_persistent.4", "stream_consumer_groups.11", "lifecycle.2"),
+        why="a receive that is on its way joins again after the leaving, and what it takes is held by nobody",
+    ),
+    Change(
+        name="kafka_cancelled_receive_keeps_what_it_took",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="            await ended(taking)\n            await ended(begun(self._give_back()))\n            raise",
+        after="            await ended(taking)\n            self._lost.discard(batch)\n            raise",
+        promise="stream_consumer_groups.14",
+        also=("pubsub_persistent.14",),
+        why="it is held until the member leaves",
+    ),
+    Change(
+        name="kafka_members_look_when_the_bell_rings",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="await self.bell.rest(min(max(0.0, until - loop.time()), pause_s), heard)",
+        after="await self.bell.rest(max(0.0, until - loop.time()), heard)",
+        promise="stream_consumer_groups.10",
+        also=("pubsub_persistent.9", "stream_consumer_groups.7"),
+        why="no polling: what another process appends, or what becomes due, rings no bell here",
+    ),
+    Change(
+        name="kafka_the_dead_are_not_looked_for",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="return len(alive) < len(group.members)",
+        after="return not alive",
+        promise="stream_consumer_groups.5",
+        also=("pubsub_persistent.4",),
+        why="what the dead held comes when something new does",
+    ),
+    Change(
+        name="kafka_cancelled_join_stays",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="        except BaseException:\n            with suppress(PrismError):  # what went wrong first is the story",
+        after="        except Exception:\n            with suppress(PrismError):  # what went wrong first is the story",
+        promise="stream_consumer_groups.11",
+        also=("stream_consumer_groups.14", "stream_consumer_groups.15", "stream_replay.4"),
+        why="a cancellation is no Exception, so a member stays whom nobody has",
+    ),
+    Change(
+        name="kafka_closing_leaves_the_members",
+        backend="kafka",
+        module=_KAFKA + "stream",
+        before="        await self._company.dismiss()",
+        after="        self._turns = count()",
+        promise="lifecycle.2",
+        also=("stream_consumer_groups.5",),
+        why="what the members of a closed driver hold comes to nobody as long as the process lives",
+    ),
+    Change(
+        name="kafka_keys_of_what_is_asked_for_only",
+        backend="kafka",
+        module=_KAFKA + "holding",
+        before="            for offset in offsets:\n",
+        after="            for offset in offsets[:most]:\n",
+        promise="pubsub_ordering.3",
+        also=("pubsub_ordering.2", "pubsub_ordering.4"),
+        why="more is looked through than is asked for, where some are not free",
+    ),
+    Change(
+        name="kafka_nacked_goes_behind_its_key",
+        backend="kafka",
+        module=_KAFKA + "groups",
+        before="        self.again[place] = (turn, self.nacks if to_the_end else 0, due_ms)",
+        after="        self.again[place] = (turn, self.nacks if to_the_end else 0, due_ms)\n"
+        "        key = self.keys.get(place)\n"
+        "        if key is not None and self.behind[place[0], key]:\n"
+        "            offset = self.behind[place[0], key].popleft()\n"
+        "            self.keys[place[0], offset] = self.keys.pop(place)\n"
+        "            self.again[place[0], offset] = self.again.pop(place)\n"
+        "            self.behind[place[0], key].append(place[1])",
+        promise="pubsub_ordering.4",
+        also=("pubsub_ordering.2", "pubsub_ordering.3"),
+        why="what failed has to wait for what comes after it",
+    ),
+    Change(
+        name="kafka_left_key_is_free",
+        backend="kafka",
+        module=_KAFKA + "groups",
+        before="            if holder == member and is_meant(batch):\n                del self.held[place]\n",
+        after="            if holder == member and is_meant(batch):\n                del self.held[place]\n"
+        "                key = self.keys.pop(place, None)\n"
+        "                if key is not None and not self.behind[place[0], key]:\n"
+        "                    del self.behind[place[0], key]\n"
+        "                elif key is not None:\n"
+        "                    self.keys[place] = key\n",
+        promise="pubsub_ordering.3",
+        also=("pubsub_ordering.4",),
+        why="a key behind which nothing waits is forgotten, though its message comes again",
+    ),
+    Change(
+        name="kafka_two_receives_read_one_page",
+        backend="kafka",
+        module=_KAFKA + "listening",
+        before="            async with self._turn:\n                while",
+        after="            if self._is_open:\n                while",
+        promise="pubsub_basic.2",
+        also=("pubsub_basic.1", "pubsub_basic.3"),
+        why="two receives at once on one subscription",
+    ),
+    Change(
+        name="kafka_gaps_of_before",
+        backend="kafka",
+        module=_KAFKA + "listening",
+        before="        self._lost_before = self._line.client.lost",
+        after="        self._lost_before = 0",
+        promise="pubsub_basic.12",
+        why="a connection that was lost before the subscription was entered counts in it",
+    ),
+    Change(
+        name="kafka_lost_connections_are_no_gaps",
+        backend="kafka",
+        module=_KAFKA + "listening",
+        before="return self._gaps + self._line.client.lost - self._lost_before",
+        after="return self._gaps",
+        promise="pubsub_basic.13",
+        also=("pubsub_wildcards.10", "pubsub_filtering.11"),
+        why="nothing was missed",
+    ),
+    Change(
+        name="kafka_listeners_look_when_the_bell_rings",
+        backend="kafka",
+        module=_KAFKA + "listening",
+        before="rest(pause_s if until is None else min(max(0.0, until - loop.time()), pause_s), heard)",
+        after="rest(None if until is None else max(0.0, until - loop.time()), heard)",
+        promise="pubsub_basic.9",
+        also=("pubsub_basic.1", "pubsub_basic.13"),
+        why="no polling: what another process publishes rings no bell here",
+    ),
+    Change(
+        name="kafka_last_id_is_as_remembered",
+        backend="kafka",
+        module=_KAFKA + "pubsub",
+        before="(await self._space.sync(what)).streams.get(name))",
+        after="self._space.book.streams.get(name))",
+        promise="pubsub_persistent.10",
+        why="a client that did not hear of the topic yet says that there was no message",
+    ),
+    Change(
+        name="kafka_new_is_of_a_topic_as_remembered",
+        backend="kafka",
+        module=_KAFKA + "pubsub",
+        before="found = (await self._space.sync(what)).streams.get(of)",
+        after="found = self._space.book.streams.get(of)",
+        promise="pubsub_persistent.1",
+        why="a client that did not hear of the topic yet takes its end for 0",
+    ),
+]
