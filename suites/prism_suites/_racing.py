@@ -19,7 +19,7 @@ from prism_testkit.histories import Operation
 from prism_testkit.plan import Plan
 from prism_testkit.strategies.schedules import plans
 
-__all__ = ["INITIAL", "PLANS", "Call", "clients", "judge", "long_values", "offsets", "play", "together", "written"]
+__all__ = ["INITIAL", "PLANS", "Call", "clients", "judge", "long_values", "offsets", "play", "rounds", "together", "written"]
 
 Call = tuple[str, int, int, int]
 
@@ -50,6 +50,14 @@ async def together(*calls: Awaitable[Any]) -> list[Any]:
         if isinstance(result, BaseException):
             raise result
     return results
+
+
+def rounds(case: Case, most: int = 4) -> list[str]:
+    """Return names to run one race on, one after another: a single one where time is virtual, for there the turns decide.
+
+    Over a real server it is a matter of luck where calls meet, and in the first round each of them makes its connection first.
+    """
+    return ["s"] if case.clock.virtual else [f"s{number}" for number in range(most)]
 
 
 async def clients(kv: Any, case: Case, on: Iterable[int], *, whole: bool = False) -> list[Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._racing import together
+from prism_suites._racing import rounds, together
 from prism_suites._stream_shared import GROUPS, Put, fill, increase, numbered
 from prism_suites._stream_taking import BasicAndGroups, gets, nothing_comes, shared_out, take
 from prism_testkit.case import Case
@@ -101,8 +101,10 @@ async def a_group_is_made_once(stream: StreamConsumerGroups, case: Case, start: 
     async with stream.join("s", "g", "c") as member:
         got = await gets(case, member, puts[:3], promise="stream_consumer_groups.2")
         await member.ack(got[0])
+        before = await other.group_info("s", "g")
         for slot in (stream, other):
             await refused("stream_consumer_groups.2", slot.create_group("s", "g", start), AlreadyExists, "a group is made twice")
+        same("stream_consumer_groups.2", await other.group_info("s", "g"), before, "a refused create_group changes the group")
         await _info(other, "s", "g", members=1, pending=2, done=puts[:3], left=puts[3:], story="after a refused create_group")
         await gets(case, member, puts[3:], promise="stream_consumer_groups.2", story="after a refused create_group")
         await member.ack(*got[1:])
@@ -115,19 +117,20 @@ async def a_group_is_made_once(stream: StreamConsumerGroups, case: Case, start: 
 async def of_racing_creators_one_succeeds(stream: StreamConsumerGroups, case: Case, creators: int, shared: bool) -> None:
     """Of several that make one group at once one succeeds, all others are told `AlreadyExists`."""
     slots = [stream if shared or not number else await case.client() for number in range(creators)]
-    puts = await fill(stream, "s", numbered(2), laws=GROUPS)
     case.overlap()
 
-    async def create(slot: Any) -> bool:
+    async def create(slot: Any, name: str) -> bool:
         try:
-            await slot.create_group("s", "g")
+            await slot.create_group(name, "g")
         except AlreadyExists:
             return False
         return True
 
-    made = await together(*map(create, slots))
-    same("stream_consumer_groups.2", sum(made), 1, "of racing calls that make one group so many succeed")
-    async with stream.join("s", "g", "c") as member:
+    for name in rounds(case, 10):
+        made = await together(*(create(slot, name) for slot in slots))
+        same("stream_consumer_groups.2", sum(made), 1, "of racing calls that make one group so many succeed")
+    puts = await fill(stream, name, numbered(2), laws=GROUPS)
+    async with stream.join(name, "g", "c") as member:
         await gets(case, member, puts, story="after a race of its creators")
 
 
