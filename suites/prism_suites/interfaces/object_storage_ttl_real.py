@@ -99,7 +99,8 @@ async def _expect_put_again(case: Case, store: Any) -> None:
         key, data = f"k{number}", HELD if number % 2 else b"fresh data"
         look = names[number // 2 % len(names)]
         await together(LOOKS[look][0](store, key, "again"), rival.put("again", key, data, **signed("new").keywords))
-        value("object_storage.10", await store.get("again", key), data, f"put again while {look} met what had expired")
+        sentence = f"an object that was put again while {look}, of another client, met the expired one"
+        value("object_storage.10", await store.get("again", key), data, sentence)
 
 
 async def _expect_gone(case: Case, times: Times, store: Any, ladders: Sequence[Sequence[_Watched]], last: int) -> None:
