@@ -92,11 +92,12 @@ async def topic_and_name_do_not_run_together(pubsub: PubSubPersistent, case: Cas
             await member.ack(*await gets(case, member, sents[:1], lost="pubsub_persistent.11"))
             if other_topic != topic:
                 await nothing(case, other, "pubsub_persistent.11", "two subscriptions are one: their topics and names run together")
+                theirs = await send(pubsub, other_topic, numbered(2, "theirs"), PERSISTENT)
+                await gets(case, other, theirs, lost="pubsub_persistent.11")
             else:
                 await gets(case, other, sents, lost="pubsub_persistent.11")
             if (name, topic) not in ((topic, name), (other_topic, other_name)):
-                theirs = sents if name == topic else []
-                await comes_again(case, swapped, theirs, {}, promise="pubsub_persistent.11")
+                await comes_again(case, swapped, sents if name == topic else [], {}, promise="pubsub_persistent.11")
                 await nothing(case, swapped, "pubsub_persistent.11", "topic and name are taken for each other")
             await gets(case, member, sents[1:], lost="pubsub_persistent.11")
 
