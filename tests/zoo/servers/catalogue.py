@@ -11,7 +11,11 @@ from . import (
     changes_postgres_stream,
     changes_valkey_keyvalue,
     changes_valkey_keyvalue_calls,
+    changes_valkey_pubsub,
+    changes_valkey_pubsub_durable,
     changes_valkey_queue,
+    changes_valkey_stream,
+    changes_valkey_stream_groups,
 )
 from .change import Change
 
@@ -29,6 +33,10 @@ CHANGES: list[Change] = [
     *changes_valkey_keyvalue.CHANGES,
     *changes_valkey_keyvalue_calls.CHANGES,
     *changes_valkey_queue.CHANGES,
+    *changes_valkey_pubsub.CHANGES,
+    *changes_valkey_pubsub_durable.CHANGES,
+    *changes_valkey_stream.CHANGES,
+    *changes_valkey_stream_groups.CHANGES,
 ]
 
 UNUSUAL: list[tuple[Change, str, str]] = [
