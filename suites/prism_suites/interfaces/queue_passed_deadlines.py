@@ -4,9 +4,10 @@ Where time is real a check sleeps once for all of them, and only where the drive
 clock at each call, so that the first look behind a deadline must show it.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from prism_suites._judging import same
+from prism_suites._judging import refused, same
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_leases import Held, lease, one_leased
 from prism_suites._queue_shared import is_second
@@ -15,7 +16,7 @@ from prism_suites._queue_times import Times
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check
-from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, QueueVisibility
+from prism_testkit.interfaces import Conflict, Lease, QueueBasic, QueueDeadLetter, QueueDelayed, QueueVisibility
 from prism_testkit.tap import offers
 
 _SOON_S = 0.25
@@ -26,6 +27,13 @@ _QUEUES = 10
 """Over so many queues they are spread, so that they are all leased before the first lease ends."""
 _EXACT_NS = 50_000_000
 """A driver that claims to be no later than this is judged where time is real; so much longer it is left alone there."""
+
+
+_LATE: dict[str, Callable[[Any, Lease], Awaitable[None]]] = {
+    "ack": lambda slot, held: slot.ack(held),
+    "extend": lambda slot, held: slot.extend(held, HELD_S),
+    "release": lambda slot, held: slot.release(held),
+}
 
 
 class DelayedAndBasic(QueueDelayed, QueueBasic, Protocol):
@@ -108,11 +116,12 @@ class _Done:
                 await empty(self._whole, queue, "queue_visibility.4", "a message comes again after its ack")
 
 
-@check("queue_visibility.4", "queue_visibility.3", "queue_visibility.2")
+@check("queue_visibility.4", "queue_visibility.3", "queue_visibility.2", "queue_visibility.5")
 async def what_was_done_before_a_deadline_stays_done(queue: QueueVisibility, case: Case) -> None:
     """What was acked, released and leased again, taken or moved is not touched when the lease that it had then would have ended.
 
-    And in another namespace many leases end at once: each message is there at the first look (Q-04, Q-05).
+    In another namespace many leases end at once, and each message is there at the first look; in others the first call is an ack,
+    an extend or a release that comes too late (Q-04, Q-05).
     """
     times, whole = Times(case), await case.whole()
     seconds = _seconds(case, times)
@@ -121,9 +130,16 @@ async def what_was_done_before_a_deadline_stays_done(queue: QueueVisibility, cas
     case.overlap()
     await together(*(_leases(sibling, f"beside-{number}", seconds) for number in range(_QUEUES)))
     last = await lease(times, sibling, "last", put, seconds)
+    lapsed = [(name, await case.sibling()) for name in _LATE]
+    late = [(name, slot, await one_leased(times, slot, "q", seconds)) for name, slot in lapsed]
     done = _Done(times, whole, seconds)
     await done.do()
-    await _pass(case, times, max(last.deadline, done.last, key=lambda window: window.end))
+    await _pass(case, times, max(last.deadline, done.last, late[-1][2].deadline, key=lambda window: window.end))
+    for name, slot, held in late:  # nobody has looked there since
+        sentence = f"{name} of a lease that has ended does not raise Conflict where nobody has taken the message since"
+        await refused("queue_visibility.5", _LATE[name](slot, held.lease), Conflict, sentence)
+        again = await lease(times, slot, "q", held.put, attempt=2, promise="queue_visibility.3")
+        await slot.ack(again.lease)
     with case.law("queue_visibility.3"):
         got = await sibling.receive("last", HELD_S)
         sentence = "a message is not available at the first look after its deadline, at which many leases of its namespace ended"

@@ -42,13 +42,6 @@ CHANGES = [
         also=("keyvalue_scan.4",),
     ),
     _change(
-        "scan_forgets_all_pages_but_the_last",
-        "seen.update(page)",
-        "seen = set(page)",
-        "keyvalue_scan.3",
-        "a set of all keys was thought too large, and repeats to come side by side",
-    ),
-    _change(
         "expire_counts_whole_seconds",
         '"PEXPIRE", at, self._milliseconds("expire", ttl_s)',
         '"EXPIRE", at, math.ceil(self._milliseconds("expire", ttl_s) / 1000)',

@@ -88,25 +88,11 @@ CHANGES = [
         "a session is to be prolonged, never cut",
     ),
     _change(
-        "time_to_live_is_cut_to_milliseconds",
-        "return math.ceil(max(0.0, ttl_s) * 1000)",
-        "return int(max(0.0, ttl_s) * 1000)",
-        "keyvalue_ttl.1",
-        "int() is how one makes an integer",
-    ),
-    _change(
         "ttl_counts_whole_seconds",
         'left = await self._call("ttl", key, "PTTL", self._at("ttl", key))',
         'left = await self._call("ttl", key, "TTL", self._at("ttl", key))\n        left = left * 1000 if left > 0 else left',
         "keyvalue_ttl.6",
         "TTL is the better known command",
-    ),
-    _change(
-        "ttl_may_be_more_than_was_given",
-        "max(0, left - 1) / 1000",
-        "left / 1000",
-        "keyvalue_ttl.6",
-        "the server's number is the server's number",
     ),
     _change(
         "ttl_of_a_missing_key_is_none",
@@ -251,21 +237,6 @@ CHANGES = [
         "keyvalue_batch.3",
         "all at once, and the answers were in the way",
         more=(("import math\n", "import asyncio\nimport math\n"),),
-    ),
-    _change(
-        "only_errors_of_the_library_are_translated",
-        "except (native.RedisError, OSError) as error:",
-        "except native.RedisError as error:",
-        "keyvalue_basic.13",
-        "the library wraps what the socket raises; what asyncio's deadline raises it does not",
-    ),
-    _change(
-        "command_without_a_deadline",
-        "async with asyncio.timeout(TIMEOUT_S), self._slots:",
-        "async with self._slots:",
-        "keyvalue_basic.13",
-        "the connection was thought to have a timeout of its own",
-        module=_CLIENT,
     ),
     _change(
         "command_is_sent_again",

@@ -146,7 +146,7 @@ CHANGES = [
         "  make_unready(id, queue)\n",
         "queue_dead_letter.4",
         "the index was forgotten",
-        also=("queue_dead_letter.5",),
+        also=("queue_dead_letter.3", "queue_dead_letter.5"),
     ),
     _change(
         "the_dead_are_in_the_order_of_their_ids",
@@ -178,6 +178,7 @@ CHANGES = [
         "redis.call('HSET', at(id), 'queue', to, 'number', number)\n  if origin then redis.call('HSET', at(id), 'attempts', 0) end",
         "queue_dead_letter.5",
         "only death was thought to begin anew; after which there is nothing to reset unless it was leased there",
+        also=("queue_dead_letter.1",),
     ),
     _change(
         "policy_counts_from_its_configuration",
@@ -193,7 +194,7 @@ CHANGES = [
         "  redis.call('ZREM', prefix .. 'r:' .. queue, id)\n",
         "queue_dead_letter.6",
         "one index was forgotten, which matters only to a policy that changes while a message is leased",
-        also=("queue_visibility.2", "queue_dead_letter.7", "queue_dead_letter.3"),
+        also=("queue_visibility.2", "queue_dead_letter.1", "queue_dead_letter.7", "queue_dead_letter.3"),
     ),
     _change(
         "names_of_queues_run_together",
@@ -302,6 +303,7 @@ CHANGES = [
         "messages.RECEIVE, name, _microseconds(math.ceil(visibility_s)))",
         "queue_visibility.3",
         "EXPIRE counts whole seconds",
+        also=("queue_visibility.5",),
         module=_DRIVER,
     ),
     _change(
@@ -337,7 +339,7 @@ CHANGES = [
         "  local target, most = policy(queue)\n  if target and redis.call('HEXISTS', at(id), 'origin') == 0 and",
         "queue_dead_letter.1",
         "what died once was not to wander from target to target",
-        also=("queue_dead_letter.2",),
+        also=("queue_dead_letter.2", "queue_dead_letter.4"),
     ),
     _change(
         "lost_answer_is_asked_for_again",
