@@ -1,10 +1,16 @@
 """Every change of a driver over a real server, and those that leave it right."""
 
 from . import (
+    changes_jetstream_keyvalue,
+    changes_jetstream_objects,
+    changes_jetstream_pubsub,
+    changes_jetstream_queue,
+    changes_jetstream_stream,
     changes_kafka_groups,
     changes_kafka_stream,
     changes_minio_object_storage,
     changes_minio_transfers,
+    changes_nats_pubsub,
     changes_postgres_durable,
     changes_postgres_groups,
     changes_postgres_pubsub,
@@ -22,19 +28,25 @@ from .change import Change
 __all__ = ["CHANGES", "UNUSUAL"]
 
 CHANGES: list[Change] = [
+    *changes_jetstream_keyvalue.CHANGES,
+    *changes_jetstream_objects.CHANGES,
+    *changes_jetstream_pubsub.CHANGES,
+    *changes_jetstream_queue.CHANGES,
+    *changes_jetstream_stream.CHANGES,
     *changes_kafka_groups.CHANGES,
     *changes_kafka_stream.CHANGES,
     *changes_minio_object_storage.CHANGES,
     *changes_minio_transfers.CHANGES,
+    *changes_nats_pubsub.CHANGES,
     *changes_postgres_durable.CHANGES,
     *changes_postgres_groups.CHANGES,
     *changes_postgres_pubsub.CHANGES,
     *changes_postgres_stream.CHANGES,
     *changes_valkey_keyvalue.CHANGES,
     *changes_valkey_keyvalue_calls.CHANGES,
-    *changes_valkey_queue.CHANGES,
     *changes_valkey_pubsub.CHANGES,
     *changes_valkey_pubsub_durable.CHANGES,
+    *changes_valkey_queue.CHANGES,
     *changes_valkey_stream.CHANGES,
     *changes_valkey_stream_groups.CHANGES,
 ]

@@ -1,0 +1,230 @@
+"""Wrong stream drivers over a real JetStream."""
+
+from .change import Change
+
+__all__ = ["CHANGES"]
+
+_DRIVER = "prism_backends.jetstream.stream"
+_API = "prism_backends.jetstream.api"
+_HOLDING = "prism_backends.jetstream.holding"
+_PRESENCE = "prism_backends.jetstream.presence"
+
+CHANGES = [
+    Change(
+        name="jetstream_append_is_deduplicated",
+        backend="jetstream",
+        module=_DRIVER,
+        before="return await self.server.publish(what, self._config(name), self._subject(name), envelope)",
+        after=(
+            "return await self.server.publish(\n"
+            '                what, self._config(name), self._subject(name), envelope, {"Nats-Msg-Id": hashed(envelope)}\n'
+            "            )"
+        ),
+        promise="stream_basic.3",
+        also=("stream_basic.1", "stream_basic.12", "stream_basic.2"),
+        why="an append that is tried again adds nothing",
+    ),
+    Change(
+        name="jetstream_read_ends_with_a_short_page",
+        backend="jetstream",
+        module=_DRIVER,
+        before="            left -= len(found)\n",
+        after="            if len(found) < most:\n                return\n            left -= len(found)\n",
+        promise="stream_basic.1",
+        also=("stream_basic.5",),
+        why="a page that is not full is the last one",
+    ),
+    Change(
+        name="jetstream_read_counts_its_pages_from_the_start",
+        backend="jetstream",
+        module=_DRIVER,
+        before="            start = found[-1].sequence + 1\n",
+        after="            start += len(found)\n",
+        promise="stream_basic.1",
+        also=("stream_basic.5",),
+        why="offsets are dense",
+    ),
+    Change(
+        name="jetstream_trim_is_not_clamped",
+        backend="jetstream",
+        module=_DRIVER,
+        before="bound = min(before, last + 1)",
+        after="bound = before if last else 0",
+        promise="stream_basic.7",
+        also=("stream_basic.6",),
+        why="the server knows its end",
+    ),
+    Change(
+        name="jetstream_trim_keeps_so_many",
+        backend="jetstream",
+        module=_DRIVER,
+        before='{"seq": bound}',
+        after='{"keep": last - bound + 1} if bound <= last else {}',
+        promise="stream_basic.7",
+        also=("stream_basic.12",),
+        why="keep is what retention does, too",
+    ),
+    Change(
+        name="jetstream_latest_offset_is_of_the_last_record_kept",
+        backend="jetstream",
+        module=_DRIVER,
+        before=('        _, last = await self._ends(self._what("latest_offset", stream), name)\n        return last or None\n'),
+        after=(
+            '        what = self._what("latest_offset", stream)\n'
+            "        found = await self.server.message(what, name, last_by_subj=self._subject(name))\n"
+            "        return None if found is None else found.sequence\n"
+        ),
+        promise="stream_basic.6",
+        why="a direct get is cheaper than the information on a stream",
+    ),
+    Change(
+        name="jetstream_group_of_the_same_start_exists_silently",
+        backend="jetstream",
+        module=_API,
+        before='config = _consumer_config(name, first) | {"metadata": {"made": secrets.token_hex(8)}}',
+        after="config = _consumer_config(name, first)",
+        promise="stream_consumer_groups.2",
+        why="action create refuses what is there",
+    ),
+    Change(
+        name="jetstream_slow_members_lose_what_they_hold",
+        backend="jetstream",
+        module=_HOLDING,
+        before='failures = await self._tell("receive", b"+WPI", held)',
+        after="failures: list[PrismError | None] = [None] * len(held)",
+        promise="stream_consumer_groups.4",
+        also=("pubsub_persistent.7",),
+        why="the presence is the sign of life",
+    ),
+    Change(
+        name="jetstream_ten_deliveries_are_enough",
+        backend="jetstream",
+        module=_API,
+        before='"max_deliver": -1,',
+        after='"max_deliver": 10,',
+        promise="stream_consumer_groups.5",
+        also=("pubsub_persistent.4",),
+        why="poison must end",
+    ),
+    Change(
+        name="jetstream_a_thousand_may_be_held",
+        backend="jetstream",
+        module=_API,
+        before='"max_ack_pending": -1,',
+        after='"max_ack_pending": 1000,',
+        promise="stream_consumer_groups.10",
+        also=("stream_consumer_groups.1", "stream_consumer_groups.15", "pubsub_persistent.9"),
+        why="that is the server's own default",
+    ),
+    Change(
+        name="jetstream_an_ack_is_of_all_before",
+        backend="jetstream",
+        module=_API,
+        before='"ack_policy": "explicit",',
+        after='"ack_policy": "all",',
+        promise="stream_consumer_groups.6",
+        also=("pubsub_persistent.5", "stream_consumer_groups.5"),
+        why="fewer acknowledgements",
+    ),
+    Change(
+        name="jetstream_nack_waits_whole_seconds",
+        backend="jetstream",
+        module=_HOLDING,
+        before="delay_ns = math.ceil(min(delay_s, _LONGEST_S) * 1e9)",
+        after="delay_ns = int(min(delay_s, _LONGEST_S)) * 1_000_000_000",
+        promise="stream_consumer_groups.7",
+        also=("pubsub_persistent.8",),
+        why="seconds are what delays are in",
+    ),
+    Change(
+        name="jetstream_members_that_left_count",
+        backend="jetstream",
+        module=_HOLDING,
+        before="            await self._presence.hide()\n",
+        after="            pass\n",
+        promise="stream_consumer_groups.11",
+        why="the stream forgets them by itself",
+    ),
+    Change(
+        name="jetstream_members_of_all_groups_count",
+        backend="jetstream",
+        module=_PRESENCE,
+        before='return len(found.get("state", {}).get("subjects") or {})',
+        after='return int(found.get("state", {}).get("num_subjects", 0))',
+        promise="stream_consumer_groups.11",
+        also=("stream_consumer_groups.9", "stream_consumer_groups.13"),
+        why="the number is there already",
+    ),
+    Change(
+        name="jetstream_position_is_what_was_acked",
+        backend="jetstream",
+        module=_DRIVER,
+        before='position = found["delivered"]["stream_seq"] + 1',
+        after='position = found["ack_floor"]["stream_seq"] + 1',
+        promise="stream_consumer_groups.11",
+        why="the position of a group is what it has done",
+    ),
+    Change(
+        name="jetstream_nothing_is_ever_revoked",
+        backend="jetstream",
+        module=_HOLDING,
+        before="for reply in [reply for reply, until in self._until.items() if until <= now]:",
+        after="for reply in [reply for reply, until in self._until.items() if until < 0]:",
+        promise="stream_consumer_groups.8",
+        also=("stream_consumer_groups.6",),
+        why="the beats keep it",
+    ),
+    Change(
+        name="jetstream_cancelled_receive_keeps_what_came",
+        backend="jetstream",
+        module=_HOLDING,
+        before=(
+            "            if pulling.exception() is None:\n"
+            "                await ended(begun(self._give_back(pulling.result())))\n            raise"
+        ),
+        after="            pulling.exception()\n            raise",
+        promise="stream_consumer_groups.14",
+        also=("pubsub_persistent.14",),
+        why="the inbox was stopped, so nothing came",
+    ),
+    Change(
+        name="jetstream_a_pull_brings_one_megabyte",
+        backend="jetstream",
+        module="prism_backends.jetstream.inbox",
+        before="_MOST_BYTES = 8_000_000",
+        after="_MOST_BYTES = 1_000_000",
+        promise="stream_consumer_groups.3",
+        also=("pubsub_persistent.2", "stream_consumer_groups.10", "pubsub_persistent.9"),
+        why="as much as a payload may have",
+    ),
+    Change(
+        name="jetstream_groups_in_hexadecimal",
+        backend="jetstream",
+        module=_DRIVER,
+        before="return hashed(prism.check_name(group, operation, self.backend_name))",
+        after="return prism.check_name(group, operation, self.backend_name).hex()",
+        promise="stream_consumer_groups.13",
+        also=("stream_consumer_groups.2",),
+        why="names that can be read back",
+    ),
+    Change(
+        name="jetstream_groups_that_rest_are_removed",
+        backend="jetstream",
+        module=_API,
+        before='"replay_policy": "instant",',
+        after='"replay_policy": "instant",\n        "inactive_threshold": int(ACK_WAIT_S * 1e9),',
+        promise="stream_consumer_groups.1",
+        also=("stream_consumer_groups.16", "stream_consumer_groups.5", "pubsub_persistent.1"),
+        why="consumers of groups that nobody uses fill the server",
+    ),
+    Change(
+        name="jetstream_headers_have_a_kilobyte_of_room",
+        backend="jetstream",
+        module=_DRIVER,
+        before="return stream_config(name, self._subject(name))",
+        after="return stream_config(name, self._subject(name), max_msg_size=1_001_024)",
+        promise="stream_basic.9",
+        also=("stream_basic.2",),
+        why="a limit on what a stranger may store",
+    ),
+]
