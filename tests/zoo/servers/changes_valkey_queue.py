@@ -263,15 +263,6 @@ CHANGES = [
         module=_DRIVER,
     ),
     _change(
-        "takes_of_one_process_do_not_wait_for_each_other",
-        "taken = await self._in_turn(operation, queue, ask)",
-        "taken = await ask()",
-        "queue_basic.11",
-        "the server does one step after the other anyway",
-        also=("queue_basic.3", "queue_basic.10"),
-        module=_DRIVER,
-    ),
-    _change(
         "cancelled_receive_holds_its_lease",
         "                if asking.exception() is None and len(asking.result()) > 1:\n",
         '                if operation == "dequeue" and asking.exception() is None and len(asking.result()) > 1:\n',
