@@ -4,6 +4,7 @@ from .change import Change
 
 __all__ = ["CHANGES"]
 
+_MEMBERS = "prism_backends.postgres.members"
 _SQL = "prism_backends.postgres.pubsub_sql"
 _DRIVER = "prism_backends.postgres.pubsub"
 
@@ -106,5 +107,64 @@ CHANGES = [
         promise="pubsub_persistent.9",
         also=("pubsub_persistent.4", "pubsub_persistent.7", "pubsub_ordering.5"),
         why="one who waits looks for new messages; what was given back comes with his next receive",
+    ),
+    Change(
+        name="postgres_last_message_has_no_key",
+        backend="postgres",
+        module=_SQL,
+        before='LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = $1 AND topic = $2"',
+        after='LAST = "SELECT max(seq) FROM pubsub_log WHERE namespace = $1 AND topic = $2 AND prior IS NULL"',
+        promise="pubsub_ordering.1",
+        also=("pubsub_persistent.10",),
+        why="of a key it is the first that counts",
+    ),
+    Change(
+        name="postgres_look_sees_no_delay_that_ends",
+        backend="postgres",
+        module=_MEMBERS,
+        before="        return may_find or ahead_s <= 0 or bool(self._lost), ahead_s\n",
+        after="        return may_find or bool(self._lost), max(ahead_s, 0.01)\n",
+        promise="pubsub_persistent.9",
+        also=("pubsub_persistent.8", "pubsub_persistent.4", "pubsub_persistent.14", "pubsub_ordering.4"),
+        why="what is due is seen by a take; a receive that waits looks before it takes",
+    ),
+    Change(
+        name="postgres_token_of_an_earlier_take_counts",
+        backend="postgres",
+        module=_SQL,
+        before="member = who AND seq = ANY (numbers) AND (take, seq) IN (SELECT unnest(takes), unnest(numbers))",
+        after="member = who AND seq = ANY (numbers)",
+        promise="pubsub_persistent.15",
+        also=("pubsub_ordering.9",),
+        why="a member holds a message once",
+    ),
+    Change(
+        name="postgres_cancelled_durable_receive_gives_back_all",
+        backend="postgres",
+        module=_SQL,
+        before="    WHERE {_DURABLE} AND member = who AND take = ANY (lost)\n",
+        after="    WHERE {_DURABLE} AND member = who\n",
+        promise="pubsub_persistent.7",
+        also=("pubsub_persistent.14", "pubsub_ordering.3", "pubsub_ordering.10"),
+        why="a receive that is cancelled holds nothing; but its member may",
+    ),
+    Change(
+        name="postgres_durable_member_leaves_beside_its_receive",
+        backend="postgres",
+        module=_MEMBERS,
+        before="        async with self._turn:\n            with suppress(PrismError):\n                await self._run",
+        after="        if self.name:\n            with suppress(PrismError):\n                await self._run",
+        promise="pubsub_persistent.4",
+        also=("pubsub_persistent.7", "pubsub_persistent.14", "pubsub_ordering.4"),
+        why="leaving need not wait; a take behind it joins again, and nobody leaves",
+    ),
+    Change(
+        name="postgres_longest_delay_is_not_cut",
+        backend="postgres",
+        module=_MEMBERS,
+        before='delay_s = min(prism.check_timeout(delay_s, "nack", _ME), _LONGEST_DELAY_S)',
+        after='delay_s = prism.check_timeout(delay_s, "nack", _ME)',
+        promise="pubsub_persistent.8",
+        why="finite is finite; but an interval ends before",
     ),
 ]
