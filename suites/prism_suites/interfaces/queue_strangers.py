@@ -6,7 +6,7 @@ Drivers of one process may keep out of each other's way by locks of their own, w
 from collections.abc import Sequence
 from typing import Any
 
-from prism_suites._judging import broken, same
+from prism_suites._judging import broken, refused, same
 from prism_suites._keyvalue_model import Window
 from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_taking import HELD_S, Put, fill, numbered
@@ -15,7 +15,7 @@ from prism_suites._racing import together
 from prism_suites.interfaces.queue_delayed import DelayedAndVisibility
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import Lease, QueueBasic, QueueMessage, QueueVisibility
+from prism_testkit.interfaces import Conflict, Lease, OperationTimeout, QueueBasic, QueueMessage, QueueVisibility
 
 _STRANGERS = 3
 _MANY = 40
@@ -167,19 +167,24 @@ async def the_first_call_behind_a_deadline_finds_what_came_of_it(queue: Visibili
     same("queue_dead_letter.5", again and again.message.id, puts[0].id, "redrive does not bring back what it says that it did")
 
 
-@check("queue_visibility.6", "queue_visibility.3")
+@check("queue_visibility.5", "queue_visibility.6", "queue_visibility.3")
 async def a_lease_that_was_shortened_ends_then(queue: QueueVisibility, case: Case) -> None:
-    """A fraction of a second is no whole one: a long lease that is extended to a short time is over then (Q-13)."""
+    """A fraction of a second is no whole one: long leases that are extended to a short time are over then, though nobody has
+    taken anything since, and can neither be acknowledged nor extended nor released (Q-13)."""
     times, slots = Times(case), await _all(queue, case)
-    puts = await fill(queue, "q", numbered(1))
-    lease = await queue.receive("q", HELD_S)
-    same("queue_visibility.1", lease and lease.message.id, puts[0].id, "receive does not give a message that is available")
-    if lease is not None:
-        _, now = await times.during(slots[1].extend(lease, _SHORT_S))
-        await _over(case, times, now.after(_SHORT_S))
-        again = await slots[2].receive("q", HELD_S)
-        told = f"a lease that was extended to {_SHORT_S:g} s from then holds for longer"
-        same("queue_visibility.6", again and again.message.id, puts[0].id, told)
+    puts = await fill(queue, "q", numbered(3))
+    leases = [lease for lease in [await queue.receive("q", HELD_S) for _ in puts] if lease is not None]
+    same("queue_visibility.1", len(leases), len(puts), "receives do not give the messages that are available")
+    _, now = await times.during(together(*(slots[1].extend(lease, _SHORT_S) for lease in leases)))
+    await _over(case, times, now.after(_SHORT_S))
+    told = f"of a lease that was extended to {_SHORT_S:g} s from then, and is over, is not refused"
+    ended = (Conflict, OperationTimeout)
+    await refused("queue_visibility.5", slots[1].ack(leases[0]), ended, f"ack {told}")
+    await refused("queue_visibility.5", slots[0].release(leases[1]), ended, f"release {told}")
+    await refused("queue_visibility.5", slots[2].extend(leases[2], HELD_S), ended, f"extend {told}")
+    again = [lease.message.id for slot in slots if (lease := await slot.receive("q", HELD_S)) is not None]
+    told = f"leases that were extended to {_SHORT_S:g} s from then hold for longer"
+    same("queue_visibility.6", sorted(again), sorted(put.id for put in puts), told)
 
 
 @check("queue_delayed.2", "queue_delayed.1", "queue_delayed.4")
