@@ -10,11 +10,13 @@ from . import (
     changes_kafka_stream,
     changes_minio_object_storage,
     changes_minio_transfers,
+    changes_nats_missed,
     changes_nats_pubsub,
     changes_postgres_deadletter,
     changes_postgres_durable,
     changes_postgres_groups,
     changes_postgres_keyvalue,
+    changes_postgres_missed,
     changes_postgres_pubsub,
     changes_postgres_queue,
     changes_postgres_stream,
@@ -29,7 +31,7 @@ from . import (
 )
 from .change import Change
 
-__all__ = ["CHANGES", "UNUSUAL"]
+__all__ = ["CHANGES", "MISSED", "UNUSUAL"]
 
 CHANGES: list[Change] = [
     *changes_jetstream_keyvalue.CHANGES,
@@ -58,6 +60,12 @@ CHANGES: list[Change] = [
     *changes_valkey_stream.CHANGES,
     *changes_valkey_stream_groups.CHANGES,
 ]
+
+MISSED: list[Change] = [
+    *changes_nats_missed.CHANGES,
+    *changes_postgres_missed.CHANGES,
+]
+"""Those that nothing catches: they need seconds of a hang, tens of megabytes, or a window of microseconds."""
 
 UNUSUAL: list[tuple[Change, str, str]] = [
     (

@@ -103,4 +103,14 @@ CHANGES = [
         also=("pubsub_persistent.14", "pubsub_persistent.3", "pubsub_persistent.13", "pubsub_persistent.4"),
         why="the rest is what counts",
     ),
+    Change(
+        name="jetstream_left_member_terminates",
+        backend="jetstream",
+        module="prism_backends.jetstream.holding",
+        before='        await self._tell("leave", b"-NAK", held)\n',
+        after='        await self._tell("leave", b"+TERM", held)\n',
+        promise="pubsub_persistent.4",
+        also=("pubsub_persistent.7",),
+        why="terminate what this member has",
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Wrong drivers over a real NATS and JetStream that no check has caught, and that are in no catalogue for that.
+"""Wrong drivers over a real NATS and JetStream that no check has caught.
 
 What they would take: ten seconds without an answer, 64 MB through one subscription, a lease or an outage that is waited for on a
 real clock, two calls that meet within a fraction of a millisecond, a thousand messages written one after another.
@@ -6,9 +6,9 @@ real clock, two calls that meet within a fraction of a millisecond, a thousand m
 
 from .change import Change
 
-__all__ = ["MISSED"]
+__all__ = ["CHANGES"]
 
-MISSED = [
+CHANGES = [
     Change(
         name="nats_timeouts_are_not_translated",
         backend="nats",
@@ -87,16 +87,6 @@ MISSED = [
         promise="pubsub_persistent.15",
         also=("pubsub_persistent.5",),
         why="beats come all the time, so a member may trust itself for longer",
-    ),
-    Change(
-        name="jetstream_left_member_terminates",
-        backend="jetstream",
-        module="prism_backends.jetstream.holding",
-        before='        await self._tell("leave", b"-NAK", held)\n',
-        after='        await self._tell("leave", b"+TERM", held)\n',
-        promise="pubsub_persistent.4",
-        also=("pubsub_persistent.7",),
-        why="terminate what this member has",
     ),
     Change(
         name="jetstream_ack_waits_for_nothing",

@@ -1,4 +1,4 @@
-"""Wrong streams, groups and subscriptions over a real PostgreSQL that no check of their promise caught; not in the catalogue."""
+"""Wrong streams, groups and subscriptions over a real PostgreSQL that no check of their promise caught."""
 
 from .change import Change
 
