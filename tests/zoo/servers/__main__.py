@@ -7,8 +7,8 @@ only by name. ``--arguments`` go to pytest.
 import argparse
 import shlex
 
-from .catalogue import CHANGES, MISSED
 from .change import hunt
+from .changes import CHANGES, MISSED
 
 
 def main() -> int:

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from .catalogue import CHANGES, MISSED, UNUSUAL
 from .change import Change, hunt, judge
+from .changes import CHANGES, MISSED, UNUSUAL
 
 WHOLE = os.environ.get("PRISM_ZOO") == "all"
 QUICK = ("valkey",)
