@@ -20,6 +20,7 @@ from prism_testkit.traits import Limits
 __all__ = [
     "BASIC",
     "COMMANDS",
+    "FOREIGN_MS",
     "GROUPS",
     "NO_NAMES",
     "NO_PAYLOADS",
@@ -232,12 +233,20 @@ async def refused_everywhere(promise: str, calls: Mapping[str, Any], error: type
         await refused(promise, call(), error, f"{method} is not refused by {error.__name__}")
 
 
+FOREIGN_MS = 10_000
+"""A server's clock is its own: by how much it may differ from ours."""
+
+
+def coarse_ms(case: Case) -> int:
+    """Return by how much an instant may be off by its own clock: cut or rounded to a millisecond and the resolution."""
+    return 1 + round(case.limits.clock_resolution_s * 1000) + (0 if case.clock.virtual else 20)
+
+
 async def timed(case: Case, slot: Any, stream: str, payload: bytes) -> tuple[Put, int, int]:
     """Append; return the record and the milliseconds between which the store's clock stood at its append."""
     times = Times(case)
     put, now = await times.during(append(slot, stream, payload))
-    # Cut or rounded to a millisecond and the resolution; a server's clock is its own.
-    slack_ms = 1 + round(case.limits.clock_resolution_s * 1000) + (0 if times.virtual else 10_000 if case.server else 20)
+    slack_ms = coarse_ms(case) + (FOREIGN_MS if case.server and not times.virtual else 0)
     return put, now.start // 1_000_000 - slack_ms, -(-now.end // 1_000_000) + slack_ms
 
 

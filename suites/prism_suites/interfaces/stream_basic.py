@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, refused, same
 from prism_suites._queue_shared import headers_gauntlet
 from prism_suites._stream_shared import (
+    FOREIGN_MS,
     PAGE_PART,
     PAGE_PARTS,
     Put,
@@ -33,6 +34,8 @@ _MEGABYTES = 24_000_000
 _FAR = (10**6, 2**31 - 1, 2**31, 2**32, 2**53 - 1, 2**53 + 1, 2**63, 2**64)
 _ALL_OF_THEM = (1000, 2**31, 2**32, 2**63 - 1, 2**63, 2**64)
 """Limits that no stream reaches, and numbers of so many bits turn over at."""
+_REAL_WAITS, _REAL_WAIT_S = (1, 2), 0.15
+"""Before which appends a real clock moves: of three instants so far apart whole seconds tell two alike."""
 _STEPS_S = (0.0, 0.001, 0.4995, 1.0, 59.0, 3600.0, 0.0, 86_400.0, 4_294_968.0)
 """The last one is more milliseconds than 32 bits hold."""
 
@@ -283,6 +286,8 @@ async def the_instant_of_an_append_is_told(stream: StreamBasic, case: Case, clie
     for number, seconds in enumerate(_STEPS_S * 2):
         if case.clock.virtual:
             await case.advance(seconds)
+        elif number in _REAL_WAITS and clients == 2:
+            await case.clock.sleep(_REAL_WAIT_S)
         told.append(await timed(case, slots[number % clients], "s", b"%d" % number))
     if case.clock.virtual:
         await case.advance(1e6)
@@ -294,6 +299,18 @@ async def the_instant_of_an_append_is_told(stream: StreamBasic, case: Case, clie
                 broken("stream_basic.13", sentence, expected=f"{least} to {most}", got=record.appended_ms)
         instants = [record.appended_ms for record in got]
         same("stream_basic.13", instants, sorted(instants), "appended_ms decreases with the offset")
+        if case.server:
+            _as_far_apart(told, instants)
+
+
+def _as_far_apart(told: "list[tuple[Put, int, int]]", instants: list[int]) -> None:
+    """Judge the time between two appends: what a server's clock says of one alone cannot be judged, for it may be any other."""
+    for (_, least, most), (_, next_least, next_most), one, other in zip(told, told[1:], instants, instants[1:], strict=False):
+        middle = ((next_least + next_most) - (least + most)) / 2
+        doubt = ((most - least) + (next_most - next_least)) / 2 - 2 * FOREIGN_MS
+        if abs((other - one) - middle) > doubt:
+            sentence = "between two appends more time, or less, passed than appended_ms tells"
+            broken("stream_basic.13", sentence, expected=f"{middle:.0f} ms, within {doubt:.0f}", got=other - one)
 
 
 @check("stream_basic.2", "stream_basic.5", "stream_basic.7")

@@ -7,6 +7,9 @@ __all__ = ["CHANGES"]
 _CLIENT = "prism_backends.postgres.client"
 _FEED = "prism_backends.postgres.feed"
 _LISTENING = "prism_backends.postgres.listening"
+_MEMBERS = "prism_backends.postgres.members"
+_PRESENCE = "prism_backends.postgres.presence"
+_PUBSUB_SQL = "prism_backends.postgres.pubsub_sql"
 _STREAM_SQL = "prism_backends.postgres.stream_sql"
 _STREAMMEMBERS = "prism_backends.postgres.streammembers"
 
@@ -154,5 +157,45 @@ CHANGES = [
         promise="pubsub_basic.13",
         also=("pubsub_filtering.11",),
         why="there was a server that came back, and the test was green; the second time nothing counts",
+    ),
+    Change(
+        name="postgres_ack_of_a_key_does_not_lock_the_subscription",
+        backend="postgres",
+        module=_PUBSUB_SQL,
+        before="  PERFORM 1 FROM pubsub_durables WHERE {_DURABLE} FOR UPDATE;\n",
+        after="",
+        promise="pubsub_ordering.5",
+        also=("pubsub_ordering.6", "pubsub_ordering.1"),
+        why="an ack touches its own rows; a take beside it may put aside what nobody frees any more",
+    ),
+    Change(
+        name="postgres_key_of_two_topics_is_one",
+        backend="postgres",
+        module=_PUBSUB_SQL,
+        before="(SELECT max(seq) FROM pubsub_log WHERE {_TOPIC} AND key = line))",
+        after="(SELECT max(seq) FROM pubsub_log WHERE namespace = mine AND key = line))",
+        promise="pubsub_ordering.7",
+        also=("pubsub_ordering.6", "pubsub_ordering.1", "pubsub_ordering.5"),
+        why="a key is a key; what waits for a message of another topic waits for ever",
+    ),
+    Change(
+        name="postgres_who_waits_trusts_that_he_is_woken",
+        backend="postgres",
+        module=_MEMBERS,
+        before="_LOOK_S = 1.0\n",
+        after="_LOOK_S = 3600.0\n",
+        promise="pubsub_persistent.4",
+        also=("pubsub_persistent.9",),
+        why="there is NOTIFY; but nobody tells that a process died",
+    ),
+    Change(
+        name="postgres_members_beat_as_slowly_as_listeners",
+        backend="postgres",
+        module=_PRESENCE,
+        before="_BEAT_S = HORIZON_S / 3\n",
+        after="_BEAT_S = PATIENCE_S / 3\n",
+        promise="pubsub_persistent.7",
+        also=("pubsub_ordering.1",),
+        why="one beat for both, of the longer one",
     ),
 ]

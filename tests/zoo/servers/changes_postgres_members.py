@@ -1,4 +1,4 @@
-"""Wrong durable subscriptions over a real PostgreSQL that were not hunted yet, or take too long; not in the catalogue."""
+"""More wrong durable subscriptions over a real PostgreSQL: members, acks, keys."""
 
 from .change import Change
 
@@ -19,16 +19,6 @@ CHANGES = [
         "  PERFORM pubsub_join(mine, subject, called, who, me, horizon);\nEND $$;",
         promise="pubsub_persistent.1",
         why="start is taken for what it says: new is only what comes now",
-    ),
-    Change(
-        name="postgres_ack_of_a_key_does_not_lock_the_subscription",
-        backend="postgres",
-        module=_PUBSUB_SQL,
-        before="  PERFORM 1 FROM pubsub_durables WHERE {_DURABLE} FOR UPDATE;\n",
-        after="",
-        promise="pubsub_ordering.5",
-        also=("pubsub_ordering.6", "pubsub_ordering.1"),
-        why="an ack touches its own rows; a take beside it may put aside what nobody frees any more",
     ),
     Change(
         name="postgres_ack_of_a_key_frees_all_keys",
@@ -60,16 +50,6 @@ CHANGES = [
         why="what is before the position is done with, or nearly",
     ),
     Change(
-        name="postgres_key_of_two_topics_is_one",
-        backend="postgres",
-        module=_PUBSUB_SQL,
-        before="(SELECT max(seq) FROM pubsub_log WHERE {_TOPIC} AND key = line))",
-        after="(SELECT max(seq) FROM pubsub_log WHERE namespace = mine AND key = line))",
-        promise="pubsub_ordering.7",
-        also=("pubsub_ordering.6", "pubsub_ordering.1", "pubsub_ordering.5"),
-        why="a key is a key; what waits for a message of another topic waits for ever",
-    ),
-    Change(
         name="postgres_last_message_of_any_topic",
         backend="postgres",
         module=_PUBSUB_SQL,
@@ -98,26 +78,6 @@ CHANGES = [
         promise="pubsub_persistent.4",
         also=("pubsub_persistent.9", "pubsub_persistent.7"),
         why="a take looks for the dead; a receive that waits does not take",
-    ),
-    Change(
-        name="postgres_who_waits_trusts_that_he_is_woken",
-        backend="postgres",
-        module=_MEMBERS,
-        before="_LOOK_S = 1.0\n",
-        after="_LOOK_S = 3600.0\n",
-        promise="pubsub_persistent.4",
-        also=("pubsub_persistent.9",),
-        why="there is NOTIFY; but nobody tells that a process died",
-    ),
-    Change(
-        name="postgres_members_beat_as_slowly_as_listeners",
-        backend="postgres",
-        module=_PRESENCE,
-        before="_BEAT_S = HORIZON_S / 3\n",
-        after="_BEAT_S = PATIENCE_S / 3\n",
-        promise="pubsub_persistent.7",
-        also=("pubsub_ordering.1",),
-        why="one beat for both, of the longer one",
     ),
     Change(
         name="postgres_delivery_is_counted_from_one_again",

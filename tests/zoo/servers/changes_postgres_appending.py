@@ -1,4 +1,4 @@
-"""Wrong streams and plain subscriptions over a real PostgreSQL that were not hunted yet; not in the catalogue."""
+"""More wrong streams, and plain subscriptions, over a real PostgreSQL."""
 
 from .change import Change
 
@@ -128,16 +128,6 @@ CHANGES = [
         promise="pubsub_basic.13",
         also=("pubsub_basic.12", "pubsub_filtering.11"),
         why="nothing is lost with it, for the messages are rows",
-    ),
-    Change(
-        name="postgres_iteration_ends_with_an_error",
-        backend="postgres",
-        module=_LISTENING,
-        before="        except Closed:\n            raise StopAsyncIteration from None\n",
-        after="        except StopAsyncIteration:\n            raise Closed from None\n",
-        promise="pubsub_basic.10",
-        also=("pubsub_filtering.10",),
-        why="who is left is told",
     ),
     Change(
         name="postgres_publish_asks_who_listens_in_this_process",
