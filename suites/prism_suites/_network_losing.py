@@ -1,7 +1,7 @@
 """Calls whose answers are lost after they had their effect."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from prism_suites._judging import broken
 from prism_suites._network import BETWEEN_S, TRIES, Load, until
 from prism_testkit.private import ToldProxy
 
-__all__ = ["ANSWERS", "AnswersLost", "Fate", "answered"]
+__all__ = ["ANSWERS", "AnswersLost", "Fate", "answered", "says_so_and_comes_back"]
 
 ANSWERS = 12
 """A call of at most so many requests is met at each of its answers."""
@@ -22,6 +22,23 @@ async def answered(load: Load, what: str, make: Callable[[], Awaitable[Any]]) ->
             return
         await asyncio.sleep(BETWEEN_S)
     broken(load.promise, f"the network is whole again, and {what} still fails", expected=f"an answer within {TRIES} tries")
+
+
+async def says_so_and_comes_back(load: Load, proxy: ToldProxy, calls: Mapping[str, Callable[[], Awaitable[Any]]]) -> bool:
+    """Judge that every call says that the server is away while connections are refused, and is answered once all passes again.
+
+    Return whether a connection was refused meanwhile.
+    """
+    refused = proxy.counts.refused
+    for what, make in calls.items():
+        if (await load.call(what, make()))[0]:
+            sentence = f"{what} is answered, though the server is not reached"
+            broken(load.promise, sentence, expected="BackendUnavailable or OperationTimeout", got="an answer")
+    met = proxy.counts.refused > refused
+    await proxy.pass_on()
+    for what, make in calls.items():
+        await answered(load, what, make)
+    return met
 
 
 class AnswersLost:

@@ -4,7 +4,7 @@ A message may take a moment to arrive, so what must come is waited for; what mus
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ __all__ = [
     "Ear",
     "Laws",
     "Sent",
+    "entered",
     "hears",
     "is_message",
     "listening",
@@ -29,6 +30,12 @@ __all__ = [
     "send",
     "silent",
 ]
+
+
+async def entered(manager: AbstractAsyncContextManager[Any]) -> None:
+    """Enter a subscription, and leave it."""
+    async with manager:
+        pass
 
 
 @dataclass(frozen=True, slots=True)

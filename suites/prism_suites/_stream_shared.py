@@ -18,6 +18,7 @@ from prism_testkit.strategies import gauntlet_payloads
 from prism_testkit.traits import Limits
 
 __all__ = [
+    "ADJUSTED_MS",
     "BASIC",
     "COMMANDS",
     "FOREIGN_MS",
@@ -233,20 +234,17 @@ async def refused_everywhere(promise: str, calls: Mapping[str, Any], error: type
         await refused(promise, call(), error, f"{method} is not refused by {error.__name__}")
 
 
-FOREIGN_MS = 10_000
-"""A server's clock is its own: by how much it may differ from ours."""
-
-
-def coarse_ms(case: Case) -> int:
-    """Return by how much an instant may be off by its own clock: cut or rounded to a millisecond and the resolution."""
-    return 1 + round(case.limits.clock_resolution_s * 1000) + (0 if case.clock.virtual else 20)
+FOREIGN_MS, ADJUSTED_MS = 10_000, 20
+"""By how much a server's clock, which is its own, may differ from ours, and by how much any is adjusted meanwhile."""
 
 
 async def timed(case: Case, slot: Any, stream: str, payload: bytes) -> tuple[Put, int, int]:
     """Append; return the record and the milliseconds between which the store's clock stood at its append."""
     times = Times(case)
     put, now = await times.during(append(slot, stream, payload))
-    slack_ms = coarse_ms(case) + (FOREIGN_MS if case.server and not times.virtual else 0)
+    # Cut or rounded to a millisecond and the resolution.
+    coarse_ms = 1 + round(case.limits.clock_resolution_s * 1000)
+    slack_ms = coarse_ms + (0 if times.virtual else FOREIGN_MS if case.server else ADJUSTED_MS)
     return put, now.start // 1_000_000 - slack_ms, -(-now.end // 1_000_000) + slack_ms
 
 

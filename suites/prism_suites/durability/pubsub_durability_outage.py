@@ -7,7 +7,7 @@ from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._pubsub_members import received
-from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, hears, numbered, send
+from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, entered, hears, numbered, send
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import BackendUnavailable, OperationTimeout, PrismError, PubSubBasic, PubSubPersistent
@@ -48,11 +48,6 @@ async def comes_back(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]
             broken(promise, sentence, expected=f"an answer within {_TRIES} tries", got="it is away, each time")
 
 
-async def _entered(manager: Any) -> None:
-    async with manager:
-        pass
-
-
 @check("pubsub_basic.13", "pubsub_basic.12", "pubsub_basic.2", "pubsub_basic.3", needs_server=True)
 async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Case) -> None:
     """They go on once it is back, ``gaps`` tells that something may be missing, and nothing comes twice (PS-25)."""
@@ -77,7 +72,7 @@ async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Ca
             {
                 "publish": lambda: one.publish("u", b"x"),
                 "publish by another": lambda: other.publish("u", b"x"),
-                "subscribe": lambda: _entered(one.subscribe("u")),
+                "subscribe": lambda: entered(one.subscribe("u")),
             },
         )
         heard = [await _goes_on(ear, one, number, waiting if number == 2 else None) for number, ear in enumerate(ears)]
@@ -100,12 +95,13 @@ async def _goes_on(ear: Ear, slot: Any, number: int, waiting: "asyncio.Future[An
     """
     for turn in range(_TRIES):
         await slot.publish("t", b"probe %d.%d" % (number, turn))
-        receiving = waiting if waiting is not None else asyncio.ensure_future(ear.inner.receive(5 * _BETWEEN_S))
-        if waiting is not None and not (await asyncio.wait({waiting}, timeout=5 * _BETWEEN_S))[0]:
+        receiving = waiting or asyncio.ensure_future(ear.inner.receive(5 * _BETWEEN_S))
+        done, _ = await asyncio.wait({receiving}, timeout=5 * _BETWEEN_S if waiting else None)
+        if not done:
             continue
         waiting = None
         try:
-            got = await receiving
+            got = receiving.result()
         except _AWAY:
             continue
         if got is not None:
@@ -148,7 +144,7 @@ async def durable_drivers_outlive_their_server(pubsub: PubSubPersistent, case: C
         for who, slot in (("one", one), ("another", other)):
             calls[f"publish_persistent of {who}"] = lambda slot=slot: slot.publish_persistent("u", b"x")  # type: ignore[misc]
             calls[f"last_message_id of {who}"] = lambda slot=slot: slot.last_message_id("u")  # type: ignore[misc]
-            calls[f"subscribe_durable of {who}"] = lambda slot=slot: _entered(slot.subscribe_durable("u", "s"))  # type: ignore[misc]
+            calls[f"subscribe_durable of {who}"] = lambda slot=slot: entered(slot.subscribe_durable("u", "s"))  # type: ignore[misc]
         members: dict[str, Callable[[], Awaitable[Any]]] = {
             "receive": lambda: member.receive(1, _BETWEEN_S),
             "nack": lambda: member.nack(held[1], delay_s=1.0),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from prism_suites._judging import broken, refused, same
 from prism_suites._queue_shared import headers_gauntlet
 from prism_suites._stream_shared import (
+    ADJUSTED_MS,
     FOREIGN_MS,
     PAGE_PART,
     PAGE_PARTS,
@@ -307,7 +308,7 @@ def _as_far_apart(told: "list[tuple[Put, int, int]]", instants: list[int]) -> No
     """Judge the time between two appends: what a server's clock says of one alone cannot be judged, for it may be any other."""
     for (_, least, most), (_, next_least, next_most), one, other in zip(told, told[1:], instants, instants[1:], strict=False):
         middle = ((next_least + next_most) - (least + most)) / 2
-        doubt = ((most - least) + (next_most - next_least)) / 2 - 2 * FOREIGN_MS
+        doubt = ((most - least) + (next_most - next_least)) / 2 - 2 * (FOREIGN_MS - ADJUSTED_MS)
         if abs((other - one) - middle) > doubt:
             sentence = "between two appends more time, or less, passed than appended_ms tells"
             broken("stream_basic.13", sentence, expected=f"{middle:.0f} ms, within {doubt:.0f}", got=other - one)

@@ -8,7 +8,7 @@ from typing import Any
 from prism_suites._judging import broken, same
 from prism_suites._network import Load, at_work, cut_off, passes
 from prism_suites._network_faults import everything
-from prism_suites._network_losing import ANSWERS, AnswersLost, Fate, answered
+from prism_suites._network_losing import ANSWERS, AnswersLost, Fate, answered, says_so_and_comes_back
 from prism_suites._objects_asking import BUCKET, creates, drained, signed, source, streamed
 from prism_testkit.case import Case
 from prism_testkit.checks import check
@@ -212,15 +212,7 @@ async def who_is_cut_off_stores_nothing(store: ObjectStorage, case: Case) -> Non
             return bool(await other.exists(BUCKET, "mine"))
 
         met = await cut_off(load, private.proxy, one.put(BUCKET, "mine", b"v"), is_there, "object_storage.14")
-        refused = private.proxy.counts.refused
-        for what, make in _calls(one).items():
-            if (await load.call(what, make()))[0]:
-                sentence = f"{what} is answered, though the server is not reached"
-                broken(_AWAY, sentence, expected="BackendUnavailable or OperationTimeout", got="an answer")
-        met = met and private.proxy.counts.refused > refused
-        await private.proxy.pass_on()
-        for what, make in _calls(one).items():
-            await answered(load, what, make)
+        met = await says_so_and_comes_back(load, private.proxy, _calls(one)) and met
     if not met:
         case.inconclusive("the client was not cut off")
 

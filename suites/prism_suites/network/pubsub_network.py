@@ -9,8 +9,8 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_suites._network import Load, at_work, cut_off, passes
 from prism_suites._network_faults import everything
-from prism_suites._network_losing import ANSWERS, AnswersLost, answered
-from prism_suites._pubsub_taking import patience
+from prism_suites._network_losing import ANSWERS, AnswersLost, answered, says_so_and_comes_back
+from prism_suites._pubsub_taking import entered, patience
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Closed, Conflict, PrismError, PubSubPersistent
@@ -192,11 +192,6 @@ async def _up_to_the_end(case: Case, member: Any) -> list[bytes]:
     return list(found.values())
 
 
-async def _entered(manager: Any) -> None:
-    async with manager:
-        pass
-
-
 @check("pubsub_persistent.13", "pubsub_persistent.17", needs_server=True)
 async def who_is_cut_off_publishes_nothing(pubsub: PubSubPersistent, case: Case) -> None:
     """No publish is acknowledged while nothing passes between a client and its server; while its connections are refused every call
@@ -210,20 +205,12 @@ async def who_is_cut_off_publishes_nothing(pubsub: PubSubPersistent, case: Case)
             return await other.last_message_id("mine") is not None
 
         met = await cut_off(load, private.proxy, one.publish_persistent("mine", b"m"), is_there, "pubsub_persistent.13")
-        refused = private.proxy.counts.refused
         calls: dict[str, Callable[[], Awaitable[Any]]] = {
             "publish_persistent": lambda: one.publish_persistent("u", b"x"),
             "last_message_id": lambda: one.last_message_id("u"),
-            "subscribe_durable": lambda: _entered(one.subscribe_durable("u", "s")),
+            "subscribe_durable": lambda: entered(one.subscribe_durable("u", "s")),
         }
-        for what, make in calls.items():
-            if (await load.call(what, make()))[0]:
-                sentence = f"{what} is answered, though the server is not reached"
-                broken("pubsub_persistent.17", sentence, expected="BackendUnavailable or OperationTimeout", got="an answer")
-        met = met and private.proxy.counts.refused > refused
-        await private.proxy.pass_on()
-        for what, make in calls.items():
-            await answered(load, what, make)
+        met = await says_so_and_comes_back(load, private.proxy, calls) and met
     if not met:
         case.inconclusive("the client was not cut off")
 

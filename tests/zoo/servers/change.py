@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..kill import SEED, all_checks
 
-__all__ = ["Change", "Hunted", "hunt", "judge"]
+__all__ = ["Change", "Hunted", "changing", "hunt", "judge"]
 
 _HOOK = Path(__file__).parent / "hook"
 _FAMILIES = ("keyvalue", "queue", "pubsub", "stream", "object_storage", "lifecycle")
@@ -60,6 +60,16 @@ class Change:
     @property
     def family(self) -> str:
         return next(family for family in _FAMILIES if self.promise.startswith(family))
+
+
+def changing(prefix: str, backend: str, usual: str) -> Callable[..., Change]:
+    """Return what makes changes of one backend: their names begin with ``prefix``, and ``usual`` is the module of most."""
+
+    def change(name: str, before: str, after: str, promise: str, why: str, *, module: str = "", **others: Any) -> Change:
+        texts = {"before": before, "after": after, "promise": promise, "why": why}
+        return Change(name=prefix + name, backend=backend, module=module or usual, **texts, **others)
+
+    return change
 
 
 @dataclass(frozen=True, kw_only=True)

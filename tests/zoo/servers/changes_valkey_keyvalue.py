@@ -1,6 +1,6 @@
 """Wrong key-value drivers over a real Valkey: scans and transactions."""
 
-from .change import Change
+from .change import changing
 
 __all__ = ["CHANGES"]
 
@@ -8,29 +8,7 @@ _DRIVER = "prism_backends.redis.keyvalue"
 _TRANSACTIONS = "prism_backends.redis.transactions"
 
 
-def _change(
-    name: str,
-    before: str,
-    after: str,
-    promise: str,
-    why: str,
-    *,
-    also: tuple[str, ...] = (),
-    module: str = _DRIVER,
-    more: tuple[tuple[str, str], ...] = (),
-) -> Change:
-    return Change(
-        name=f"valkey_{name}",
-        backend="valkey",
-        module=module,
-        before=before,
-        after=after,
-        promise=promise,
-        also=also,
-        why=why,
-        more=more,
-    )
-
+_change = changing("valkey_", "valkey", _DRIVER)
 
 CHANGES = [
     _change(

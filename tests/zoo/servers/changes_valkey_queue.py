@@ -1,6 +1,6 @@
 """Wrong queue drivers over a real Valkey."""
 
-from .change import Change
+from .change import changing
 
 __all__ = ["CHANGES"]
 
@@ -25,29 +25,7 @@ _TWICE = (
 )
 
 
-def _change(
-    name: str,
-    before: str,
-    after: str,
-    promise: str,
-    why: str,
-    *,
-    also: tuple[str, ...] = (),
-    module: str = _SCRIPTS,
-    more: tuple[tuple[str, str], ...] = (),
-) -> Change:
-    return Change(
-        name=f"valkey_queue_{name}",
-        backend="valkey",
-        module=module,
-        before=before,
-        after=after,
-        promise=promise,
-        also=also,
-        why=why,
-        more=more,
-    )
-
+_change = changing("valkey_queue_", "valkey", _SCRIPTS)
 
 CHANGES = [
     _change(
