@@ -27,8 +27,8 @@ class Proxy:
     """Forwards connections from an address of its own to ``host:port``, with one fault at a time.
 
     `drop`, `hold`, `delay`, `refuse`, `cut_after` and `lose_answer` replace each other and last until `pass_on`, the last two
-    until they happened once. `reset` and `half_close` are done at once, to the connections there are, and are no mode. When a
-    method has returned, what it asks for is in force. Every method but `start` raises ``RuntimeError`` before `start` and after
+    until they happened once. `reset` and `half_close` are done at once, to the connections there are, and are no mode: one of
+    which the server's side is still being made is not there yet. When a method has returned, what it asks for is in force. Every method but `start` raises ``RuntimeError`` before `start` and after
     `close`.
     """
 
