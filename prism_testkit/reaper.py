@@ -17,6 +17,8 @@ try:
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
+from prism_testkit.servers.directories import directories_of, remove_directory
+
 __all__ = ["Reaper", "hold", "in_use"]
 
 _SHELL = Path("/bin/sh")
@@ -28,7 +30,7 @@ done
 if [ -n "$at" ]; then
     echo "prism: the process of this run ended in the middle of $at: killed, crashed, or by os._exit" >&2
 fi
-exec "$1" -m prism_testkit.reaper "$2" 2>/dev/null
+exec "$@" 2>/dev/null
 """
 _HELD = "held"
 
@@ -54,13 +56,20 @@ def in_use(directory: Path) -> bool:
 
 
 class Reaper:
-    """Waits for the death of this process, to clean the project in ``root`` of what the run in ``directory`` leaves then."""
+    """Waits for the death of this process, to clean the project in ``root`` of what the run in ``directory`` leaves then.
 
-    def __init__(self, root: Path, directory: Path) -> None:
+    ``kept``: the run lets servers live on. A project that is removed meanwhile takes its records with it; then what carries the
+    run's name is removed, but for servers that were to be kept.
+    """
+
+    def __init__(self, root: Path, directory: Path, *, kept: bool = False) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         if _SHELL.exists():
             self._process = subprocess.Popen(
-                [str(_SHELL), "-c", _WAIT, "prism-reaper", sys.executable, str(directory)],
+                [
+                    *(str(_SHELL), "-c", _WAIT, "prism-reaper", sys.executable, "-m", "prism_testkit.reaper"),
+                    *(str(root), str(directory), "kept" if kept else ""),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 cwd=root,
@@ -89,14 +98,19 @@ class Reaper:
                 self._process.stdin = None
 
 
-def main(directory: Path) -> int:
-    """Wait until nobody uses the directory, then clean what killed runs left in the project of the current folder."""
+def main(root: Path, directory: Path, *, kept: bool) -> None:
+    """Wait until nobody uses the directory, then clean what killed runs left in the project in ``root``, the current folder."""
     from prism_testkit.cli import main as prism  # a run does not need it
 
     if directory.is_dir() and fcntl is not None:
         fcntl.flock(_opened(directory), fcntl.LOCK_EX)
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-        return prism(["clean"])
+    there = root.is_dir()
+    if there:
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            prism(["clean"])
+    if directory.exists() or not there:  # nothing of this run is on record any more
+        for left in [directory] if kept else directories_of(directory):
+            remove_directory(left)
 
 
 def _opened(directory: Path) -> int:
@@ -104,4 +118,4 @@ def _opened(directory: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), kept=bool(sys.argv[3]))

@@ -49,7 +49,7 @@ class Session:
         fleet = acceptance.fleet = Fleet(acceptance.state, acceptance.run_id, options.server, options.keep_servers)
         self._record = record_run(acceptance.state, acceptance.run_id, acceptance.directory, ())
         with self._uncaptured():
-            self._reaper = Reaper(acceptance.config.rootpath, acceptance.directory)
+            self._reaper = Reaper(acceptance.config.rootpath, acceptance.directory, kept=options.keep_servers)
         backends = acceptance.selected_backends()
         fleet.start(backends)
         by_url = [name for name, endpoint in fleet.endpoints.items() if endpoint.by_url]

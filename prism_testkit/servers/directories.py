@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-__all__ = ["new_directory_name", "remove_directory"]
+__all__ = ["directories_of", "new_directory_name", "remove_directory"]
 
 _MEMORY = Path("/dev/shm")
 _ENOUGH = 256 * 1024 * 1024
@@ -24,6 +24,13 @@ def _home() -> Path:
     except OSError:
         roomy = False
     return _MEMORY if roomy else Path(tempfile.gettempdir())
+
+
+def directories_of(run: Path) -> list[Path]:
+    """Return the directories that carry the name of a run, ``prism-<run>-*``, whose own directory is ``run``; that one last."""
+    mark = "-".join(run.name.split("-")[:2])
+    homes = {_MEMORY, Path(tempfile.gettempdir()), run.parent}
+    return [*(path for home in sorted(homes) for path in sorted(home.glob(f"{mark}-*")) if path != run), run]
 
 
 def remove_directory(directory: Path) -> bool:

@@ -28,8 +28,8 @@ class Proxy:
 
     `drop`, `hold`, `delay`, `refuse`, `cut_after` and `lose_answer` replace each other and last until `pass_on`, the last two
     until they happened once. `reset` and `half_close` are done at once, to the connections there are, and are no mode: one of
-    which the server's side is still being made is not there yet. When a method has returned, what it asks for is in force. Every method but `start` raises ``RuntimeError`` before `start` and after
-    `close`.
+    which the server's side is still being made is not there yet. When a method has returned, what it asks for is in force.
+    Every method but `start` raises ``RuntimeError`` before `start` and after `close`.
     """
 
     def __init__(self, host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from prism_testkit.servers.directories import directories_of
 from prism_testkit.servers.processes import identify, is_running
 from prism_testkit.servers.records import records
 
@@ -179,6 +181,17 @@ def test_a_killed_run_leaves_a_report_and_nothing_else(odd: Any, start: Callable
     _nothing_is_left(running)
     report = odd.report()
     assert (report["complete"], report["exit_code"]) == (False, None)
+
+
+def test_a_run_whose_project_was_removed_before_it_was_killed_leaves_nothing(odd: Any, start: Callable[..., Running]) -> None:
+    """Nothing is on record any more."""
+    running = start("--prism-backend=mine,valkey", "-k", "mine", "test_checks.py")
+    left = directories_of(running.directory)
+    assert len(left) == 1 + len(running.servers)
+    shutil.rmtree(odd.path)
+    assert running.end(signal.SIGKILL, group=True) == -signal.SIGKILL
+    _wait_for(lambda: not is_running(running.reaper), "the reaper does not end")
+    assert [path for path in left if path.exists()] == []
 
 
 @pytest.mark.skipif(not LOCKS.exists(), reason="this system does not say who waits for a lock")
