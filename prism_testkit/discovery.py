@@ -33,7 +33,7 @@ class Discovered:
     selected: list[str]
     """Backends to run, in order; each is in the registry or in `refused` or `missing`."""
     refused: dict[str, str] = field(default_factory=dict)
-    """A registration that is wrong: by backend, or by plugin where no backend can be named."""
+    """A registration that is wrong: by backend or pattern, or by plugin where neither can be named."""
     missing: dict[str, str] = field(default_factory=dict)
     """A backend whose module or client library cannot be imported."""
     cures: dict[str, str] = field(default_factory=dict)
@@ -165,7 +165,8 @@ def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:
     names: dict[str, None] = dict.fromkeys(selection.explicit)
     backends = {name: backend for name, backend in found.registry.backends.items() if not backend.by_name}
     if selection.everything:
-        names.update(dict.fromkeys(sorted({*backends, *found.missing, *found.refused})))
+        # A pattern is called kind:name, and no backend is called so.
+        names.update(dict.fromkeys(sorted({*backends, *found.missing, *(name for name in found.refused if ":" not in name)})))
     elif selection.embedded:
         names.update(dict.fromkeys(sorted(name for name, backend in backends.items() if backend.server is None)))
     return (name for name in names if name not in selection.excluded)

@@ -21,11 +21,11 @@ NAME = re.compile(r"[a-z][a-z0-9@-]*")
 
 
 class RegistrationError(Exception):
-    """What was registered cannot be used; the message names who, what, expected and found."""
+    """What was registered cannot be used; the message names who, what, expected and found. ``name`` is its own, if it has one."""
 
-    def __init__(self, message: str, backend: str = "") -> None:
+    def __init__(self, message: str, name: str = "") -> None:
         super().__init__(message)
-        self.backend = backend
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Offer:
 
 @dataclass
 class Registry:
-    """Filled by the hooks. A backend that is refused is in ``refused`` where that is given, so that it costs itself and not what
-    its hook adds after it; else, and for what has no name of its own, ``add`` raises `RegistrationError`."""
+    """Filled by the hooks. A backend or pattern that is refused is in ``refused`` where that is given, so that it costs itself and
+    not what its hook adds after it; else, and for what has no name of its own, ``add`` raises `RegistrationError`."""
 
     backends: dict[str, Backend[Any]] = field(default_factory=dict)
     patterns: dict[str, Pattern] = field(default_factory=dict)
@@ -64,17 +64,22 @@ class Registry:
 
     def add(self, thing: object) -> None:
         """Register a Backend, Pattern or Suite, or refuse it for anything wrong with it."""
+        try:
+            self._add(thing)
+        except RegistrationError as error:
+            if self.refused is None or not error.name:
+                raise
+            self.refused[error.name] = str(error)
+
+    def _add(self, thing: object) -> None:
         if isinstance(thing, Backend):
-            try:
-                self._add_backend(thing)
-            except RegistrationError as error:
-                if self.refused is None or not error.backend:
-                    raise
-                self.refused[error.backend] = str(error)
+            self._add_backend(thing)
         elif isinstance(thing, Pattern):
             self._add_pattern(thing)
         elif isinstance(thing, Suite):
-            self._add_unique(self.suites, thing.package, thing, "suite")
+            if thing.package in self.suites:
+                raise RegistrationError(f"{self.adding}: the suite {thing.package!r} is registered twice")
+            self.suites[thing.package] = thing
         else:
             raise RegistrationError(f"{self.adding}: expected a Backend, Pattern or Suite, found {type(thing).__name__}: {thing!r}")
 
@@ -82,28 +87,23 @@ class Registry:
         name = pattern.full_name
         if not NAME.fullmatch(pattern.kind) or not NAME.fullmatch(pattern.name):
             raise RegistrationError(f"{self.adding}: pattern: expected kind and name like {NAME.pattern}, found {name!r}")
+        self.origins.setdefault(name, self.origin)
         if not isinstance(pattern.implementation, type):
-            raise RegistrationError(f"{self.adding}: pattern {name!r}: expected a class, found {pattern.implementation!r}")
+            raise RegistrationError(f"{self.adding}: pattern {name!r}: expected a class, found {pattern.implementation!r}", name)
         try:
             needs = needs_of(pattern.implementation)
         except SlotError as error:
-            raise RegistrationError(f"{self.adding}: pattern {name!r} is refused: {error}") from error
+            raise RegistrationError(f"{self.adding}: pattern {name!r} is refused: {error}", name) from error
         kind = next((known for known in KINDS.values() if known.name == pattern.kind), None)
         missing = methods_missing(pattern.implementation, kind.protocol) if kind is not None else []
         if kind is not None and missing:
             where = f"{pattern.implementation.__module__}.{pattern.implementation.__qualname__}"
-            raise RegistrationError(
-                f"{self.adding}: pattern {name!r} is refused: {where}: expected the methods of {kind.protocol.__name__}, "
-                f"found no {', '.join(missing)}"
-            )
-        self._add_unique(self.patterns, name, pattern, "pattern")
+            why = f"is refused: {where}: expected the methods of {kind.protocol.__name__}, found no {', '.join(missing)}"
+            raise RegistrationError(f"{self.adding}: pattern {name!r} {why}", name)
+        if name in self.patterns:
+            raise RegistrationError(f"{self.adding}: the pattern {name!r} is registered twice", name)
+        self.patterns[name] = pattern
         self.needs[name] = needs
-        self.origins.setdefault(name, self.origin)
-
-    def _add_unique(self, where: dict[str, Any], name: str, thing: object, what: str) -> None:
-        if name in where:
-            raise RegistrationError(f"{self.adding}: the {what} {name!r} is registered twice")
-        where[name] = thing
 
     def _add_backend(self, backend: Backend[Any]) -> None:
         name = backend.name

@@ -48,7 +48,7 @@ def others(project: Project) -> Iterator[Finding]:
     found = project.found
     for who, reason in {**found.missing, **found.refused}.items():
         if who not in project.backends:
-            cure = found.cures.get(who) or f"edit {who}: as that says"
+            cure = found.cures.get(who) or f"edit {found.registry.origins.get(who, ('', ''))[1] or who}: as that says"
             yield Finding(_one_line(reason.removesuffix(f": {cure}")), cure)
 
 

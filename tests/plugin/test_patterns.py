@@ -206,3 +206,20 @@ def test_a_promise_that_the_kind_does_not_make_is_refused(folder: Any) -> None:
     result = folder.run("--prism-backend=memory", "--prism-pattern=crate")
     assert result.ret != pytest.ExitCode.OK
     assert "it_opens: Crate has no promise TCR12 in its docstring" in result.stdout.str() + result.stderr.str()
+
+
+def test_a_refused_pattern_costs_itself_and_not_what_is_registered_after_it(folder: Any) -> None:
+    _own_kind(folder, "patterns/coffin_opening.py", "Coffin", "TCN")
+    conftest = folder.path / "conftest.py"
+    made = re.search(r"( +)registry\.add\((?:prism\.)?Pattern\(.*", conftest.read_text())
+    assert made is not None
+    wrong = made[0].replace("implementation=Simple", "implementation=object()").replace('name="simple"', 'name="wrong"')
+    conftest.write_text(conftest.read_text().replace(made[0], f"{wrong}\n{made[0]}\n{made[0]}"))
+    result = folder.run("--prism-backend=memory,-sqlite", "--prism-pattern=coffin")
+    report = folder.report()
+    assert [(r["pattern"], r["outcome"]) for r in report["results"]] == [("coffin:simple", "passed")]
+    assert report["problems"][:2] == [
+        next(text for text in report["problems"] if "'coffin:wrong': expected a class, found <object" in text),
+        "conftest.py: the pattern 'coffin:simple' is registered twice",
+    ]
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
