@@ -16,10 +16,11 @@ from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.opening import CaseRecord, run_case
+from prism_testkit.oswatches import watch_hint
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable
 from prism_testkit.plan import Plan
 from prism_testkit.promises import promise_text
-from prism_testkit.reports.story import steps_of
+from prism_testkit.reports.steps import A_WHILE_S, steps_of
 from prism_testkit.reports.text import said, show
 from prism_testkit.results import CheckResult, Failure
 from prism_testkit.schedules import Livelock
@@ -141,6 +142,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
     return CheckResult(
         id=identifier,
         check=check.name,
+        says=check.doc,
         suite=check.function.__module__.rpartition(".")[2],
         binding=binding.name,
         backends=binding.backends,
@@ -218,14 +220,17 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     entries = record.entries
     interfaces = [name for candidate in run.binding.slots.values() for name in candidate.interfaces]
     found = judge(cause, record, interfaces, run.check.function.__code__.co_filename)
-    steps, numbers = steps_of(entries, named=(getattr(cause, "expected", None), getattr(cause, "got", None)))
+    asked = watch_hint(run.binding.slots.values(), entries) if run.binding.kind == "virtual" and not found.hint else ""
+    named = (getattr(cause, "expected", None), getattr(cause, "got", None))
+    # On virtual time nothing passes by itself.
+    steps, numbers = steps_of(entries, named=named, least_s=0.001 if run.binding.kind == "virtual" else A_WHILE_S)
     failure = Failure(
         promise="" if found.beside else promise,
         promise_text="" if found.beside else promise_text(promise) or run.check.doc,
         message=found.message,
         expected=found.expected,
         got=found.got,
-        hint=found.hint,
+        hint=found.hint or asked,
         steps=steps,
         step_numbers=numbers,
         steps_left_out=len(entries) - len(steps),

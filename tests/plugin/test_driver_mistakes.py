@@ -39,6 +39,46 @@ def test_a_librarys_own_error_is_pointed_at(folder: Any) -> None:
     assert "it raises one of prism_testkit.interfaces.errors" in told["hint"]
 
 
+LAPSING = """
+    def __init__(self, client, namespace):
+        super().__init__(client, namespace)
+        self.until = {{}}
+    async def set(self, key, value):  # not by time.time()
+        await super().set(key, value)
+        self.until[key] = {now} + 5
+    async def get(self, key):
+        return await super().get(key) if {now} < self.until.get(key, 0) else None
+"""
+LAPSES = """
+import prism_testkit as prism
+from prism_testkit.interfaces import KeyValueBasic
+
+@prism.check("keyvalue_basic.1")
+async def it_lapses(kv: KeyValueBasic, case: prism.Case) -> None:
+    await kv.set("a", b"1")
+    await case.clock.sleep(10)
+    assert await kv.get("a") is None
+"""
+
+
+@pytest.mark.parametrize(
+    "now", ["time.monotonic()", "monotonic()", "datetime.now().timestamp()", "asyncio.get_running_loop().time()"]
+)
+def test_a_driver_that_asks_the_system_for_the_time_is_told_which_to_ask(folder: Any, now: str) -> None:
+    more = "import asyncio, time\nfrom datetime import datetime\nfrom time import monotonic"
+    folder.backends(f"{more}\nclass Bad(Dict):\n{LAPSING.format(now=now)}\n{BACKEND}")
+    folder.checks(LAPSES if "loop" not in now else LAPSES.replace("is None", "== b'2'"))
+    assert folder.run("--prism-backend=mine", "test_checks.py").ret == pytest.ExitCode.TESTS_FAILED
+    hint = folder.report()["results"][0]["failure"]["hint"]
+    if "loop" in now:
+        assert hint == ""
+    else:
+        asked = now.removesuffix(".timestamp()").removesuffix("()")
+        assert re.fullmatch(
+            rf"time is virtual here, and {asked} \(conftest.py:\d+\) asks the operating system: ask `place.*`", hint
+        )
+
+
 @pytest.mark.parametrize("method", ["__init__", "open", "close"])
 def test_what_goes_wrong_before_or_after_a_check_breaks_no_promise(folder: Any, method: str) -> None:
     how = "def" if method == "__init__" else "async def"

@@ -1,0 +1,56 @@
+"""Who asks the operating system for the time where time is virtual: the commonest reason why nothing ever expires."""
+
+import inspect
+import io
+import re
+import tokenize
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from prism_testkit.bindings import Candidate
+from prism_testkit.histories import Entry
+
+__all__ = ["watch_hint"]
+
+_ASKED = re.compile(
+    r"\btime \. (?:time|monotonic|perf_counter)(?:_ns)?\b"
+    r"|\bdatetime \. (?:now|utcnow|today)\b"
+    r"|(?<!\. )\b(?:monotonic|perf_counter)(?:_ns)?(?= \()"
+)
+"""In a line of tokens with a space between any two."""
+
+
+def watch_hint(candidates: Iterable[Candidate], entries: Sequence[Entry]) -> str:
+    """Return a sentence if time passed in a case and a driver's own module asks another clock than the one it was given."""
+    times = {second for entry in entries for second in (entry.called_s, entry.returned_s) if second is not None}
+    if len(times) < 2:
+        return ""
+    found = dict.fromkeys(asked for candidate in candidates for asked in _asked(candidate.offer.driver))
+    return f"time is virtual here, and {next(iter(found))} asks the operating system: ask `place.clock.now_s()`" if found else ""
+
+
+@cache
+def _asked(driver: type) -> tuple[str, ...]:
+    """Return where the modules of a driver's classes name a clock of the system, in code; of those that can be read."""
+    files = dict.fromkeys(inspect.getsourcefile(cls) for cls in driver.__mro__ if cls.__module__ not in ("builtins", "typing"))
+    return tuple(where for file in files if file and not _is_ours(file) for where in _lines(Path(file)))
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parent)
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline))
+    except (OSError, UnicodeDecodeError, SyntaxError, tokenize.TokenError):
+        return
+    lines: dict[int, str] = {}
+    for token in tokens:
+        if token.type in (tokenize.NAME, tokenize.OP):  # neither comments nor texts
+            lines[token.start[0]] = f"{lines.get(token.start[0], '')} {token.string}"
+    for number, line in lines.items():
+        asked = _ASKED.search(line)
+        if asked is not None:
+            yield f"{asked[0].replace(' ', '')} ({path.name}:{number})"
