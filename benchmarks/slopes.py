@@ -26,7 +26,7 @@ from prism_testkit.engine import EXAMPLES
 from prism_testkit.histories import History
 from prism_testkit.namespaces import Namespaces, new_run_id
 from prism_testkit.registry import Registry
-from prism_testkit.reports.story import steps_of
+from prism_testkit.reports.steps import steps_of
 from prism_testkit.worker import Worker
 
 LIMIT = 1.2

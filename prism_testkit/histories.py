@@ -56,6 +56,8 @@ class Entry:
     returned_s: float | None = None
     result: Any = None
     error: BaseException | None = None
+    within: int | None = None
+    """The ``call`` of what entered the context whose method this is: the subscription that receives, the transaction that sets."""
 
     @property
     def returned(self) -> bool:
@@ -92,19 +94,23 @@ class History:
     after the call.
     """
 
-    __slots__ = ("_events", "_now", "labels")
+    __slots__ = ("_events", "_now", "_within", "labels")
 
     def __init__(self, clock: Clock) -> None:
         self.labels: dict[int, str] = {}
         """How a story calls a client; ``client 2`` unless named here."""
         self._now = clock.now_s
         self._events: list[_Call | _End] = []
+        self._within: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._events)
 
-    def invoke(self, client: int, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
-        """Record that a call begins; return the number by which `respond` or `fail` ends it."""
+    def invoke(self, client: int, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], within: int | None = None) -> int:
+        """Record that a call begins; return the number by which `respond` or `fail` ends it.
+
+        ``within`` is the number of the call that entered the context whose method this is.
+        """
         if not _BUFFERS.isdisjoint(map(type, args)):
             args = tuple(map(_frozen, args))
         if kwargs:
@@ -112,6 +118,8 @@ class History:
         events = self._events
         event = len(events)
         events.append((client, op, args, kwargs, self._now()))
+        if within is not None:
+            self._within[event] = within
         return event
 
     def respond(self, event: int, output: Any) -> None:
@@ -135,11 +143,11 @@ class History:
 
     def _entry(self, number: int, call: "_Call", end: "tuple[int, _End] | None") -> Entry:
         client, op, args, kwargs, called_s = call
-        label = self.labels.get(client) or f"client {client}"
+        label, within = self.labels.get(client) or f"client {client}", self._within.get(number)
         if end is None:
-            return Entry(client, label, op, args, kwargs, number, called_s)
+            return Entry(client, label, op, args, kwargs, number, called_s, within=within)
         ret, (_, result, error, returned_s) = end
-        return Entry(client, label, op, args, kwargs, number, called_s, ret, returned_s, result, error)
+        return Entry(client, label, op, args, kwargs, number, called_s, ret, returned_s, result, error, within)
 
     def operations(self, interface: type, key: str = "key") -> list[Operation]:
         """Return the calls of ``interface``'s methods that name one object by their parameter ``key``, for a checker.

@@ -42,6 +42,7 @@ class CheckResult(_Model):
 
     id: str = Field(description="prism_suites/<path>::<check>[<binding>]")
     check: str
+    says: str = Field(default="", description="What the check holds to be so, in a sentence of its own")
     suite: str = Field(description="Name of the suite: its module")
     binding: str
     backends: list[str]

@@ -75,10 +75,20 @@ class Tap:
         else:
             await self.scheduler.point(self.client, operation, moment)
 
-    async def call(self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make one call, seen by whatever is attached."""
+    async def call(
+        self,
+        operation: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        within: int | None = None,
+        number: Callable[[int], object] | None = None,
+    ) -> Any:
+        """Make one call, seen by whatever is attached; ``number`` is told under which number the history has it."""
         history = self.history
-        event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
+        event = history.invoke(self.client, operation, args, kwargs, within) if history is not None else 0
+        if number is not None:
+            number(event)
         try:
             planned = await self._before(operation)
             result = await function(*args, **kwargs)
@@ -108,11 +118,16 @@ class Tap:
             await self._point(operation, "after")
 
     async def iterate(
-        self, operation: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        operation: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        within: int | None = None,
     ) -> AsyncIterator[Any]:
         """Iterate once; the history sees one call whose result is the list of what was given."""
         history = self.history
-        event = history.invoke(self.client, operation, args, kwargs) if history is not None else 0
+        event = history.invoke(self.client, operation, args, kwargs, within) if history is not None else 0
         given: list[Any] = []
         try:
             planned = await self._before(operation)
@@ -153,6 +168,7 @@ class Tap:
 
         managers: list[AbstractAsyncContextManager[Any]] = []
         held: list[bool] = []
+        numbers: list[int] = []
 
         async def begin(*args: Any, **kwargs: Any) -> Any:
             managers.append(function(*args, **kwargs))
@@ -170,15 +186,16 @@ class Tap:
 
         leave = f"{operation}.exit"
         try:
-            entered = await self.call(operation, begin, args, kwargs)
+            entered = await self.call(operation, begin, args, kwargs, number=numbers.append)
+            (within,) = numbers
             try:
-                yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.")
+                yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.", within)
             except BaseException as error:
                 raised = (type(error), error, error.__traceback__)
-                if not await self.call(leave, lambda: end(*raised), (), {}):
+                if not await self.call(leave, lambda: end(*raised), (), {}, within):
                     raise
             else:
-                await self.call(leave, lambda: end(None, None, None), (), {})
+                await self.call(leave, lambda: end(None, None, None), (), {}, within)
         except asyncio.CancelledError as error:
             # The points behind an entry and before an exit are ours: without them this had come inside of the block, which is left.
             if held and not (self.incarnation is not None and self.incarnation.dead):
@@ -194,10 +211,10 @@ def tapped(driver: object, interfaces: tuple[str, ...], tap: Tap, slot: str = ""
     return _proxy(driver, tuple(INTERFACES[name] for name in interfaces), tap, f"{slot}." if slot else "")
 
 
-def _proxy(target: object, protocols: tuple[type, ...], tap: Tap, prefix: str = "") -> Any:
+def _proxy(target: object, protocols: tuple[type, ...], tap: Tap, prefix: str = "", within: int | None = None) -> Any:
     proxy = _proxy_class(protocols)()
     # The prefix keeps the calls of what was entered apart from plain calls of the same name.
-    proxy._target, proxy._tap, proxy._prefix = target, tap, prefix
+    proxy._target, proxy._tap, proxy._prefix, proxy._within = target, tap, prefix, within
     if not tap.attached:
         for name, kind in _kinds(protocols).items():
             if kind != "property":
@@ -225,7 +242,7 @@ def _proxy_class(protocols: tuple[type, ...]) -> type[Any]:
 
 def _coroutine(name: str, owner: type) -> Callable[..., Any]:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return await self._tap.call(self._prefix + name, getattr(self._target, name), args, kwargs)
+        return await self._tap.call(self._prefix + name, getattr(self._target, name), args, kwargs, self._within)
 
     return method
 
@@ -252,7 +269,8 @@ def _asked(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 def _iterator(name: str, owner: type) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._tap.iterate(self._prefix + name, _asked(getattr(self._target, name), args, kwargs), args, kwargs)
+        asked = _asked(getattr(self._target, name), args, kwargs)
+        return self._tap.iterate(self._prefix + name, asked, args, kwargs, self._within)
 
     return method
 
@@ -270,7 +288,7 @@ def _context(name: str, owner: type) -> Callable[..., Any]:
 def _begin(self: Any) -> AsyncIterator[Any]:
     """Begin an iteration as the driver does: what is not the thing itself is another iterator, each step of which is a call."""
     begun = aiter(self._target)
-    return self if begun is self._target else _Steps(begun, self._tap, f"{self._prefix}__anext__")
+    return self if begun is self._target else _Steps(begun, self._tap, f"{self._prefix}__anext__", self._within)
 
 
 @dataclass(slots=True)
@@ -280,9 +298,10 @@ class _Steps(AsyncIterator[Any]):
     begun: AsyncIterator[Any]
     tap: Tap
     operation: str
+    within: int | None
 
     async def __anext__(self) -> Any:
-        return await self.tap.call(self.operation, self.begun.__anext__, (), {})
+        return await self.tap.call(self.operation, self.begun.__anext__, (), {}, self.within)
 
 
 def _property(name: str, owner: type) -> property:

@@ -64,7 +64,7 @@ class _Cause:
 
 
 def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator[str]:
-    """Yield, where several checks failed, what to mend first: each cause with its simplest case, what says most before the rest."""
+    """Yield, where checks failed, what to mend first: each cause with its simplest case, what says most before the rest."""
     causes: dict[tuple[str, ...], _Cause] = {}
     number = 0
     for result in results:
@@ -75,15 +75,17 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         cause.results.append(result)
         if _length(result.failure) < _length(cause.simplest.failure):
             cause.simplest = result
-    if number < 2:
+    if not number:
         return
-    yield f"where to begin: {number:,} failures of {_told(len(causes))}"
+    yield f"where to begin: {number:,} failures of {_told(len(causes))}" if number > 1 else "where to begin: 1 failure"
     ordered = sorted(causes.values(), key=_order)
     for place, cause in enumerate(ordered[:_MOST], 1):
         result, failure = cause.simplest, cause.simplest.failure
         assert failure is not None
         times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
         yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", 2 * width - 8)
+        if failure.expected is not None and failure.got is not None:
+            yield clip(f"     expected {plain(failure.expected)}, got {plain(failure.got)}", width)
         if failure.hint:
             yield clip(f"     hint: {plain(failure.hint)}", width)
         yield f"     {failure.promise or 'none of its own calls'}: {result.check}[{result.binding}]{times}"

@@ -84,7 +84,7 @@ def write_summary(
     encoding: str | None = "utf-8",
     stopped: str = "",
 ) -> None:
-    """Write what a run came to: matrix, what is waived or did not run and why, problems, the slowest, seed and level.
+    """Write what a run came to: matrix, what is waived or did not run, the slowest, problems, where to begin, seed and level.
 
     ``verbose`` names every check where otherwise a number stands. ``width`` and ``encoding`` are the terminal's. ``stopped``: the
     option by which the user had the run stop where it did; what did not run is no trouble then.
@@ -97,15 +97,16 @@ def write_summary(
         [(line, "") for line in render(rows, width, encoding)],
         [(line, "") for line in pattern_lines(report.results, width, encoding)],
         [(line, "") for line in legend(rows, width, encoding)],
-        _beginning(report, width),
         _grouped("waived", _of(report, Outcome.WAIVED), verbose),
         _did_not_run(report, verbose),
-        _problems(report),
         _unheard(report),
         _slowest(report),
         _notes(report, verbose),
         ((line, "") for line in coverage_lines(report.coverage, verbose)),
         _unfinished(report, verbose, stopped),
+        _problems(report),
+        # People look at the last lines first.
+        _beginning(report, width),
         [(_last_line(report), "bold")],
     ]
     written = False

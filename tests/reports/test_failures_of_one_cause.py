@@ -113,8 +113,15 @@ def test_a_hint_stands_under_what_it_explains_and_answers_of_wrong_types_are_of_
     ]
 
 
-def test_one_failure_needs_no_beginning_and_many_causes_are_cut() -> None:
-    assert list(beginning_lines([failed("a", "wrong")])) == []
+def test_one_failure_is_told_on_the_last_screen_too_and_many_causes_are_cut() -> None:
+    assert list(beginning_lines([failed("a", "wrong", expected="None", got="b'v'")])) == [
+        "where to begin: 1 failure",
+        "  1. wrong",
+        "     expected None, got b'v'",
+        "     keyvalue_basic.1: a[mine]",
+        "     pytest --prism-replay=a.json",
+    ]
+    assert list(beginning_lines([result(Outcome.PASSED)])) == []
     many = [failed(word, f"wrong {word}") for word in "abcdefgh"]
     lines = list(beginning_lines(many))
     assert lines[0] == "where to begin: 8 failures of 8 causes at most, often one; simplest first"
@@ -125,5 +132,5 @@ def test_one_failure_needs_no_beginning_and_many_causes_are_cut() -> None:
 @given(report=reports)
 def test_any_report_has_a_beginning_in_lines_that_fit(report: Report) -> None:
     lines = list(beginning_lines(report.results, 60))
-    assert (len(lines) > 0) is (sum(each.failure is not None for each in report.results) > 1)
+    assert (len(lines) > 0) is any(each.failure is not None for each in report.results)
     assert all(len(line) < 120 for line in lines if line.startswith(("  1.", "     hint:")))

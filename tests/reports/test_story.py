@@ -1,6 +1,10 @@
 """A failure reads like a story, and its last line repeats it."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from hypothesis import given
@@ -20,11 +24,14 @@ from prism_testkit.interfaces import (
     QueueMessage,
     Record,
     RecordDelivery,
+    Subscription,
 )
 from prism_testkit.outcomes import Outcome
 from prism_testkit.promises import promise_text
-from prism_testkit.reports.story import steps_of, tell, width_of_terminal
+from prism_testkit.reports.steps import LONGEST_STEP, steps_of
+from prism_testkit.reports.story import tell, width_of_terminal
 from prism_testkit.results import Failure
+from prism_testkit.tap import Tap, tapped
 
 COMMAND = "pytest --prism-replay=.prism/witnesses/ttl3.json"
 STORY = """\
@@ -173,7 +180,7 @@ def test_steps_tell_call_and_return() -> None:
             "client 2: scan('a') -> [('a', b'x')]",
             "sibling 2: set('b', b'') -> None",
             "reader: get('b') -> None",
-            "client 0: get('a') never returned",
+            "client 0: get('a') has not ended",
         ],
         [1, 2, 3, 4, 5, 6, 7],
     )
@@ -194,7 +201,7 @@ def test_steps_tell_what_overlaps() -> None:
         "client 1: set('a', b'2') -> None",
         "client 1: get('a') -> b'1'",
         "client 0: get('a') raises KeyError('a') (overlaps step 5)",
-        "client 1: get('b') never returned",
+        "client 1: get('b') has not ended",
     ]
 
 
@@ -258,9 +265,10 @@ def test_an_object_is_told_by_its_etag_and_by_what_else_was_given() -> None:
         entry(2, "metadata", "bucket", "k", result=rich),
         entry(4, "list_objects", "bucket", result=[ObjectInfo("k", 2, 7), ObjectInfo("l", 1, 7)]),
     ]
+    others = "until 9, type 'text/plain', metadata {'a': 'b'}, put at 7"
     assert steps_of(entries)[0] == [
         "client 0: metadata('bucket', 'k') -> object of 1 byte, etag 'e1', put at 7",
-        "client 0: metadata('bucket', 'k') -> object of 2 bytes, etag 'e2', until 9, type 'text/plain'",
+        f"client 0: metadata('bucket', 'k') -> object of 2 bytes, etag 'e2', {others}",
         "client 0: list_objects('bucket') -> ['k' of 2 bytes, 'l' of 1 byte]",
     ]
 
@@ -277,13 +285,14 @@ def test_maps_and_lists_that_change_after_a_call_are_told_as_they_were_given() -
     ]
 
 
-def test_a_long_step_takes_two_lines_the_second_of_which_is_what_came_back() -> None:
+def test_of_a_long_step_what_came_back_begins_a_line_and_lines_end_between_words() -> None:
     refused = InvalidName("acme: put_stream 'k': a value must be bytes, bytearray or memoryview")
     steps, numbers = steps_of([entry(0, "put_stream", "a bucket", "a key of some length", None, error=refused)])
     told = tell(result(Outcome.FAILED, failure=failure(steps=steps, step_numbers=numbers)), 1, width=80).splitlines()
-    assert told[told.index("  steps") + 1 :][:2] == [
+    assert told[told.index("  steps") + 1 :][:3] == [
         "    1. client 0: put_stream('a bucket', 'a key of some length', None)",
-        "           raises InvalidName(acme: put_stream 'k': a value m…)",
+        "           raises InvalidName(acme: put_stream 'k': a value must be bytes,",
+        "               bytearray or memoryview)",
     ]
 
 
@@ -311,9 +320,9 @@ def test_as_many_steps_as_allowed_are_all_told() -> None:
     args=st.lists(st.binary(max_size=600) | st.text(max_size=600) | st.dictionaries(st.text(max_size=99), st.binary()), max_size=4),
     output=st.binary(max_size=600) | st.none() | st.dictionaries(st.text(min_size=40), st.binary(min_size=40), min_size=2),
 )
-def test_any_step_fits_on_two_lines_and_keeps_what_came_back(args: list[object], output: object) -> None:
+def test_any_step_fits_on_a_few_lines_and_keeps_what_came_back(args: list[object], output: object) -> None:
     (step,), _ = steps_of([entry(0, "batch_set", *args, result=output)])
-    assert len(step) <= 120
+    assert len(step) <= LONGEST_STEP
     assert step.isprintable()
     assert re.match(r"client 0: batch_set\(.* -> .", step)
 
@@ -337,3 +346,65 @@ def test_what_was_entered_is_told_by_its_interface() -> None:
     Native.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
     made: object = Native()  # type: ignore[abstract]
     assert steps_of([entry(0, "transaction", result=made)])[0] == ["client 0: transaction() -> <KeyValueTransaction>"]
+
+
+async def entering_twice() -> History:
+    """Two subscriptions of one client at once, and two transactions one after the other."""
+    history = History(VirtualClock())
+
+    class Store:
+        @asynccontextmanager
+        async def transaction(self) -> AsyncIterator[object]:
+            yield Mock(spec=KeyValueTransaction, set=AsyncMock(return_value=None))
+
+        @asynccontextmanager
+        async def subscribe(self, topic: str) -> AsyncIterator[object]:
+            yield Mock(spec=Subscription, receive=AsyncMock(return_value=topic))
+
+    tap = Tap(history=history)
+    topics, keys = tapped(Store(), ("pubsub_basic",), tap), tapped(Store(), ("keyvalue_transactional",), tap)
+    async with topics.subscribe("a") as a, topics.subscribe("b") as b:
+        await b.receive(1)
+        await a.receive(1)
+    for _ in range(2):
+        async with keys.transaction() as transaction:
+            await transaction.set("k", b"v")
+    return history
+
+
+def test_of_two_contexts_that_are_open_at_once_each_call_says_in_which_it_was_made() -> None:
+    steps, _ = steps_of(asyncio.run(entering_twice()).entries)
+    told = [re.sub(r" -> <Mock.*(?=#)| -> <Mock.*", " -> ", step.removeprefix("client 0: ")) for step in steps]
+    assert told[:6] == [
+        "subscribe('a') -> #1>",
+        "subscribe('b') -> #2>",
+        "subscribe#2.receive(1) -> 'b'",
+        "subscribe#1.receive(1) -> 'a'",
+        "subscribe#2.exit() -> False",
+        "subscribe#1.exit() -> False",
+    ]
+    assert told[6:9] == ["transaction() -> ", "transaction.set('k', b'v') -> None", "transaction.exit() -> False"]
+
+
+def test_steps_tell_time_that_passed_in_a_call_and_before_it() -> None:
+    clock = VirtualClock()
+    history = History(clock)
+
+    def call(op: str, lasts_s: float, error: BaseException | None = None) -> None:
+        event = history.invoke(0, op, (), {})
+        clock.jump(round(lasts_s * 1e9))
+        history.fail(event, error) if error is not None else history.respond(event, None)
+
+    call("get", 0)
+    clock.jump(101_000_000)
+    call("receive", 60)
+    call("ack", 0.25, asyncio.CancelledError())
+    clock.jump(50_000_000)
+    call("get", 0.001)
+    assert steps_of(history.entries)[0] == [
+        "client 0: get() -> None",
+        "(0.101 s later) client 0: receive() -> None after 60 s",
+        "client 0: ack() is cancelled after 0.25 s",
+        "client 0: get() -> None",
+    ]
+    assert steps_of(history.entries, least_s=0.001)[0][3] == "(0.05 s later) client 0: get() -> None after 0.001 s"
