@@ -8,6 +8,7 @@ It builds on `asyncio.BaseEventLoop`, as asyncio's own loops do, and replaces wh
 
 import asyncio
 import contextvars
+import functools
 import heapq
 import itertools
 import threading
@@ -259,7 +260,7 @@ def _call_outside(func: Callable[[*Ts], T], *args: *Ts) -> tuple[Any, Exception 
     running = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
     try:
-        return contextvars.Context().run(func, *args), None
+        return contextvars.Context().run(_in_sight, func, *args), None
     except StopIteration as error:
         # A future cannot hold one: Python 3.12 turns it into this, and in 3.11 the caller would wait for ever.
         refusal = RuntimeError(f"{func!r} raised StopIteration, which no future can hold")
@@ -269,6 +270,18 @@ def _call_outside(func: Callable[[*Ts], T], *args: *Ts) -> tuple[Any, Exception 
         return None, error
     finally:
         asyncio._set_running_loop(running)
+
+
+def _in_sight(func: Any, *args: Any, **named: Any) -> Any:
+    """Call ``func`` from a frame of Python's: what C calls no profile sees, so neither would `Mortal` and `Fuse` see its writes.
+
+    Libraries hand a ``functools.partial`` to an executor, and ``asyncio.to_thread`` one of the ``run`` of a context.
+    """
+    if isinstance(func, functools.partial):
+        return _in_sight(func.func, *func.args, *args, **{**func.keywords, **named})
+    if args and isinstance(getattr(func, "__self__", None), contextvars.Context) and func.__name__ == "run":
+        return func(_in_sight, *args, **named)
+    return func(*args, **named)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

@@ -5,6 +5,7 @@ import cProfile
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from prism_testkit.backend import Backend, Place
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
 from prism_testkit.mortal import Mortal
+from prism_testkit.schedules import VirtualLoop
 
 
 @asynccontextmanager
@@ -131,3 +133,46 @@ def test_a_profiler_in_c_goes_on_behind_a_watched_call(tmp_path: Path) -> None:
     profiler = cProfile.Profile()
     profiler.runcall(asyncio.run, walk())
     assert any("upper" in str(entry.code) for entry in profiler.getstats())
+
+
+def test_what_libraries_hand_to_an_executor_is_seen_as_well(tmp_path: Path) -> None:
+    """A function of C's, a partial of one, as aiofiles hands over, and one through ``asyncio.to_thread``."""
+    clock, numbers = VirtualClock(), count()
+
+    def new_place() -> Place:
+        directory = tmp_path / str(next(numbers))
+        directory.mkdir()
+        return Place(directory=directory, shared={}, clock=clock)
+
+    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        return connection, connection
+
+    async def closer(driver: Place) -> None:
+        return None
+
+    async def walk() -> list[dict[str, bytes]]:
+        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+        place = await mortal.client(0, "n")
+        loop, path = asyncio.get_running_loop(), place.directory / "file"
+        with path.open("wb", buffering=0) as file:
+
+            async def call() -> None:
+                await loop.run_in_executor(None, file.write, b"a")
+                await loop.run_in_executor(None, partial(partial(os.write, file.fileno()), b"b"))
+                await loop.run_in_executor(None, partial(os.replace, src=path, dst=path.with_name("other")))
+                await asyncio.to_thread(file.write, b"c")
+
+            found = []
+            for moment in await mortal.moments(call()):
+                await mortal.kill_at(moment, "in the middle")
+                left = (await mortal.client(0, "n")).directory
+                found.append({path.name: path.read_bytes() for path in left.iterdir()})
+        await mortal.close()
+        return found
+
+    loop = VirtualLoop(clock)
+    try:
+        found = loop.run_until_complete(walk())
+    finally:
+        loop.close()
+    assert found == [{"file": b"a"}, {"file": b"ab"}, {"other": b"ab"}, {"other": b"abc"}]
