@@ -19,7 +19,9 @@ __all__ = ["NEVER", "Fuse", "writes"]
 
 NEVER = (-2, -2, 0.0)
 _OF_FILES = frozenset(("write", "writelines", "flush", "truncate", "close", "__exit__"))
-_OF_SYSTEM = frozenset(("write", "pwrite", "writev", "fsync", "fdatasync", "rename", "replace", "link", "unlink", "ftruncate"))
+_OF_SYSTEM = frozenset(
+    ("write", "pwrite", "writev", "fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove", "ftruncate")
+)
 _OF_CONNECTIONS = frozenset(("execute", "executemany", "executescript", "commit"))
 _IN_MEMORY = (io.BytesIO, io.StringIO)
 

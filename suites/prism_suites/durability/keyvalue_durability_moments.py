@@ -14,6 +14,8 @@ from prism_testkit.traits import Limits, Traits
 
 _LAW = "keyvalue_basic.12"
 _TTL_S = 50_000.4
+_LONG = 70_000
+"""What a store keeps in a file, or in rows, of its own: the old one goes, or stays, with the rest of the call."""
 _OFTEN = f"{MANY} times set"
 _KEYS = ("a", "b", "new", "timed", "other")
 Durable = Annotated[KeyValueBasic, Traits(durability="process")]
@@ -28,6 +30,14 @@ async def _commit(slot: Any, value: bytes) -> None:
         await transaction.delete("b")
         await transaction.set("new", value)
         await transaction.set("timed", b"")
+
+
+async def _swap(slot: Any, value: bytes) -> None:
+    await slot.compare_and_swap("b", await slot.get("b"), value)
+
+
+async def _drop(slot: Any, value: bytes) -> None:
+    await slot.compare_and_delete("b", await slot.get("b"))
 
 
 async def _often(slot: Any, value: bytes) -> None:
@@ -45,9 +55,9 @@ _CALLS: dict[str, tuple[type, _Call]] = {
     "persist": (KeyValueTtl, lambda slot, value: slot.persist("timed")),
     "batch_set": (KeyValueBatch, lambda slot, value: slot.batch_set(dict.fromkeys(("a", "new", "timed"), value))),
     "batch_delete": (KeyValueBatch, lambda slot, value: slot.batch_delete(["a", "b", "timed"])),
-    "compare_and_swap": (KeyValueCas, lambda slot, value: slot.compare_and_swap("b", b"old b", value)),
+    "compare_and_swap": (KeyValueCas, _swap),
     "compare_and_swap of a new key": (KeyValueCas, lambda slot, value: slot.compare_and_swap("new", None, value)),
-    "compare_and_delete": (KeyValueCas, lambda slot, value: slot.compare_and_delete("b", b"old b")),
+    "compare_and_delete": (KeyValueCas, _drop),
     "a commit": (KeyValueTransactional, _commit),
     _OFTEN: (KeyValueBasic, _often),
 }
@@ -57,7 +67,9 @@ _WITHOUT_VALUE = ("delete", "expire", "persist", "batch_delete", "compare_and_de
 def _cases(limits: Limits) -> Iterator[dict[str, Any]]:
     for call in _CALLS:
         for size in (20,) if call in (*_WITHOUT_VALUE, _OFTEN) else (0, 20, 5000):  # shorter than what was there, as long, longer
-            yield {"call": call, "size": size}
+            yield {"call": call, "size": size, "held": 20}
+        if call != _OFTEN:
+            yield {"call": call, "size": _LONG, "held": _LONG}
 
 
 async def _state(slot: Any) -> _State:
@@ -81,7 +93,7 @@ def _alike(one: tuple[bytes | None, float | None], other: tuple[bytes | None, fl
 
 @check(_LAW, "keyvalue_transactional.1", "keyvalue_ttl.12")
 @gauntlet(_cases)
-async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, case: Case, call: str, size: int) -> None:
+async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, case: Case, call: str, size: int, held: int) -> None:
     """Whatever a call had written to files when its process was killed, it has its effect or none, and nothing else changed.
 
     Of files only: servers have other checks (KV-53, KV-54).
@@ -93,11 +105,12 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, ca
     slack_s = 2 * (0.5 + case.limits.clock_resolution_s)
 
     async def prepare(slot: Any) -> None:
-        await slot.set("a", b"old a" * 4)
-        await slot.set("b", b"old b")
+        times = min(held, case.limits.max_payload) // 20
+        await slot.set("a", b"old a" * 4 * times)
+        await slot.set("b", b"old b" * times)
         await slot.set("other", b"")
         if offers(slot, KeyValueTtl):
-            await slot.set_with_ttl("timed", b"with a deadline", _TTL_S)
+            await slot.set_with_ttl("timed", b"with a deadline" * times, _TTL_S)
         states.append(await _state(slot))
 
     async def done(slot: Any) -> None:
