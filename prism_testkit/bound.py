@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
+from prism_testkit.asides import Aside, overheard
 from prism_testkit.clock import Clock
 from prism_testkit.faults import Fault, Faults, Incarnation
+from prism_testkit.histories import History
 from prism_testkit.outcomes import Crashed, Inconclusive
-from prism_testkit.pattern import Pattern
+from prism_testkit.pattern import KINDS, Pattern
 from prism_testkit.slots import Needs
 
 __all__ = ["HARNESS", "Bound", "SlotOpener"]
@@ -18,6 +20,8 @@ __all__ = ["HARNESS", "Bound", "SlotOpener"]
 P = TypeVar("P")
 T = TypeVar("T")
 
+_USER = 2_000_000
+"""Whoever calls an incarnation, in a story: this and its number."""
 HARNESS = -2
 """The actor under which the harness's own looks stand in a history."""
 
@@ -59,6 +63,7 @@ class Bound(Generic[P]):
         opener: SlotOpener,
         clock: Clock,
         label: Callable[[int, str], None],
+        history: History,
     ) -> None:
         self.name = pattern.full_name
         self.interfaces = interfaces
@@ -73,6 +78,8 @@ class Bound(Generic[P]):
         self._given_clock = clock
         self._changes: dict[str, Callable[[Any], None]] = {}
         self._label = label
+        self._history = history
+        self._protocol = next((kind.protocol for kind in KINDS.values() if kind.name == pattern.kind), None)
         self._actors = 0
         self._owners: weakref.WeakKeyDictionary[asyncio.Task[Any], Incarnation] = weakref.WeakKeyDictionary()
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -123,7 +130,7 @@ class Bound(Generic[P]):
                 if slot in self._changes:
                     self._changes[slot](slots[slot])
             async with self._made(slots, config) as instance:
-                yield instance
+                yield self._overheard(instance, incarnation.actor)
         except BaseException as error:
             if incarnation.dead and not isinstance(error, AssertionError | KeyboardInterrupt):
                 self.crashes += 1
@@ -168,6 +175,18 @@ class Bound(Generic[P]):
             rest["clock"] = self._given_clock
         made: AbstractAsyncContextManager[P] = self._implementation(**slots, **rest)
         return made
+
+    def _overheard(self, instance: P, actor: int) -> P:
+        """Return the instance, whose calls the story tells as those of its user."""
+        if self._protocol is None:
+            return instance
+        label = f"user of #{actor + 1}" if actor else "user"
+
+        def begin(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
+            return self._history.aside(_USER + actor, label, op, args, kwargs)
+
+        told: P = overheard(instance, self._protocol, begin, self._history.answered)
+        return told
 
     def _watch_tasks(self) -> None:
         """Remember which incarnation started a task: when it dies, so do they."""

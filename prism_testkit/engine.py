@@ -223,7 +223,8 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     asked = watch_hint(run.binding.slots.values(), entries) if run.binding.kind == "virtual" and not found.hint else ""
     named = (getattr(cause, "expected", None), getattr(cause, "got", None))
     # On virtual time nothing passes by itself.
-    steps, numbers = steps_of(entries, named=named, least_s=0.001 if run.binding.kind == "virtual" else A_WHILE_S)
+    story = record.story
+    steps, numbers = steps_of(story, named=named, least_s=0.001 if run.binding.kind == "virtual" else A_WHILE_S)
     failure = Failure(
         promise="" if found.beside else promise,
         promise_text="" if found.beside else promise_text(promise) or run.check.doc,
@@ -233,7 +234,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         hint=found.hint or asked,
         steps=steps,
         step_numbers=numbers,
-        steps_left_out=len(entries) - len(steps),
+        steps_left_out=len(story) - len(steps),
         arguments={name: _told(name, value, record) for name, value in record.arguments.items()},
         namespace=record.namespace,
         cases_before=run.first_at,

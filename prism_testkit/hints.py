@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from prism_testkit import asides
 from prism_testkit.histories import Entry
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.interfaces.errors import PrismError
@@ -31,7 +32,7 @@ def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence
 
 
 def _of_check(error: BaseException, check: str) -> str:
-    frames = [*traceback.walk_tb(error.__traceback__)]
+    frames = [frame for frame in traceback.walk_tb(error.__traceback__) if frame[0].f_code.co_filename != asides.__file__]
     if not frames or frames[-1][0].f_code.co_filename != check:
         return ""
     return "a line of the check itself raised it, and no call: it met an answer that it cannot read, or is wrong itself"

@@ -3,9 +3,11 @@
 import enum
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
+from prism_testkit.asides import SCALE, Aside, asking
 from prism_testkit.clock import Clock
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 
@@ -59,6 +61,11 @@ class Entry:
     within: int | None = None
     """The ``call`` of what entered the context whose method this is: the subscription that receives, the transaction that sets."""
 
+    asked: int | None = None
+    """The ``call`` of what was asked of a pattern, for which it made this one."""
+    aside: bool = False
+    """It passed no tap; see `asides`."""
+
     @property
     def returned(self) -> bool:
         """It ended, with a result or an error."""
@@ -94,7 +101,7 @@ class History:
     after the call.
     """
 
-    __slots__ = ("_events", "_now", "_within", "labels")
+    __slots__ = ("_asides", "_asked", "_events", "_latest", "_now", "_within", "labels")
 
     def __init__(self, clock: Clock) -> None:
         self.labels: dict[int, str] = {}
@@ -102,6 +109,9 @@ class History:
         self._now = clock.now_s
         self._events: list[_Call | _End] = []
         self._within: dict[int, int] = {}
+        self._asides: list[Aside] = []
+        self._latest = -SCALE
+        self._asked: dict[int, Aside] = {}
 
     def __len__(self) -> int:
         return len(self._events)
@@ -120,6 +130,9 @@ class History:
         events.append((client, op, args, kwargs, self._now()))
         if within is not None:
             self._within[event] = within
+        aside = asking.get()
+        if aside is not None:
+            self._asked[event] = aside
         return event
 
     def respond(self, event: int, output: Any) -> None:
@@ -148,6 +161,47 @@ class History:
             return Entry(client, label, op, args, kwargs, number, called_s, within=within)
         ret, (_, result, error, returned_s) = end
         return Entry(client, label, op, args, kwargs, number, called_s, ret, returned_s, result, error, within)
+
+    def aside(self, client: int, label: str, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
+        """Note that a call begins that passes no tap."""
+        aside = Aside(client, label, op, args, kwargs, self._place(len(self._events)), self._now())
+        self._asides.append(aside)
+        return aside
+
+    def answered(self, aside: Aside, result: Any, error: BaseException | None = None) -> None:
+        """Note that it ended."""
+        aside.ret, aside.returned_s = self._place(len(self._events)), self._now()
+        aside.result, aside.error = result, error
+
+    def done_before(self, event: int, aside: Aside) -> None:
+        """Note a call that somebody else made before an event, ``called_s``; where it has a ``returned_s`` it ended, too."""
+        aside.call = self._place(event)
+        aside.ret = None if aside.returned_s is None else self._place(event)
+        self._asides.append(aside)
+
+    def _place(self, event: int) -> int:
+        """Return a place before an event, and behind all places that were given."""
+        self._latest = max((event - 1) * SCALE, self._latest) + 1
+        return self._latest
+
+    @property
+    def told(self) -> list[Entry]:
+        """`entries` and asides, in the order in which they began: what a story tells. Their ``call`` counts in `SCALE`."""
+        entries = [
+            replace(
+                entry,
+                call=entry.call * SCALE,
+                ret=None if entry.ret is None else entry.ret * SCALE,
+                within=None if entry.within is None else entry.within * SCALE,
+                asked=self._asked[entry.call].call if entry.call in self._asked else None,
+            )
+            for entry in self.entries
+        ]
+        asides = [
+            Entry(a.client, a.label, a.op, a.args, a.kwargs, a.call, a.called_s, a.ret, a.returned_s, a.result, a.error, aside=True)
+            for a in self._asides
+        ]
+        return sorted([*entries, *asides], key=attrgetter("call"))
 
     def operations(self, interface: type, key: str = "key") -> list[Operation]:
         """Return the calls of ``interface``'s methods that name one object by their parameter ``key``, for a checker.

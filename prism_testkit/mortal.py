@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from prism_testkit.backend import Backend, Place
+from prism_testkit.drivers import noted
 from prism_testkit.fuse import writes
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Unavailable
@@ -52,7 +53,9 @@ class Mortal:
 
     async def client(self, number: int, namespace: str, *, told: bool = True) -> Any:
         """Return client ``number`` of a namespace, with every interface; not ``told``: its calls are not in the history."""
-        slot, driver = await self._reopen(await self._site.client(number), number, namespace)
+        with noted("prism_around", "connect(place), which the harness called,"):
+            connection = await self._site.client(number)
+        slot, driver = await self._reopen(connection, number, namespace)
         self._drivers.append(driver)
         return slot if told else driver
 

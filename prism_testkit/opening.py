@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import dataclass, field
 from typing import Any
 
+from prism_testkit.asides import WRITER, Aside, Said
 from prism_testkit.backend import Place
 from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
@@ -23,6 +24,7 @@ from prism_testkit.plan import Plan
 from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.processes import Told, run_processes, shared_place
 from prism_testkit.reports.text import show
+from prism_testkit.returned import TELL, Returned
 from prism_testkit.schedules import Deadlock, Livelock
 from prism_testkit.signatures import claimed
 from prism_testkit.slots import needs_of
@@ -52,6 +54,7 @@ class CaseRecord:
     faults: Faults | None = None
     """What befell the calls of a pattern, and which calls there were."""
     _frozen: list[Entry] | None = None
+    _told: list[Entry] | None = None
 
     @property
     def entries(self) -> list[Entry]:
@@ -60,9 +63,16 @@ class CaseRecord:
             return self._frozen
         return self.history.entries if self.history is not None else []
 
+    @property
+    def story(self) -> list[Entry]:
+        """The calls so far, and what was done beside them, or as all that stood at `freeze`."""
+        if self._told is not None:
+            return self._told
+        return self.history.told if self.history is not None else []
+
     def freeze(self) -> None:
         """Keep the calls as they stand: cancelling what hangs would end them all."""
-        self._frozen = self.entries
+        self._frozen, self._told = self.entries, self.story
 
     def told(self, plan: Plan) -> str:
         """Say in words what a plan among the arguments did."""
@@ -79,7 +89,7 @@ class CaseRecord:
 
     def raised_by(self, error: BaseException) -> str:
         """Name the call that raised ``error``."""
-        return next((_spell(entry) for entry in reversed(self.entries) if entry.error is error), "")
+        return next((_spell(entry) for entry in reversed(self.story) if entry.error is error), "")
 
 
 def _spell(entry: Entry) -> str:
@@ -241,6 +251,7 @@ class _Opened:
             opener=opener,
             clock=self.case.clock,
             label=self.history.labels.__setitem__,
+            history=self.history,
         )
         if plan:
             bound.faulty(plan)
@@ -291,11 +302,24 @@ class _Opened:
         except BaseException as error:
             self.history.fail(event, error)
             raise
+        self._tell(event, steps, survivors)
         self.history.respond(event, f"{survivors.acknowledged} acknowledged")
         self._survivors.append((survivors, None))  # before it is opened, which may fail
-        survivors.slot, driver = await self._reopen(candidate, await survivors.site.client(0), 0, survivors.namespace)
+        with noted("prism_around", "connect(place), which the harness called after the kill,"):
+            connection = await survivors.site.client(0)
+        survivors.slot, driver = await self._reopen(candidate, connection, 0, survivors.namespace)
         self._survivors[-1] = (survivors, driver)
         return survivors
+
+    def _tell(self, event: int, steps: Sequence[Step], survivors: Survivors) -> None:
+        """Let the story tell what the process did before it was killed, up to the call in which it died."""
+        instants: list[float | None] = [*(instant / 1e9 for instant in survivors.instants_ns), None]
+        for number, (method, arguments) in enumerate(steps[: survivors.acknowledged + 1]):
+            if method != TELL:
+                given = tuple(Said(f"<what its call {a.step + 1} returned>") if isinstance(a, Returned) else a for a in arguments)
+                began, ended = instants[number] or 0.0, instants[number + 1]
+                result = Said("acknowledged")
+                self.history.done_before(event, Aside(WRITER, "writer", method, given, {}, 0, began, None, ended, result))
 
     def _mortal(self) -> Mortal:
         candidate = self._first

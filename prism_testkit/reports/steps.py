@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from prism_testkit.asides import WRITER
 from prism_testkit.case import CLOCK
 from prism_testkit.faults import was_injected
 from prism_testkit.reports.briefly import briefly
@@ -22,6 +23,7 @@ LONGEST_STEP = 240
 """What fits on four lines of 80 columns: no step is longer."""
 _LAST_ALIKE = 3
 _RARE = 2
+_MOST_ASKED = 12
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 A_WHILE_S = 0.1
@@ -37,9 +39,10 @@ def steps_of(
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
     first quarter of ``most`` and the last ones stay, and of the others those that a fault befell, what happened once or twice,
-    moves of the clock, and what was done with a text or bytes that the verdict ``named``. A call that was still open when later
-    ones began says which, by their numbers. Time that passed is told from ``least_s`` on, in a call or before it; and of several
-    contexts that a client had open at once, which one a call was made in.
+    moves of the clock, and what was done with a text or bytes that the verdict ``named``. Asides stay beside those (`_beside`). A
+    call that was still open when later ones began says which, by their numbers. Time that passed is told from ``least_s`` on, in a
+    call or before it; of several contexts that a client had open at once, which one a call was made in; and of several things that
+    a pattern was asked at once, for which it made a call.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
@@ -47,9 +50,9 @@ def steps_of(
     if len(entries) > most:
         about = _about(entries, named)
         kept = sorted({*_telling(entries), *about})
-        kept = kept if len(kept) <= most else _ends_and_rare(entries, kept, most, about)
+        kept = kept if len(kept) <= most else sorted({*_ends_and_rare(entries, kept, most, about), *_beside(entries)})
     began = [entry.call for entry in entries]
-    several = _numbered(entries)
+    several, asked = _numbered(entries), _at_once(entries)
     steps: list[str] = []
     latest = float("inf")
     for place, index in enumerate(kept):
@@ -58,8 +61,22 @@ def steps_of(
         later = _passed(entry.called_s - latest, least_s)
         waited = _passed((entry.returned_s or entry.called_s) - entry.called_s, least_s)
         took = f" after {waited}" if waited and entry.client != CLOCK else ""
+        took += asked.get(entry.asked, "") if entry.asked is not None else ""
         steps.append(_step(entry, f"({later} later) " if later else "", took + _overlap(entry, index, began), several))
     return steps, [index + 1 for index in kept]
+
+
+def _at_once(entries: "Sequence[Entry]") -> dict[int, str]:
+    """Return for which step of its user a pattern made a call, by the number of what was asked, where two were asked at once."""
+    asides = [(index, entry) for index, entry in enumerate(entries, 1) if entry.aside and entry.client != WRITER]
+    found: dict[int, str] = {}
+    latest: tuple[float, int, int] = (float("-inf"), 0, 0)
+    for index, entry in asides:
+        end = float("inf") if entry.ret is None else entry.ret
+        if entry.call < latest[0]:
+            found |= {entry.call: f" (for step {index})", latest[1]: f" (for step {latest[2]})"}
+        latest = max(latest, (end, entry.call, index))
+    return found
 
 
 def _known_s(before: "Entry", entry: "Entry") -> float:
@@ -105,6 +122,17 @@ def _telling(entries: "Sequence[Entry]") -> list[int]:
             kept += [begin, *range(max(begin + 1, index - _LAST_ALIKE), index)]
             begin = index
     return kept
+
+
+def _beside(entries: "Sequence[Entry]") -> list[int]:
+    """Return the asides that stay: the last things that were asked of a pattern, and the last calls of whoever was killed."""
+    asked = [index for index, entry in enumerate(entries) if entry.aside and entry.client != WRITER]
+    killed = [
+        index
+        for index, entry in enumerate(entries)
+        if entry.client == WRITER and any(other.client != WRITER for other in entries[index + 1 : index + 1 + _LAST_ALIKE])
+    ]
+    return [*asked[-_MOST_ASKED:], *killed]
 
 
 def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
