@@ -8,6 +8,7 @@ from typing import Any
 from prism_suites._judging import broken, same
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
+from prism_suites._left_out import takes_as_long
 from prism_suites._noticing import TURNS, ends_soon, is_noticed
 from prism_suites._racing import together
 from prism_suites._stream_shared import GROUPS, fill, numbered
@@ -26,6 +27,25 @@ async def what_is_appended_at_any_turn_is_noticed(stream: StreamConsumerGroups, 
     async with stream.join("s", "g", "c") as member:
         wait = lambda s: member.receive(1, s)  # noqa: E731
         await is_noticed(case, "stream_consumer_groups.10", turns, wait, lambda: by.append("s", b"x"), "an append", at_once=True)
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.7")
+async def a_member_that_names_no_time_means_none(stream: StreamConsumerGroups, case: Case) -> None:
+    """`receive()` is `receive(1, 0)`, and `nack(delivery)` is `nack(delivery, delay_s=0)`: the record is there as soon."""
+    await stream.create_group("s", "g")
+    async with stream.join("s", "g", "c") as member:
+        what = "receive() and receive(1, 0)"
+        await takes_as_long(case, "stream_consumer_groups.10", lambda: member.receive(1, 0), member.receive, what)
+        await fill(stream, "s", numbered(3), laws=GROUPS)
+        held = await member.receive(timeout_s=500.0)
+        same("stream_consumer_groups.10", len(held), 1, "a receive that does not say how many gives not one record of three")
+
+        async def comes_back(**delay: Any) -> None:
+            await member.nack(*held, **delay)
+            held[:] = await member.receive(1, 500.0)
+
+        what = "nack(delivery) and nack(delivery, delay_s=0), until a record comes,"
+        await takes_as_long(case, "stream_consumer_groups.7", lambda: comes_back(delay_s=0), comes_back, what)
 
 
 @check("stream_consumer_groups.10", "stream_consumer_groups.9")

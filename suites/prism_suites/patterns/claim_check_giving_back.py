@@ -6,6 +6,7 @@ from typing import Any
 from prism_patterns.claim_check import ClaimCheck
 from prism_suites._claims import TOPIC, T, beside, has_acks, mode, take
 from prism_suites._judging import broken, same
+from prism_suites._left_out import takes_as_long
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -38,6 +39,25 @@ async def a_nack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None:
 
 _LATER_S = 2.0
 """By how much one message is given back for longer than others: less than any lease."""
+
+
+@check("CC1", "CC4")
+async def a_consumer_that_names_no_time_means_none(claims: Bound[ClaimCheck], case: Case) -> None:
+    """`receive()` is `receive(0)`, and `nack(delivery)` is `nack(delivery, 0)`: the message is there as soon."""
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await takes_as_long(case, "CC1", lambda: consumer.receive(0), consumer.receive, "receive() and receive(0)")
+        if beside(case, claims, acks=True):
+            return
+        await check_in.publish(TOPIC, BIG)
+        held = await take(consumer)
+
+        async def comes_back(*delay_s: float) -> None:
+            nonlocal held
+            await consumer.nack(held, *delay_s)
+            held = await take(consumer, "CC4")
+
+        what = "nack(delivery) and nack(delivery, 0), until it comes again,"
+        await takes_as_long(case, "CC4", lambda: comes_back(0), comes_back, what)
 
 
 @check("CC4")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import TOPIC, T, beside, take
+from prism_suites._claims import TOPIC, T, beside, take, taken
 from prism_suites._judging import refused, same
 from prism_suites._lifecycle import ENDED
 from prism_testkit.bound import Bound
@@ -22,7 +22,9 @@ async def closed_it_stays_closed(claims: Bound[ClaimCheck], case: Case) -> None:
     """A close ends the background worker; a second one does nothing, and what is called after the first raises Closed (G-8)."""
     before = asyncio.all_tasks()
     async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        await check_in.publish(TOPIC, BIG)
+        for data in (BIG, b"x"):
+            await check_in.publish(TOPIC, data)
+        held = [await take(consumer), await take(consumer)]
         await check_in.close()
         left = [each for each in asyncio.all_tasks() - before if not each.done()]
         if case.clock.virtual:  # else some may be a driver's
@@ -31,7 +33,18 @@ async def closed_it_stays_closed(claims: Bound[ClaimCheck], case: Case) -> None:
         await refused("lifecycle.2", check_in.publish(TOPIC, b"x"), Closed, "a publish after close is not refused with Closed")
         await refused("lifecycle.2", check_in.sweep(), Closed, "a sweep after close is not refused with Closed")
         await refused("lifecycle.2", consumer.receive(0), Closed, "a receive after close is not refused with Closed")
+        for kind, delivery in zip(("a claimed", "an inline"), held, strict=True):
+            said = f"of {kind} message after close is not refused with Closed"
+            for call in (consumer.read, consumer.nack, consumer.ack):
+                await refused("lifecycle.2", call(delivery), Closed, f"{call.__name__} {said}")
+            await refused("lifecycle.2", taken(consumer, delivery), Closed, f"chunks {said}")
+        await refused("lifecycle.2", _entered(check_in), Closed, "a consume after close is not refused with Closed")
         await check_in.health()
+
+
+async def _entered(check_in: ClaimCheck) -> None:
+    async with check_in.consume(TOPIC, "c"):
+        pass
 
 
 @check("lifecycle.1")

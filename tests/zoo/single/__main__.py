@@ -13,6 +13,7 @@ import argparse
 import gc
 import itertools
 import json
+import math
 import sys
 import time
 from argparse import RawTextHelpFormatter
@@ -30,18 +31,18 @@ from .trying import Subject, Tried, family_of, source_of, tried
 __all__ = ["asked_of", "main"]
 
 
-def asked_of(change: Change, base: Tried) -> list[str]:
-    """Return the checks that run what is changed, the quickest first, those in other processes last."""
+def asked_of(change: Change, base: Tried, quick_s: float = math.inf) -> list[str]:
+    """Return the checks that run what is changed, the quickest first, those in other processes last; none that took longer."""
 
     def runs(identifier: str) -> bool:
         lines = base.reached[identifier]
-        return lines is None or change.statement == 0 or change.statement in lines
+        return base.spent[identifier] <= quick_s and (lines is None or change.statement == 0 or change.statement in lines)
 
     return sorted(filter(runs, base.spent), key=lambda each: (base.reached[each] is None, base.spent[each]))
 
 
-def _examined(subject: Subject, change: Change, base: Tried, limit_s: float) -> dict[str, Any]:
-    checks = asked_of(change, base)
+def _examined(subject: Subject, change: Change, base: Tried, quick_s: float, limit_s: float) -> dict[str, Any]:
+    checks = asked_of(change, base, quick_s)
     reached = any(base.reached[each] is not None for each in checks)
     found = tried(subject, change.text, checks=checks, limit_s=limit_s) if checks else Tried(outcome="survived")
     if found.outcome == "survived" and not reached:
@@ -74,6 +75,7 @@ def main() -> int:
     add("--count", type=int, default=0, help="so many, instead of a share")
     add("--only", default="", help="only changes whose description has this")
     add("--here", action="store_true", help="only checks that run in this process: none that kills another")
+    add("--quick", type=float, default=math.inf, metavar="SECONDS", help="only checks that take no longer over the driver as it is")
     add("--seed", type=int, default=1)
     add("--jobs", type=int, default=1)
     add("--limit", type=float, default=300.0, metavar="SECONDS", help="for one change; what takes longer hangs (300)")
@@ -114,7 +116,7 @@ def _campaign(subject: Subject, changes: list[Change], base: Tried, arguments: a
     left = [change for change in changes if (subject.module, change.line, change.what) not in done]
     outcomes: Counter[str] = Counter()
     with ThreadPoolExecutor(max_workers=arguments.jobs) as pool:
-        for row in pool.map(lambda change: _examined(subject, change, base, arguments.limit), left):
+        for row in pool.map(lambda change: _examined(subject, change, base, arguments.quick, arguments.limit), left):
             outcomes[row["outcome"]] += 1
             print(
                 f"{row['outcome']:11} {row['line']:4} {row['what']}  {row['check']} {row['promise']}  {row['seconds']} s",
