@@ -41,6 +41,7 @@ async def _is_usable(kv: KeyValueBasic, items: dict[str, bytes]) -> None:
     truth("keyvalue_scan.7", await kv.delete("new"), True, "after a scan was left the driver does not delete")
 
 
+_MANY = 130
 _PLACES = [{"taken": taken, "keys_only": keys_only} for keys_only in (False, True) for taken in (0, 1, 2, 15, 29, 30)]
 
 
@@ -78,6 +79,29 @@ async def scans_left_early_use_nothing_up(kv: KeyValueScan, case: Case) -> None:
                 items["k0"] = b"%d" % number
         await lists(whole, items)
         await works("keyvalue_scan.7", whole, "after many scans were left")
+
+
+@check("keyvalue_scan.7", "keyvalue_scan.3")
+async def many_that_are_open_keep_nobody_waiting(kv: KeyValueScan, case: Case) -> None:
+    """Beside more open scans than a pool has connections, or a store slots for readers, calls end, and each of them goes on."""
+    items = numbered(f"k{number}" for number in range(40))
+    await store(case, kv, items)
+    opened = [_opened(kv, keys_only=number % 2 == 0) for number in range(_MANY)]
+    given: list[list[Any]] = []
+    try:
+        with law("keyvalue_scan.7"):
+            for scan in opened:
+                given.append(await _take(scan, 1))
+            await _is_usable(kv, items)
+            await lists(kv, items)
+            for number, scan in enumerate(opened):
+                given[number] += await drained(scan)
+    finally:
+        for scan in opened:
+            await scan.aclose()
+    for number, got in enumerate(given):
+        expected = sorted(items) if number % 2 == 0 else sorted(items.items())
+        same("keyvalue_scan.3", sorted(got), expected, f"of {_MANY} scans that are open at once one does not give exactly its keys")
 
 
 @check("keyvalue_scan.7", "keyvalue_scan.3")

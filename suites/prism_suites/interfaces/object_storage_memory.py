@@ -11,7 +11,7 @@ from typing import Annotated
 
 from prism_suites._judging import broken, same
 from prism_suites._objects_asking import BUCKET, LONGEST_CHUNK
-from prism_suites._tracing import traced
+from prism_suites._tracing import Resident, traced
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
@@ -23,6 +23,8 @@ _MIB = 1 << 20
 _FEW = 3 * LONGEST_CHUNK
 _COUNT = 52
 """Chunks of a mebibyte: well over the few that may be held, and over ten parts of the least length that S3 takes, 5 MiB."""
+_BESIDES = 20 * _MIB
+"""By so much a process may grow for other reasons meanwhile."""
 
 
 class _Gauge:
@@ -64,9 +66,13 @@ async def a_long_stream_is_not_held(store: _Durable, case: Case, sized: bool) ->
         case.inconclusive(f"no object may be over {case.limits.max_payload} bytes here, which is less than a few chunks")
     await store.create_bucket(BUCKET)
     with traced():
-        gauge, said = _Gauge(), hashlib.sha256()
+        gauge, said, resident = _Gauge(), hashlib.sha256(), Resident()
         await store.put_stream(BUCKET, "k", _source(count, gauge, said), size=count * _MIB if sized else None)
         gauge.judge(f"at the end of a stream of {count} MiB that was put,")
+        grown = resident.grown()
+        if grown is not None and grown > _FEW + _BESIDES:
+            told = f"while a stream of {count} MiB was put the process grew by {grown // _MIB} MiB, in part outside of Python"
+            broken(_PROMISE, told, expected=f"a few chunks of 8 MiB, as {_FEW // _MIB} MiB", got=f"{grown} bytes")
         gauge, got, given = _Gauge(), hashlib.sha256(), 0
         async for chunk in store.get_stream(BUCKET, "k"):
             got.update(chunk)
