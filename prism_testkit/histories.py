@@ -184,6 +184,10 @@ class History:
         self._latest = max((event - 1) * SCALE, self._latest) + 1
         return self._latest
 
+    def step(self, event: int) -> str:
+        """Name an event by the call in the story that began there, or was the last to begin before: ``step 7``."""
+        return f"step {sum(entry.call <= event * SCALE for entry in self.told)}"
+
     @property
     def told(self) -> list[Entry]:
         """`entries` and asides, in the order in which they began: what a story tells. Their ``call`` counts in `SCALE`."""

@@ -245,8 +245,12 @@ def _returned(operation: Operation) -> int:
     return operation.ret
 
 
-def explain(verdict: Verdict) -> str:
-    """Say in a few lines what a verdict rests on: of a violation at most 20 operations, the last that fit and those that do not."""
+def explain(verdict: Verdict, step: Callable[[int], str] | None = None) -> str:
+    """Say in a few lines what a verdict rests on: of a violation at most 20 operations, the last that fit and those that do not.
+
+    ``step`` names the call of an operation as the story of the failure does (`History.step`); without it operations are told by
+    their clients, and by the events at which they began and ended.
+    """
     fit = len(verdict.prefix)
     name = f"key {show(verdict.key)}"
     if verdict.kind == "linearizable":
@@ -257,16 +261,20 @@ def explain(verdict: Verdict) -> str:
     shown = verdict.prefix[-(20 - len(stuck)) :]
     of = f" {len(verdict.stuck)}" if len(verdict.stuck) > len(stuck) else ""
     left_out = [f"  ... {fit - len(shown)} before"] if fit > len(shown) else []
-    head = f"{name}: not linearizable. In the longest order that makes sense {fit} operations fit:"
+    head = f"{name} is not linearizable. The longest order of its calls that makes sense:"
+    if not fit:
+        head = f"{name} is not linearizable. No call of it could be the first."
     return "\n".join(
-        [head, *left_out, *(f"  {_tell(operation)}" for operation in shown)]
+        [head, *left_out, *(f"  {_tell(operation, step)}" for operation in shown)]
         + [f"The state is then {show(verdict.state)}, and none of these{of}, one of which would have to be next, can follow:"]
-        + [f"  {_tell(operation)}" for operation in stuck]
+        + [f"  {_tell(operation, step)}" for operation in stuck]
     )
 
 
-def _tell(operation: Operation) -> str:
+def _tell(operation: Operation, step: Callable[[int], str] | None = None) -> str:
     result = "unknown" if operation.outcome is Outcome.UNKNOWN else show(operation.output)
-    until = "" if operation.ret is None else f"{operation.ret}"
     call = f"{operation.op}({', '.join(map(show, operation.arguments))})"
+    if step is not None:
+        return f"{step(operation.call)}: {call} -> {result}"
+    until = "" if operation.ret is None else f"{operation.ret}"
     return f"client {operation.client}: {call} -> {result}  [{operation.call}..{until}]"

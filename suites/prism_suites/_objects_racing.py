@@ -75,6 +75,11 @@ class Race:
         self.versions: dict[int, Version] = {}
         self.conflicts = 0
         self._events = 0
+        self._began: dict[int, int] = {}
+        """The event of the history at which an operation begins, by its own count."""
+
+    def _step(self, tick: int) -> str:
+        return self.case.history.step(self._began[tick])
 
     def version(self, mark: int) -> Version:
         """Return the version of a mark; on a store of small objects lengths are small too."""
@@ -115,6 +120,7 @@ class Race:
     async def act(self, slot: Any, client: int, operation: str, key: int, mark: int) -> None:
         """Make one call and record it; a Conflict of a read is legal and had no effect."""
         name, call = f"k{key}", self._tick()
+        self._began[call] = len(self.case.history)
         if operation == "expire" and self.case.traits.ttl_late_s + self.case.limits.clock_resolution_s > 0.001:
             operation = "delete"  # what expires at once may be seen a while
         try:
@@ -198,7 +204,7 @@ class Race:
         """Judge that some order of all calls explains what each was told."""
         verdict = worst(check_history(_advised(self.operations), _VersionModel))
         if verdict.kind == "violation":
-            broken(promise, f"no order of the calls explains what they returned. {explain(verdict)}")
+            broken(promise, f"no order of the calls explains what they returned. {explain(verdict, self._step)}")
         if verdict.kind == "undecided":
             self.case.inconclusive(explain(verdict))
         if not self._overlapped():

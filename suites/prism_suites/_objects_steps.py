@@ -156,7 +156,7 @@ class Actor:
 
         async def chunks() -> Any:
             yield data
-            raise _SourceFailed
+            raise _SourceFailed("the source of the chunks failed, as planned")
 
         size = len(data) + 1 if step.extra & 8 else None
         content = source([data]) if size else chunks()

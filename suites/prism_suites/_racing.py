@@ -142,7 +142,7 @@ def judge(case: Case, promise: str) -> None:
         _judge_value(promise, operation, operations)
     verdict = worst(check_history(operations, LastingModel))
     if verdict.kind == "violation":
-        broken(promise, f"no order of the calls explains what they returned. {explain(verdict)}")
+        broken(promise, f"no order of the calls explains what they returned. {explain(verdict, case.history.step)}")
     if verdict.kind == "undecided":
         case.inconclusive(explain(verdict))
     if not _overlapping(operations):

@@ -198,12 +198,22 @@ def test_what_cannot_be_judged_is_an_error() -> None:
 
 def test_explain_tells_the_order_the_state_and_what_does_not_fit() -> None:
     assert explain(judge(VIOLATIONS["an unknown write seen, then vanished"])).splitlines() == [
-        "key 'k': not linearizable. In the longest order that makes sense 3 operations fit:",
+        "key 'k' is not linearizable. The longest order of its calls that makes sense:",
         "  client 1: set(b'a') -> None  [0..1]",
         "  client 1: set(b'b') -> unknown  [2..]",
         "  client 2: get() -> b'b'  [3..4]",
         "The state is then b'b', and none of these, one of which would have to be next, can follow:",
         "  client 2: get() -> b'a'  [5..6]",
+    ]
+
+
+def test_explain_names_calls_as_the_story_does() -> None:
+    lines = explain(judge(VIOLATIONS["an unknown write seen, then vanished"]), lambda event: f"step {event + 1}").splitlines()
+    assert [line for line in lines if line.startswith("  ")] == [
+        "  step 1: set(b'a') -> None",
+        "  step 3: set(b'b') -> unknown",
+        "  step 4: get() -> b'b'",
+        "  step 6: get() -> b'a'",
     ]
 
 

@@ -193,6 +193,9 @@ def _judge_history(case: Case) -> None:
     """Judge all plain calls around the outage, those that were not answered taken either way."""
     verdict = worst(check_history(case.history.operations(KeyValueBasic), KeyValueModel))
     if verdict.kind == "violation":
-        broken("keyvalue_basic.12", f"no order of the calls around an outage explains what they returned. {explain(verdict)}")
+        broken(
+            "keyvalue_basic.12",
+            f"no order of the calls around an outage explains what they returned. {explain(verdict, case.history.step)}",
+        )
     if verdict.kind == "undecided":
         case.inconclusive(explain(verdict))

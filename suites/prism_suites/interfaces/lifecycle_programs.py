@@ -116,8 +116,16 @@ class _Driver:
         await turns(10)
         for task in self.waiting.values():
             if not task.done() or not (task.cancelled() or isinstance(task.exception(), ENDED)):
-                broken(promise, f"a call that waited was not ended by {how}", expected="Closed", got=str(task))
+                broken(promise, f"a call that waited was not ended by {how}", expected="Closed", got=_told(task))
         self.waiting.clear()
 
     def _promise(self) -> str:
         return "lifecycle.2" if self.state == "closed" else "lifecycle.3"
+
+
+def _told(task: "asyncio.Task[Any]") -> str:
+    """Say what became of a call."""
+    if not task.done():
+        return "it waits on"
+    error = task.exception()
+    return f"it returned {task.result()!r}" if error is None else f"it raised {type(error).__name__}: {error}"

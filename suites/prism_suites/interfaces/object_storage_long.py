@@ -52,7 +52,7 @@ class _SourceFailed(Exception):
 async def _failing(chunks: list[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
-    raise _SourceFailed("the source failed")
+    raise _SourceFailed("the source of the chunks failed, as planned")
 
 
 @check("object_storage.6", "object_storage.17")

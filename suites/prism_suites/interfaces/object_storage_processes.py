@@ -50,7 +50,8 @@ def _play(case: Case, promise: str, plans: list[list[Step]], pace_s: float = 0.0
     told += perform(case, promise, [[("get", (_BUCKET, key)) for key in keys]])
     verdict = worst(check_history([_operation(call) for call in told], KeyValueModel))
     if verdict.kind == "violation":
-        broken(promise, f"no order of the calls of {PROCESSES} processes explains what they returned. {explain(verdict)}")
+        why = explain(verdict, case.history.step)
+        broken(promise, f"no order of the calls of {PROCESSES} processes explains what they returned. {why}")
     if verdict.kind == "undecided":
         case.inconclusive(explain(verdict))
 

@@ -69,7 +69,10 @@ async def _explained(case: Case, load: Load, slots: list[Any]) -> None:
             await slots[-1].get(f"k{turn}.{number}")
     verdict = worst(check_history(case.history.operations(KeyValueCas), KeyValueModel))
     if verdict.kind == "violation":
-        broken("keyvalue_basic.10", f"no order of the calls around a fault explains what they returned. {explain(verdict)}")
+        broken(
+            "keyvalue_basic.10",
+            f"no order of the calls around a fault explains what they returned. {explain(verdict, case.history.step)}",
+        )
     if verdict.kind == "undecided":
         case.inconclusive(explain(verdict))
 
