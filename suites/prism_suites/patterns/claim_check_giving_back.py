@@ -41,6 +41,22 @@ _LATER_S = 2.0
 """By how much one message is given back for longer than others: less than any lease."""
 
 
+@check("CC1")
+@gauntlet(lambda limits: [{"timeout_s": timeout_s} for timeout_s in (0, -1.0, 0.25, 1.5, 59.9)])
+async def nothing_is_waited_for_as_long_as_asked(claims: Bound[ClaimCheck], case: Case, timeout_s: float) -> None:
+    """`receive` of nothing returns None, not before its time has passed, and not long after; a time below 0 is none."""
+    if not case.clock.virtual:
+        case.note("how long a receive of nothing takes is judged where time is virtual")
+        return
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        began_s, asked_s = case.clock.now_s(), max(0.0, timeout_s)
+        same("CC1", await consumer.receive(timeout_s), None, "something came that nobody published")
+        passed_s = case.clock.now_s() - began_s
+        if not asked_s - 1e-3 <= passed_s <= 2 * asked_s + 2.0:
+            sentence = "a receive of nothing takes another time than it was asked to"
+            broken("CC1", sentence, expected=f"{asked_s:g} s", got=f"{passed_s:g} s")
+
+
 @check("CC1", "CC4")
 async def a_consumer_that_names_no_time_means_none(claims: Bound[ClaimCheck], case: Case) -> None:
     """`receive()` is `receive(0)`, and `nack(delivery)` is `nack(delivery, 0)`: the message is there as soon."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from prism_patterns.claim_check import ClaimCheck
 from prism_suites._claims import TOPIC, T, beside, take, taken
-from prism_suites._judging import refused, same
+from prism_suites._judging import broken, refused, same
 from prism_suites._lifecycle import ENDED
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -15,6 +15,8 @@ from prism_testkit.interfaces.errors import Closed
 
 BIG = b"x" * (T + 1)
 HOUR_S = 3_600.0
+_INSTANT_S, _WHILE_S = 1e-3, 0.5
+"""By so much a drain may wait less, by the rounding of a clock, or longer, until what it cancelled has ended."""
 
 
 @check("lifecycle.2")
@@ -99,6 +101,33 @@ async def a_drain_counts_what_it_finished(claims: Bound[ClaimCheck], case: Case,
         same("lifecycle.3", aborted, stuck, "other publishes were aborted than those that could not be finished")
         again = await check_in.drain(0)
         same("lifecycle.3", (again.completed, again.aborted), (0, 0), "a second drain finds work in hand")
+
+
+@check("lifecycle.3")
+@gauntlet(lambda limits: [{"stuck": stuck, "timeout_s": timeout_s} for stuck in (1, 3) for timeout_s in (0, -1.0, 0.25, 9.0)])
+async def a_drain_waits_no_longer_than_asked(claims: Bound[ClaimCheck], case: Case, stuck: int, timeout_s: float) -> None:
+    """What cannot be finished is given its time and no more: none, if there is none; then it is cancelled and counted."""
+    if not case.clock.virtual:
+        case.note("how long a drain waits is judged where time is virtual")
+        return
+    never = asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        yield BIG
+        await never.wait()
+
+    async with claims.opened(threshold=T) as check_in:
+        tasks = [asyncio.create_task(check_in.publish(TOPIC, source())) for _ in range(stuck)]
+        await case.clock.sleep(1.0)
+        began_s = case.clock.now_s()
+        drained = await check_in.drain(timeout_s)
+        passed_s = case.clock.now_s() - began_s
+        await asyncio.gather(*tasks, return_exceptions=True)
+        same("lifecycle.3", (drained.completed, drained.aborted), (0, stuck), "a drain counts otherwise than it finished")
+        asked_s = max(0.0, timeout_s)
+        if not asked_s - _INSTANT_S <= passed_s <= asked_s + _WHILE_S:
+            sentence = "a drain waits another time than it was asked to for what cannot be finished"
+            broken("lifecycle.3", sentence, expected=f"{asked_s:g} s", got=f"{passed_s:g} s")
 
 
 @check("lifecycle.4")
