@@ -3,6 +3,9 @@
 A thread watches; the main thread is interrupted by a signal whose handler raises `Hung`, which also ends a blocking system
 call. SIGURG is used because it is ignored by default and because SIGALRM belongs to pytest-timeout. Where there are no
 signals (Windows, or a worker that does not run in the main thread) nothing is watched, and `active` says so.
+
+While the main thread would work, but has no processor to do so, no time passes: a call that computes for seconds on a machine
+that others keep busy makes progress nowhere that could be seen, and hangs no more than it does alone.
 """
 
 import contextlib
@@ -10,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType, TracebackType
 
 from prism_testkit.outcomes import Hung
@@ -89,16 +93,30 @@ class Watchdog:
 
     def _watch(self) -> None:
         seen: object = None
-        since = time.monotonic()
+        since = _passed_s()
         while not self._stop.wait(min(0.25, self._limit_s / 4)):
             now = (self._entries, self.progress()) if self._depth else None
             if now is None or now != seen:
-                seen, since = now, time.monotonic()
-            elif time.monotonic() - since >= (_WORK_S if self._at_work else self._limit_s) and self._main is not None:
-                since = time.monotonic()
+                seen, since = now, _passed_s()
+            elif _passed_s() - since >= (_WORK_S if self._at_work else self._limit_s) and self._main is not None:
+                since = _passed_s()
                 signal.pthread_kill(self._main, signal.SIGURG)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
             self._fired = f"no progress for {self._limit_s:g} s"
             raise Hung(self._fired)
+
+
+def _passed_s() -> float:
+    """Return seconds of real time, without those in which the main thread waited for a processor."""
+    return time.monotonic() - _starved_s()
+
+
+def _starved_s() -> float:
+    """Return how long that thread has waited for a processor so far; 0 where the system does not say."""
+    try:
+        # Documentation/scheduler/sched-stats.rst of Linux: time on the processor, time waiting for it (ns), times it got it.
+        return int(Path(f"/proc/self/task/{threading.main_thread().native_id}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +45,24 @@ def test_one_that_takes_for_ever_is(monkeypatch: pytest.MonkeyPatch) -> None:
             stand_still(60)
     finally:
         dog.close()
+
+
+def test_no_time_passes_while_there_is_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever computes on a busy machine goes on; who then stands still is ended as ever."""
+    began = time.monotonic()
+    until = began + 4 * _LIMIT_S
+    monkeypatch.setattr(watchdog, "_starved_s", lambda: min(time.monotonic(), until) - began)
+    dog = Watchdog(_LIMIT_S)
+    try:
+        with pytest.raises(Hung), dog:
+            stand_still(60)
+        assert time.monotonic() >= until + _LIMIT_S
+    finally:
+        dog.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not say how long a thread waited")
+def test_standing_still_is_no_wait_for_a_processor() -> None:
+    before, began = watchdog._starved_s(), time.monotonic()
+    stand_still(1.0)
+    assert watchdog._starved_s() - before < (time.monotonic() - began) / 2

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -113,9 +115,11 @@ async def test_an_end_passes_in_each_direction(world: World) -> None:
 async def test_a_reset_of_either_end_reaches_the_other(world: World) -> None:
     talk = await world.talk()
     assert await says(talk, b"abc") == b"ABC"
+    connection = talk[1].get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # without it, an orderly end
     talk[1].transport.abort()
-    await until(lambda: bool(world.ended))
-    assert world.proxy.open_connections == 0
+    await until(lambda: world.ended == ["reset"])
+    await until(lambda: world.proxy.open_connections == 0)
 
 
 @over_a_server

@@ -6,18 +6,26 @@ import zlib
 import pytest
 
 SHARE = 4
-"""One in so many mutants, and unusual backends, is run."""
+"""One in so many mutants is hunted."""
+RIGHT_SHARE = 16
+"""One in so many unusual backends is run: a mutant is done when it is caught, and of these every check runs to its end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("PRISM_ZOO") == "all" or any("test_kills" in argument for argument in config.args):
         return
     left = [
-        item for item in items if item.path.name == "test_kills.py" and (zlib.crc32(item.name.encode()) % SHARE or _kills(item))
+        item
+        for item in items
+        if item.path.name == "test_kills.py" and (zlib.crc32(item.name.encode()) % _share(item) or _kills(item))
     ]
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]
+
+
+def _share(item: pytest.Item) -> int:
+    return RIGHT_SHARE if "unusual" in item.name else SHARE
 
 
 def _kills(item: pytest.Item) -> bool:
