@@ -4,6 +4,8 @@ import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from prism_testkit.asides import WRITER
@@ -21,6 +23,9 @@ _LINE = 92
 """What fits on one line of 100 columns, behind its number."""
 LONGEST_STEP = 240
 """What fits on four lines of 80 columns: no step is longer."""
+_HARNESS = Path(__file__).parents[1]
+_TAP = _HARNESS / "tap.py"
+_NOT_THEIRS = (_HARNESS, Path(asyncio.__file__).parent)
 _LAST_ALIKE = 3
 _RARE = 2
 _MOST_ASKED = 12
@@ -210,7 +215,15 @@ def _end(entry: "Entry", width: int) -> str:
     if was_injected(entry.error):  # the operation stands before it, what the caller cannot know behind
         return f" raises {type(entry.error).__name__}({str(entry.error).partition(': ')[2].partition(', ')[0]})"
     if isinstance(entry.error, asyncio.CancelledError):
-        return " is cancelled"
+        return f" is cancelled{_waited_at(entry.error)}"
     if entry.error is not None:
         return f" raises {show(entry.error, width)}"
     return f" -> {briefly(entry.result, width)}"
+
+
+def _waited_at(error: BaseException) -> str:
+    """Say at which line of the driver a call waited that was cancelled, and from which that was reached, if it had come so far."""
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    entered = max((place for place, (path, _) in enumerate(frames) if path == _TAP), default=len(frames))
+    theirs = [f"{path.name}:{line}" for path, line in frames[entered + 1 :] if not any(map(path.is_relative_to, _NOT_THEIRS))]
+    return f" at {' > '.join(theirs[-2:])}" if theirs else ""

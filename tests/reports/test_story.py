@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
 import pytest
@@ -408,3 +409,20 @@ def test_steps_tell_time_that_passed_in_a_call_and_before_it() -> None:
         "client 0: get() -> None",
     ]
     assert steps_of(history.entries, least_s=0.001)[0][3] == "(0.05 s later) client 0: get() -> None after 0.001 s"
+
+
+def test_a_cancelled_call_says_at_which_line_of_the_driver_it_waited() -> None:
+    async def wait() -> None:
+        await asyncio.sleep(1000)  # here
+
+    async def cancel(history: History, *, suspend: bool) -> None:
+        task = asyncio.ensure_future(Tap(history=history, suspend=suspend).call("get", wait, (), {}))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    line = next(number for number, text in enumerate(Path(__file__).read_text().splitlines(), 1) if text.endswith("# here"))
+    history = History(VirtualClock())
+    asyncio.run(cancel(history, suspend=False))
+    asyncio.run(cancel(history, suspend=True))
+    assert steps_of(history.entries)[0] == [f"client 0: get() is cancelled at test_story.py:{line}", "client 0: get() is cancelled"]
