@@ -5,6 +5,7 @@ from typing import Any
 from prism_suites._judging import same
 from prism_suites._left_out import takes_as_long
 from prism_suites._noticing import TURNS, is_noticed
+from prism_suites._pubsub_members import gets
 from prism_suites._pubsub_taking import PERSISTENT, numbered, send
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -60,9 +61,10 @@ async def a_member_that_names_no_time_means_none(pubsub: PubSubPersistent, case:
     async with pubsub.subscribe_durable("t", "s") as member:
         what = "receive() and receive(1, 0)"
         await takes_as_long(case, "pubsub_persistent.9", lambda: member.receive(1, 0), member.receive, what)
-        await send(pubsub, "t", numbered(3), PERSISTENT)
+        sents = await send(pubsub, "t", numbered(3), PERSISTENT)
         held = await member.receive(timeout_s=500.0)
         same("pubsub_persistent.9", len(held), 1, "a receive that does not say how many gives not one delivery of three that wait")
+        await gets(case, member, sents[1:])  # what is held is not in its way
 
         async def comes_back(**delay: Any) -> None:
             await member.nack(*held, **delay)

@@ -99,6 +99,7 @@ async def a_drain_counts_what_it_finished(claims: Bound[ClaimCheck], case: Case,
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         aborted = sum(isinstance(outcome, ENDED) for outcome in outcomes)
         same("lifecycle.3", aborted, stuck, "other publishes were aborted than those that could not be finished")
+        await refused("lifecycle.3", check_in.publish(TOPIC, BIG), Closed, "a publish after a drain is not refused with Closed")
         again = await check_in.drain(0)
         same("lifecycle.3", (again.completed, again.aborted), (0, 0), "a second drain finds work in hand")
 

@@ -31,6 +31,7 @@ from . import (
     mutants_tenth_keeping,
     mutants_tenth_reading,
     mutants_tenth_sending,
+    mutants_thirteenth_left_out,
     mutants_trust,
     unusual,
 )
@@ -64,6 +65,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_keeping.MUTANTS,
     *mutants_history_sweeping.MUTANTS,
     *mutants_history_wave.MUTANTS,
+    *mutants_thirteenth_left_out.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

@@ -55,6 +55,7 @@ from . import (
     mutants_tenth_again,
     mutants_tenth_plain,
     mutants_tenth_rows,
+    mutants_thirteenth_left_out,
     mutants_waiting,
     mutants_wildcards,
     mutants_wildcards_calls,
@@ -119,6 +120,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_durable.MUTANTS,
     *mutants_history_keys.MUTANTS,
     *mutants_history_again.MUTANTS,
+    *mutants_thirteenth_left_out.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

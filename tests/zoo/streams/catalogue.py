@@ -54,6 +54,7 @@ from . import (
     mutants_tenth_again,
     mutants_tenth_groups,
     mutants_tenth_logs,
+    mutants_thirteenth_left_out,
     mutants_torn,
     ninth_declare,
     tenth_lawyer,
@@ -110,6 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_moves.MUTANTS,
     *mutants_history_bounds.MUTANTS,
     *mutants_history_kept.MUTANTS,
+    *mutants_thirteenth_left_out.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
