@@ -10,6 +10,9 @@ from prism_testkit.reports.text import LONGEST, clip, show
 
 __all__ = ["briefly"]
 
+_ETAG = 12
+"""So much of an etag tells it from others in one story."""
+
 
 def briefly(value: object, width: int = 48) -> str:
     """Return ``value`` as `show` does, but a message by its id, a lease by its message and attempt, a record by its offset, and an
@@ -55,7 +58,9 @@ def _record(value: Record, width: int) -> str:
 
 def _metadata(value: ObjectMetadata, width: int) -> str:
     """Size and etag always; what else was given, as far as there is room for it."""
-    text = f"{_bytes(value.size)}, etag {show(value.etag, width)}"
+    etag: object = value.etag
+    shown = f"{show(etag[:_ETAG], width)[:-1]}…'" if isinstance(etag, str) and len(etag) > _ETAG else show(etag, width)
+    text = f"{_bytes(value.size)}, etag {shown}"
     others = [("until", value.expires_at_ms), ("type", value.content_type), ("encoding", value.content_encoding)]
     for name, given in [*others, ("metadata", value.user_metadata or None), ("put at", value.last_modified_ms)]:
         part = "" if given is None else f", {name} {show(given, width)}"

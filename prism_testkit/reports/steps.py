@@ -28,7 +28,8 @@ _TAP = _HARNESS / "tap.py"
 _NOT_THEIRS = (_HARNESS, Path(asyncio.__file__).parent)
 _LAST_ALIKE = 3
 _RARE = 2
-_MOST_ASKED = 12
+_LAST_ASKED = 6
+_FEW_ASKED = 8
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 A_WHILE_S = 0.1
@@ -130,14 +131,16 @@ def _telling(entries: "Sequence[Entry]") -> list[int]:
 
 
 def _beside(entries: "Sequence[Entry]") -> list[int]:
-    """Return the asides that stay: the last things that were asked of a pattern, and the last calls of whoever was killed."""
+    """Return the asides that stay: what was asked of a pattern a few times or at last, and the last calls of whoever was killed."""
     asked = [index for index, entry in enumerate(entries) if entry.aside and entry.client != WRITER]
+    times = Counter(entries[index].op for index in asked)
+    few = [index for index in asked[:-_LAST_ASKED] if times[entries[index].op] <= 2 * _RARE]
     killed = [
         index
         for index, entry in enumerate(entries)
         if entry.client == WRITER and any(other.client != WRITER for other in entries[index + 1 : index + 1 + _LAST_ALIKE])
     ]
-    return [*asked[-_MOST_ASKED:], *killed]
+    return [*few[-_FEW_ASKED:], *asked[-_LAST_ASKED:], *killed]
 
 
 def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:

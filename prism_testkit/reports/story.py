@@ -21,6 +21,9 @@ _INDENT = "  "
 _LABEL = 10
 _RETURNED = re.compile(r" (?=-> |raises |is cancelled|has not ended)")
 """What came of a call, which stands on a line of its own where a step needs more than one."""
+_REMARK = re.compile(r"\((?:overlaps|for) steps? [\d to]+\)")
+_HELD = "\N{NO-BREAK SPACE}"
+"""Stands for a blank inside of a remark, at which no line is broken."""
 _REFERENCES = re.compile(r" \([A-Z]+-?\d+(?:(?:,| and) [A-Z]+-?\d+)*\)(?=\.?$)")
 """Where a check names the cases of its data by numbers, which a reader of its sentence does not know."""
 _MOST_LINES = 16
@@ -159,13 +162,15 @@ def _in_lines(number: str, step: str, width: int) -> list[str]:
     if len(number) + len(step) <= width:
         return [number + step]
     indent, deeper = " " * (len(number) + 4), " " * (len(number) + 8)
+    step = _REMARK.sub(lambda remark: remark[0].replace(" ", _HELD), step)
     call, end = step, ""
     for found in _RETURNED.finditer(step):
         call, end = step[: found.start()], step[found.start() + 1 :]
         if len(number) + len(call) <= width and len(indent) + len(end) <= width:
             break
     lines = textwrap.wrap(call, width, initial_indent=number, subsequent_indent=deeper, break_on_hyphens=False)
-    return lines + textwrap.wrap(end, width, initial_indent=indent, subsequent_indent=deeper, break_on_hyphens=False)
+    lines += textwrap.wrap(end, width, initial_indent=indent, subsequent_indent=deeper, break_on_hyphens=False)
+    return [line.replace(_HELD, " ") for line in lines]
 
 
 def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:

@@ -274,6 +274,19 @@ def test_an_object_is_told_by_its_etag_and_by_what_else_was_given() -> None:
     ]
 
 
+def test_of_a_long_etag_the_beginning_is_told_and_no_remark_is_broken() -> None:
+    made = ObjectMetadata(3, "cba06b5736faf67e54b07b561eae9439", 1_800_000_000_000)
+    entries = [entry(0, "put", "bucket", "a key", b"some data" * 2, result=made, ret=9)]
+    entries += [entry(2 * n, "get", "k") for n in range(1, 4)]
+    (step, *_), numbers = steps_of(entries)
+    assert step.partition(" -> ")[2] == "object of 3 bytes, etag 'cba06b5736fa…', put at 1800000000000 (overlaps steps 2 to 4)"
+    told = tell(result(Outcome.FAILED, failure=failure(steps=[step], step_numbers=numbers[:1])), 1, width=80).splitlines()
+    assert told[told.index("  steps") + 2 :][:2] == [
+        "           -> object of 3 bytes, etag 'cba06b5736fa…', put at 1800000000000",
+        "               (overlaps steps 2 to 4)",
+    ]
+
+
 def test_maps_and_lists_that_change_after_a_call_are_told_as_they_were_given() -> None:
     history, headers, keys = History(VirtualClock()), {"a": "b"}, ["k"]
     history.respond(history.invoke(0, "append", ("s", b"x", None, headers), {}), 0)
