@@ -55,6 +55,7 @@ from . import (
     mutants_tenth_editions,
     mutants_tenth_last,
     mutants_tenth_rare,
+    mutants_thirteenth_files,
     mutants_torn,
     mutants_transaction_ends,
     mutants_transactional,
@@ -62,6 +63,7 @@ from . import (
     mutants_ttl_calls,
     mutants_values,
     tenth_lawyer,
+    thirteenth_files,
     unusual,
     unusual_timing,
 )
@@ -110,6 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_tenth_deadlines.MUTANTS,
     *mutants_tenth_rare.MUTANTS,
     *mutants_tenth_last.MUTANTS,
+    *mutants_thirteenth_files.MUTANTS,
     *mutants_history_transactions.MUTANTS,
     *mutants_history_wires.MUTANTS,
     *mutants_history_batches.MUTANTS,
@@ -126,6 +129,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual_timing.UNUSUAL,
     *independent.UNUSUAL,
     *tenth_lawyer.RIGHT,
+    *thirteenth_files.RIGHT,
     *mutants_history_files.RIGHT,
 )
 
