@@ -123,16 +123,18 @@ async def a_receive_gives_at_most_what_was_asked(stream: StreamConsumerGroups, c
 @gauntlet(
     lambda limits: [
         {"most": most, "timeout_s": t}
-        for most, t in ((0, 0), (-1, 0), (-(2**31), 5.0), (1, math.nan), (1, math.inf), (5, -math.inf))
+        for most, t in ((0, 0), (-1, 0), (-(2**31), 5.0), (1, math.nan), (1, math.inf), (5, -math.inf), (1.5, 0), (2.0, 0))
     ]
 )
-async def bad_receives_are_refused(stream: StreamConsumerGroups, case: Case, most: int, timeout_s: float) -> None:
-    """``max_records`` below 1, NaN and infinite timeouts raise ``ValueError`` and take nothing, of a full or an empty group."""
+async def bad_receives_are_refused(stream: StreamConsumerGroups, case: Case, most: Any, timeout_s: float) -> None:
+    """``max_records`` below 1, NaN and infinite timeouts raise ``ValueError`` and take nothing, of a full or an empty group;
+    ``max_records`` that is no ``int`` raises ``TypeError`` (or ``ValueError``)."""
+    error = ValueError if isinstance(most, int) else (TypeError, ValueError)
     await stream.create_group("s", "g")
     async with stream.join("s", "g", "c") as member:
-        await refused("stream_consumer_groups.10", member.receive(most, timeout_s), ValueError, "a bad receive is not refused")
+        await refused("stream_consumer_groups.10", member.receive(most, timeout_s), error, "a bad receive is not refused")
         puts = await fill(stream, "s", numbered(3), laws=GROUPS)
-        await refused("stream_consumer_groups.10", member.receive(most, timeout_s), ValueError, "a bad receive is not refused")
+        await refused("stream_consumer_groups.10", member.receive(most, timeout_s), error, "a bad receive is not refused")
         await gets(case, member, puts, story="after a refused receive")
 
 

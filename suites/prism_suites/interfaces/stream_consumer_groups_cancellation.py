@@ -216,14 +216,20 @@ async def a_member_that_is_cancelled_gives_back(stream: StreamConsumerGroups, ca
 
         async def serve() -> None:
             async with stream.join("s", "g", "c") as member:
-                while True:
+                while not went_on:
                     await member.receive(1, 3600.0)
+                    if task.cancelling():  # each receive that returns is followed by another one, as in a service
+                        went_on.append(True)
 
+        went_on: list[bool] = []
         task = asyncio.ensure_future(serve())
         for _ in range(point * 3):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        if went_on:
+            sentence = "a task was cancelled while it joined or received, no call told it so, and it goes on for ever"
+            broken(_P, sentence, expected="CancelledError", got="an answer")
     async with other.join("s", "g", "d") as member:
         await _comes(case, member, puts, "what a cancelled member held does not come again")
     await _goes_on(case, stream)

@@ -137,15 +137,19 @@ async def of_racing_creators_one_succeeds(stream: StreamConsumerGroups, case: Ca
 @check("stream_consumer_groups.2")
 @gauntlet(
     lambda limits: [
-        {"start": start} for start in (-1, -(2**31), "Earliest", "LATEST", "", "0", "$", "first", "beginning", "earliest ", "end")
+        {"start": start}
+        for start in (
+            *(-1, -(2**31), "Earliest", "LATEST", "", "0", "$", "first", "beginning", "earliest ", "end"),
+            *(0.5, 1.5, 2.0, b"earliest", ("earliest",)),
+        )
     ]
 )
 async def a_bad_start_is_refused(stream: StreamConsumerGroups, case: Case, start: Any) -> None:
-    """A negative offset or another text raises ``ValueError``, and no group is there afterwards."""
+    """A negative offset or another text raises ``ValueError``, what is neither ``TypeError`` (or ``ValueError``), and no group is
+    there afterwards."""
     await fill(stream, "s", numbered(2), laws=GROUPS)
-    await refused(
-        "stream_consumer_groups.2", stream.create_group("s", "g", start), ValueError, "a bad start of a group is not refused"
-    )
+    error = ValueError if isinstance(start, int | str) else (TypeError, ValueError)
+    await refused("stream_consumer_groups.2", stream.create_group("s", "g", start), error, "a bad start of a group is not refused")
     await refused("stream_consumer_groups.2", stream.group_info("s", "g"), GroupNotFound, "a refused create_group made a group")
     with case.law("stream_consumer_groups.2"):
         await stream.create_group("s", "g")
