@@ -102,6 +102,30 @@ async def topic_and_name_do_not_run_together(pubsub: PubSubPersistent, case: Cas
             await gets(case, member, sents[1:], lost="pubsub_persistent.11")
 
 
+@check("pubsub_persistent.11", "pubsub_persistent.4", "pubsub_persistent.8")
+@gauntlet(lambda limits: [{"pair": pair} for pair in joined_pairs("a", "b", "c", limits.max_name)])
+async def what_is_given_back_comes_to_its_own(pubsub: PubSubPersistent, case: Case, pair: Any) -> None:
+    """Of two (topic, name) pairs that look alike when they are joined, what one gives back, puts off or acks is none of the other's
+    (PS-06)."""
+    (topic, name), (other_topic, other_name) = pair
+    since = case.clock.now_s()
+    async with pubsub.subscribe_durable(topic, name) as member, pubsub.subscribe_durable(other_topic, other_name) as other:
+        sents = await send(pubsub, topic, numbered(2), PERSISTENT)
+        theirs = await send(pubsub, other_topic, numbered(2, "theirs"), PERSISTENT)
+        with law("pubsub_persistent.11"):
+            held = await gets(case, member, sents, lost="pubsub_persistent.11")
+            others = await gets(case, other, theirs, lost="pubsub_persistent.11")
+            await member.nack(held[0], delay_s=20_000.0)
+            await member.nack(held[1])
+            await other.nack(others[0])
+            run_together = "what was given back comes to another subscription: their topics and names run together"
+            counts = {delivery.message.id: delivery.delivery_count for delivery in (*held, *others)}
+            for slot, sent in ((other, theirs[0]), (member, sents[1])):
+                again = await comes_again(case, slot, [sent], counts, promise="pubsub_persistent.11")
+                await slot.ack(*again)
+                await nothing(case, slot, "pubsub_persistent.11", run_together, held_since_s=since)
+
+
 @check("pubsub_persistent.11")
 @gauntlet(lambda limits: [{"text": text} for text in COMMANDS])
 async def text_that_looks_like_a_command_is_only_text(pubsub: PubSubPersistent, case: Case, text: str) -> None:
