@@ -129,7 +129,9 @@ class Bound(Generic[P]):
                 drivers.push_async_callback(closer)
                 if slot in self._changes:
                     self._changes[slot](slots[slot])
+            opening = self._history.aside(_USER + incarnation.actor, _user(incarnation.actor), "open", (), config)
             async with self._made(slots, config) as instance:
+                self._history.answered(opening, None)
                 yield self._overheard(instance, incarnation.actor)
         except BaseException as error:
             if incarnation.dead and not isinstance(error, AssertionError | KeyboardInterrupt):
@@ -180,7 +182,7 @@ class Bound(Generic[P]):
         """Return the instance, whose calls the story tells as those of its user."""
         if self._protocol is None:
             return instance
-        label = f"user of #{actor + 1}" if actor else "user"
+        label = _user(actor)
 
         def begin(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
             return self._history.aside(_USER + actor, label, op, args, kwargs)
@@ -211,3 +213,8 @@ class Bound(Generic[P]):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await incarnation.bury()
+
+
+def _user(actor: int) -> str:
+    """Name whoever calls an incarnation, in a story."""
+    return f"user of #{actor + 1}" if actor else "user"

@@ -12,6 +12,7 @@ drawn by Hypothesis, listed by `gauntlet`, or both.
 
 import inspect
 import re
+import sys
 import typing
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from prism_testkit.slots import Slot, SlotError, resolved, slot_of
 from prism_testkit.traits import Limits
 
 __all__ = ["Check", "CheckError", "Level", "Slot", "check", "explored", "gauntlet"]
+
+_THE_SAME = re.compile(r"The same(?:[,.]| (?:with|of|if|after|while|where|for)\b)")
+_REFERENCES = re.compile(r" \([A-Z]+-?\d+(?:(?:,| and) [A-Z]+-?\d+)*\)(?=\.?$)")
+"""Where a check names the cases of its data by numbers, which a reader of its sentence does not know."""
 
 Level = Literal["smoke", "standard", "thorough", "soak"]
 Arguments = Mapping[str, Any]
@@ -62,6 +67,21 @@ class Check:
     def doc(self) -> str:
         """The first line of the docstring: what must hold."""
         return inspect.cleandoc(self.function.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def says(self) -> str:
+        """`doc` without references, behind that of the check before it in the module if it says that it holds the same."""
+        said = _REFERENCES.sub("", self.doc)
+        if not _THE_SAME.match(said):
+            return said
+        module = sys.modules.get(self.function.__module__)
+        above: Check | None = None
+        for thing in vars(module).values() if module is not None else ():
+            if thing is self:
+                break
+            if isinstance(thing, Check) and thing.function.__module__ == self.function.__module__:
+                above = thing
+        return f"{above.says} {said}" if above is not None else said
 
 
 def gauntlet(cases: Gauntlet) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -142,7 +142,7 @@ def run_check(worker: Worker, check: Check, binding: Binding, identifier: str, s
     return CheckResult(
         id=identifier,
         check=check.name,
-        says=check.doc,
+        says=check.says,
         suite=check.function.__module__.rpartition(".")[2],
         binding=binding.name,
         backends=binding.backends,

@@ -15,6 +15,8 @@ from prism_testkit.reports.briefly import briefly
 from prism_testkit.reports.text import clip, plain, show
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from prism_testkit.histories import Entry
 
 __all__ = ["A_WHILE_S", "LONGEST_STEP", "steps_of"]
@@ -23,6 +25,7 @@ _LINE = 92
 """What fits on one line of 100 columns, behind its number."""
 LONGEST_STEP = 240
 """What fits on four lines of 80 columns: no step is longer."""
+_MANY_S = 1e6
 _HARNESS = Path(__file__).parents[1]
 _TAP = _HARNESS / "tap.py"
 _NOT_THEIRS = (_HARNESS, Path(asyncio.__file__).parent)
@@ -178,7 +181,7 @@ def _overlap(entry: "Entry", index: int, began: Sequence[int]) -> str:
 
 def _step(entry: "Entry", later: str, behind: str, several: Mapping[int, str]) -> str:
     if entry.op == "advance" and entry.client == CLOCK:
-        moved = f"clock +{show(entry.args[0]).removesuffix('.0')} s"
+        moved = f"clock +{_seconds(entry.args[0])} s"
         return moved if entry.returned and entry.error is None else moved + _end(entry, 24)
     entered = several.get(entry.call, "")
     op = entry.op
@@ -195,6 +198,11 @@ def _step(entry: "Entry", later: str, behind: str, several: Mapping[int, str]) -
     # What came back says more than the rest of what was sent.
     end = clip(end.removesuffix(behind), LONGEST_STEP // 2 - len(behind)) + behind
     return clip(call, LONGEST_STEP - len(end)) + end
+
+
+def _seconds(given: object) -> str:
+    """Show seconds without what a sum of floats leaves behind the microsecond."""
+    return show(round(given, 6) if isinstance(given, float) and given < _MANY_S else given).removesuffix(".0")
 
 
 def _who_called(entry: "Entry") -> str:
@@ -226,7 +234,13 @@ def _end(entry: "Entry", width: int) -> str:
 
 def _waited_at(error: BaseException) -> str:
     """Say at which line of the driver a call waited that was cancelled, and from which that was reached, if it had come so far."""
-    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    walked = [(frame, line) for frame, line in walk_tb(error.__traceback__) if not _is_of_a_suite(frame)]
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walked]
     entered = max((place for place, (path, _) in enumerate(frames) if path == _TAP), default=len(frames))
     theirs = [f"{path.name}:{line}" for path, line in frames[entered + 1 :] if not any(map(path.is_relative_to, _NOT_THEIRS))]
     return f" at {' > '.join(theirs[-2:])}" if theirs else ""
+
+
+def _is_of_a_suite(frame: "FrameType") -> bool:
+    """Say whether a line is of the suites that are shipped, which cancel calls by objects of their own."""
+    return str(frame.f_globals.get("__name__", "")).startswith("prism_suites.")

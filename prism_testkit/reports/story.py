@@ -24,8 +24,6 @@ _RETURNED = re.compile(r" (?=-> |raises |is cancelled|has not ended)")
 _REMARK = re.compile(r"\((?:overlaps|for) steps? [\d to]+\)")
 _HELD = "\N{NO-BREAK SPACE}"
 """Stands for a blank inside of a remark, at which no line is broken."""
-_REFERENCES = re.compile(r" \([A-Z]+-?\d+(?:(?:,| and) [A-Z]+-?\d+)*\)(?=\.?$)")
-"""Where a check names the cases of its data by numbers, which a reader of its sentence does not know."""
 _MOST_LINES = 16
 _MUCH = "much fails: it is told whole by this command, and by -v"
 _CODES = {"red": "31", "bold": "1", "dim": "2", "cyan": "36"}
@@ -127,8 +125,7 @@ def _promise(result: CheckResult, failure: Failure, width: int) -> list[str]:
 
 def _who(result: CheckResult, width: int) -> list[str]:
     """Name the check, with what it says of itself, and the binding."""
-    said = _REFERENCES.sub("", result.says)
-    says = _wrap(plain(said), width, " " * (len(_INDENT) + _LABEL), " " * (len(_INDENT) + _LABEL))
+    says = _wrap(plain(result.says), width, " " * (len(_INDENT) + _LABEL), " " * (len(_INDENT) + _LABEL))
     return [_labelled("check", result.id.partition("[")[0]), *says, _labelled("binding", result.binding)]
 
 
@@ -199,7 +196,9 @@ def _command(result: CheckResult, seed: int) -> str:
 
 def _paragraph(text: str, width: int) -> list[str]:
     """Wrap a message that may have lines of its own; a page of it is cut."""
-    lines = [wrapped for line in plain(text, keep="\n").splitlines() for wrapped in _wrap(line, width)]
+    lines: list[str] = []
+    for line in plain(text, keep="\n").splitlines():
+        lines += _wrap(line, width, rest=_INDENT * 3 if line[:1] == " " else _INDENT)
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], f"{_INDENT}({len(lines) - _MOST_LINES + 1:,} lines left out)"]
     return lines

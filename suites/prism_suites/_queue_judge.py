@@ -138,12 +138,12 @@ class Judge:
     def _dead(self, queue: str, target: str, message: Any) -> Item:
         if isinstance(message, QueueMessage) and (queue, message.id) in self.model.items:
             sentence = "dead_letters lists a message that has not failed often enough"
-            broken("queue_dead_letter.1", sentence, expected=self.model.configured[queue].most, got=message)
+            most = self.model.configured[queue].most
+            broken("queue_dead_letter.1", sentence, expected=f"those of which {most} deliveries failed", got=message)
         item = self.known(target, message, "dead_letters")
         if item.died_in != queue and queue not in item.maybe:
-            broken(
-                "queue_dead_letter.4", "dead_letters lists a message that did not die in its queue", expected="it died", got=message
-            )
+            sentence = f"dead_letters lists a message that did not die in {queue!r}"
+            broken("queue_dead_letter.4", sentence, expected="its dead", got=message)
         return item
 
     def enqueued(self, queue: str, put: Put) -> None:

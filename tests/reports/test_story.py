@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import entry, result, results
 
+from prism_suites.interfaces import keyvalue_ttl_forgetting
 from prism_testkit.case import CLOCK
+from prism_testkit.checks import Check
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
 from prism_testkit.interfaces import (
@@ -439,3 +441,16 @@ def test_a_cancelled_call_says_at_which_line_of_the_driver_it_waited() -> None:
     asyncio.run(cancel(history, suspend=False))
     asyncio.run(cancel(history, suspend=True))
     assert steps_of(history.entries)[0] == [f"client 0: get() is cancelled at test_story.py:{line}", "client 0: get() is cancelled"]
+
+
+def test_a_story_tells_what_the_check_says() -> None:
+    told = result(Outcome.FAILED, failure=failure()).model_copy(update={"says": "A plain set clears a time to live."})
+    lines = tell(told, 1).splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("  check  "))
+    assert lines[place + 1] == "            A plain set clears a time to live."
+
+
+def test_a_check_that_holds_the_same_as_the_one_above_says_both() -> None:
+    said = {name: thing.says for name, thing in vars(keyvalue_ttl_forgetting).items() if isinstance(thing, Check)}
+    assert not [name for name, words in said.items() if words.startswith("The same ") or "(KV-" in words]
+    assert any(words.endswith(". The same with transactions.") for words in said.values())
