@@ -103,6 +103,36 @@ def _turned(store: Any) -> None:
     store.list_objects = list_objects
 
 
+@check("CC4", "CC7")
+@gauntlet(lambda limits: [{"by": by} for by in ("its age", "its acks")])
+async def at_its_limit_a_claim_stays(claims: Bound[ClaimCheck], case: Case, by: str) -> None:
+    """Over its age, or longer than its retention, is more than exactly as old, by what the store's clock tells the sweep (CC-6)."""
+    if beside(case, claims, acks=by == "its acks", time=True):
+        return
+    acked = by == "its acks"
+    limit_s = 50.0 if acked else 120.0
+    config: dict[str, Any] = {**AGE, "cleanup": "sweep"}
+    if acked:
+        config = {"threshold": T, **mode(claims, "c"), "max_age_s": 1e6, "retention_after_ack_s": limit_s}
+    async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        assert receipt.claim is not None
+        key, store = receipt.claim.key, await claims.look("store")
+        if acked:
+            await consumer.ack(await take(consumer))
+        listed = {info.key: info.last_modified_ms async for info in store.list_objects("claim-check", "claims/")}
+        since_ms = listed[f"{key}.acks/c"] if acked else listed[key]
+        for wait_s in (limit_s, 0.002):
+            await case.advance(wait_s)
+            await check_in.sweep()
+            clock = await store.metadata("claim-check", "claims/_clock")
+            assert clock is not None
+            age_ms = clock.last_modified_ms - since_ms
+            stays = age_ms <= limit_s * 1000
+            sentence = f"a claim is {'removed' if stays else 'left'} by a sweep {age_ms} ms after what it goes by, of {limit_s:g} s"
+            same("CC4", await store.exists("claim-check", key), stays, sentence)
+
+
 @check("CC7")
 @gauntlet(lambda limits: [{"turned": turned} for turned in (False, True)])
 async def the_old_go_and_the_young_stay(claims: Bound[ClaimCheck], case: Case, turned: bool) -> None:

@@ -13,7 +13,7 @@ from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces.errors import ConfigError, CorruptPayload, ObjectNotFound
+from prism_testkit.interfaces.errors import BucketNotFound, ConfigError, CorruptPayload
 from prism_testkit.plan import Plan
 
 BIG = bytes((7 * i + i // 256) % 256 for i in range(2048))
@@ -161,7 +161,12 @@ async def an_absent_claim_says_how_old_it_is(
             for fetch in (consumer.read, partial(taken, consumer)):
                 await _is_absent(fetch(delivery), wanted, receipt.claim.key, f" after {age_s:g} s{clock}")
             await consumer.nack(delivery)
-        await consumer.ack(await take(consumer, "CC6"))
+        delivery = await take(consumer, "CC6")
+        await store.delete_bucket(receipt.claim.bucket, force=True)
+        sentence = "a claim that is gone with its bucket is called neither absent nor what the store calls it"
+        await refused("CC6", consumer.read(delivery), (ClaimExpired, ClaimNotFound, BucketNotFound), sentence)
+        await store.create_bucket(receipt.claim.bucket)
+        await consumer.ack(delivery)
 
 
 async def _is_as_old_as_the_clock_says(store: Any, claim: Claim, read: Awaitable[bytes], max_age_s: float) -> None:
@@ -171,9 +176,8 @@ async def _is_as_old_as_the_clock_says(store: Any, claim: Claim, read: Awaitable
         await read
     except (ClaimExpired, ClaimNotFound) as error:
         told = type(error).__name__
-    try:
-        clock = await store.metadata(claim.bucket, f"{claim.key.rpartition('/')[0]}/_clock")
-    except ObjectNotFound:
+    clock = await store.metadata(claim.bucket, f"{claim.key.rpartition('/')[0]}/_clock")
+    if clock is None:
         return  # nobody asked what time it is
     age_ms = clock.last_modified_ms - claim.stored_ms
     wanted = "ClaimExpired" if age_ms > max_age_s * 1000 else "ClaimNotFound"
