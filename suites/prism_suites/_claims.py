@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
+from prism_suites._claims_references import settles
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -109,15 +110,15 @@ def befall(claims: Bound[ClaimCheck], what: str, *operations: str, actor: int = 
 
 def judge_markers(case: Case) -> None:
     """Judge every call so far: a marker is put only after the broker took an ack of that claim's message."""
-    confirmed: list[tuple[int, str]] = []
+    confirmed: list[tuple[int, tuple[Any, ...]]] = []
     for entry in case.history.entries:
         if entry.op in ACKS.values() and entry.ret is not None and entry.outcome is Outcome.OK:
-            confirmed.append((entry.ret, repr(entry.args)))
+            confirmed.append((entry.ret, entry.args))
     for entry in case.history.entries:
         claim, marker, _ = str(entry.args[1] if len(entry.args) > 1 else "").rpartition("/")[0].partition(".acks")
         if marker and entry.op.startswith("store.put") and entry.client >= 0:
             name = claim.rpartition("/")[2]
-            if not any(ret < entry.call and name in message for ret, message in confirmed):
+            if not any(ret < entry.call and settles(args, name) for ret, args in confirmed):
                 broken("CC4", "a consumer's marker was put before the broker had taken its ack", got=entry.args[1])
 
 

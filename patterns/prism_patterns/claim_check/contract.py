@@ -109,9 +109,10 @@ class ClaimCheck(Protocol):
     ``<prefix>/<id>.acks/<consumer>`` (a consumer's name over 100 bytes, or one that begins with ``#``, by ``#`` and a hash);
     names under the prefix that begin with ``_`` (``_config``, ``_clock``) are the pattern's own. Everything else under the
     prefix is somebody's. A message whose payload is claimed has an empty payload and the header ``claim_check_field``, which
-    refers to the claim; other messages do not have that header. A user's header of that name is escaped on the way and comes
-    back as it was. Age and retention are told by the store's clock: its ``last_modified_ms`` of the object, and of ``_clock``,
-    which is put to ask for now.
+    refers to the claim; other messages do not have that header. How it is written is the implementation's own affair, so long as
+    the id and the checksum can be read in it, as text or behind a common encoding (base64, hexadecimal digits, compression). A
+    user's header of that name is escaped on the way and comes back as it was. Age and retention are told by the store's clock:
+    its ``last_modified_ms`` of the object, and of ``_clock``, which is put to ask for now.
 
     1. A payload comes back byte for byte, with its headers, whatever its size and theirs: longer than ``threshold`` it is claimed,
        else it travels inline. Headers that leave no room for the reference, or in which a header of its name leaves none to be

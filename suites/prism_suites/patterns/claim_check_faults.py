@@ -5,6 +5,7 @@ from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._claims import FIELD, TOPIC, T, beside, claims_there, entries_there, has_acks, judge_markers, sent_messages
+from prism_suites._claims_references import refers
 from prism_suites._judging import broken, same
 from prism_suites._racing import together
 from prism_testkit.bound import Bound
@@ -183,5 +184,5 @@ async def every_message_has_its_object(claims: Bound[ClaimCheck], case: Case, fa
     there = {key.rpartition("/")[2] for key in await claims_there(claims)}
     for message in sent_messages(case):
         reference = message.headers.get(FIELD)
-        if reference is not None and not any(name in reference for name in there):
+        if reference is not None and not any(refers(reference, name) for name in there):
             broken("CC3", "a message was handed to the queue whose object is not in the store", got=reference)

@@ -7,6 +7,7 @@ from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
 from prism_suites._claims import FIELD, TOPIC, T, chunked, claims_there, sent_messages, take
+from prism_suites._claims_references import refers
 from prism_suites._judging import broken, refused, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -38,7 +39,7 @@ async def the_object_is_there_before_its_message(claims: Bound[ClaimCheck], case
     async with claims.opened(threshold=T, compression=compression) as check_in:
         await asyncio.gather(*(check_in.publish(TOPIC, chunked(BIG, b"!") if streamed else BIG) for _ in range(3)))
         for message in sent_messages(case):
-            keys = [key for key in await claims_there(claims) if key.rpartition("/")[2] in message.headers.get(FIELD, "")]
+            keys = [key for key in await claims_there(claims) if refers(message.headers.get(FIELD, ""), key.rpartition("/")[2])]
             same("CC3", len(keys), 1, "a message refers to no object that is there")
             ends = [entry.ret for entry in _uploads(case, keys[0])]
             if not any(end is not None and end < message.call for end in ends):

@@ -24,6 +24,7 @@ from prism_suites._claims import (
     take,
 )
 from prism_suites._claims_racing import BIG, Taker, planned, publish_all, raced, rest
+from prism_suites._claims_references import refers
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -59,7 +60,7 @@ async def publishers_at_once_mix_nothing(claims: Bound[ClaimCheck], case: Case, 
         puts = [e for e in case.history.entries if e.op.startswith("store.put") and ".acks/" not in e.args[1] and e.ret is not None]
         ends = {put.args[1].rpartition("/")[2]: put.ret or 0 for put in puts}
         for message in sent_messages(case):
-            if not any(end < message.call for name, end in ends.items() if name in message.headers.get(FIELD, "")):
+            if not any(end < message.call for name, end in ends.items() if refers(message.headers.get(FIELD, ""), name)):
                 broken("CC3", "a message was published before the upload of its object had returned", got=dict(message.headers))
 
 
@@ -230,7 +231,7 @@ async def a_close_beside_calls_loses_nothing(claims: Bound[ClaimCheck], case: Ca
         await raced(case, plan, *map(unless_closed, works), close())
     there = {key.rpartition("/")[2] for key in await claims_there(claims)}
     for message in sent_messages(case):
-        if not any(name in message.headers[FIELD] for name in there):
+        if not any(refers(message.headers[FIELD], name) for name in there):
             broken("CC3", "a message was handed to the queue whose object is not in the store", got=dict(message.headers))
     if pattern_of(claims) == "pubsub" and not has_acks(claims):
         return

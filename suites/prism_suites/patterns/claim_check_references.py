@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery, ClaimExpired, ClaimNotFound
 from prism_suites._claims import FIELD, TOPIC, T, befall, has_acks, pattern_of, sent_messages, take, taken
+from prism_suites._claims_references import behind, damaged
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -27,7 +28,15 @@ def _others(value: Any) -> Iterator[Any]:
 
 
 def _mangled(text: str) -> Iterator[str]:
-    """Yield texts that are nearly a reference: cut, doubled, of another version, without a field, with fields of other types."""
+    """Yield texts that are nearly a reference: cut, doubled, of another version, without a field, with fields of other types; and
+    so what it is the base64 of, if it is."""
+    if (binary := behind(text)) is not None:
+        data, written = binary
+        with suppress(ValueError):
+            json.loads(data)
+            yield from (written(other.encode()) for other in _mangled(data.decode()))
+            return
+        yield from map(written, damaged(data))
     yield from (
         "",
         "x",

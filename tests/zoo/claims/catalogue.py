@@ -31,7 +31,9 @@ from . import (
     mutants_tenth_keeping,
     mutants_tenth_reading,
     mutants_tenth_sending,
+    mutants_thirteenth,
     mutants_thirteenth_left_out,
+    mutants_thirteenth_limits,
     mutants_trust,
     unusual,
 )
@@ -65,7 +67,9 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_keeping.MUTANTS,
     *mutants_history_sweeping.MUTANTS,
     *mutants_history_wave.MUTANTS,
+    *mutants_thirteenth.MUTANTS,
     *mutants_thirteenth_left_out.MUTANTS,
+    *mutants_thirteenth_limits.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL

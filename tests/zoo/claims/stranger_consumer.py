@@ -46,11 +46,15 @@ class StrangeConsumer(ClaimConsumer):
         reference = lease.message.headers.get(field)
         if reference is not None:
             try:
-                claim = read_reference(reference)
+                claim = self.claim_of(reference)
             except (ValueError, TypeError):
                 handle.garbled = True
         headers = self.unescaped(lease.message.headers, field)
         return ClaimDelivery(lease.message.id, self.topic, headers, claim, lease.attempt, handle)
+
+    def claim_of(self, reference: str) -> Claim:
+        """Raise ValueError for a reference that is none."""
+        return read_reference(reference)
 
     def unescaped(self, headers: Any, field: str) -> dict[str, str]:
         return unescape(headers, field)

@@ -16,6 +16,7 @@ from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 from .strangers import StrangeClaimCheck
 from .tenth_bureau import RIGHT
+from .thirteenth_binary import BinaryReferences, HexadecimalReferences
 
 __all__ = ["UNUSUAL"]
 
@@ -112,6 +113,8 @@ UNUSUAL: tuple[Pattern, ...] = tuple(
         ("sweeps-backwards", SweepsBackwards),
         ("lets-others-run", LetsOthersRun),
         ("sweeps-before-it-begins", SweepsBeforeItBegins),
+        ("binary-references", BinaryReferences),
+        ("hexadecimal-references", HexadecimalReferences),
         *RIGHT.items(),
     )
 )
