@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from prism_suites._judging import same
 from prism_testkit.case import Case
 
 __all__ = ["MANY", "Entered", "at_every_write", "keeps_files"]
@@ -44,11 +45,14 @@ async def at_every_write(
     prepare: Callable[[Any], Awaitable[Any]],
     done: Callable[[Any], Awaitable[Any]] | None = None,
     only_turns: bool = False,
+    torn: Callable[[Any], Awaitable[object]] | None = None,
 ) -> None:
     """Prepare a place, make a call in it to its end, and be ``done``; then judge, by a new client, what each write in it left.
 
     A store that cannot be opened or read then breaks ``law``. ``only_turns``: of many writes those behind which a file is new, gone
-    or shorter, for a store that writes anew what it has does so now and then.
+    or shorter, for a store that writes anew what it has does so now and then. ``torn``: a write that goes over the end of a page of
+    its file is cut there, too, for the system writes page by page, and looks in between whether the process was killed; what that
+    function says of the place then is the same after a further kill.
     """
     place = case.mortal()
     namespace = place.new_namespace()
@@ -64,6 +68,31 @@ async def at_every_write(
         with case.law(law):
             await place.kill_at(moment, where)
             await judged(await place.client(0, namespace), f"{where} in {call}")
+            if torn and number > 1 and _cut(moments[number - 2], moment):
+                where = f"within write {number} of {len(moments)}, at the end of a page of the file,"
+                await place.kill_at(moment, where)
+                again = await place.client(0, namespace)
+                await judged(again, f"{where} in {call}")
+                left = await torn(again)
+                await place.kill()
+                found = await torn(await place.client(0, namespace))
+                same(law, found, left, f"killed {where} in {call}, and used and killed again, it has lost something")
+
+
+def _cut(before: Path, after: Path) -> bool:
+    """Cut what was added to a file at the first end of a page in it; say whether there was one, and nothing else was changed."""
+    was, now = ({path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()} for top in (before, after))
+    changed = [path for path in was.keys() | now.keys() if was.get(path) != now.get(path)]
+    if len(changed) != 1 or not (grown := now.get(changed[0], b"")).startswith(old := was.get(changed[0], b"")):
+        return False
+    end = (len(old) // _PAGE + 1) * _PAGE
+    if not len(old) < end < len(grown):
+        return False
+    (after / changed[0]).write_bytes(grown[:end])
+    return True
+
+
+_PAGE = 4096
 
 
 def _turns(moments: Sequence[Path]) -> Iterator[tuple[int, Path]]:

@@ -15,6 +15,7 @@ _HEADERS = {"h": "v"}
 _RECORDS = tuple((b"%d" % number, "k" if number % 2 else None) for number in range(4))
 _KEPT = Traits(durability="process")
 _MUCH = "much in another stream"
+_PAGES = "records of some pages"
 _CALLS = ("append", "create_group", "join", "receive", "ack", "ack of two", "nack", "leave")
 
 
@@ -32,7 +33,9 @@ async def _log(slot: Any) -> list[tuple[int, bytes, str | None, dict[str, str]]]
 
 @check(_LOG)
 @gauntlet(
-    lambda limits: [{"call": call} for call in ("append", "append with a key", "the first append", "trim", "trim of all", _MUCH)]
+    lambda limits: [
+        {"call": call} for call in ("append", "append with a key", "the first append", "trim", "trim of all", _MUCH, _PAGES)
+    ]
 )
 async def a_call_that_dies_between_its_writes_is_whole_or_absent(
     stream: Annotated[StreamBasic, _KEPT], case: Case, call: str
@@ -58,6 +61,9 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
                     await slot.append("elsewhere", b"new")
             case "trim of all":
                 await slot.trim("s", offsets[-1] + 1)
+            case _ if call == _PAGES:
+                for pages in (2, 3):
+                    await slot.append("s", bytes(range(250)) * 16 * pages, None, _HEADERS)
             case _:
                 await slot.append("s", b"new" * 100, "k" if call == "append with a key" else None, _HEADERS)
 
@@ -67,6 +73,7 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
     async def judged(slot: Any, told: str) -> None:
         found, (before, after) = await _log(slot), [log for log, _ in logs]
         part = call.startswith("trim") and len(found) >= len(after) and found == before[len(before) - len(found) :]
+        part |= call == _PAGES and len(found) >= len(before) and found == after[: len(found)]
         if found not in (before, after) and not part:
             sentence = f"killed {told}, the stream is neither what it was nor what it was to be"
             broken(_LOG, sentence, expected=[before, after], got=found)
@@ -76,7 +83,9 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
             broken(_LOG, f"killed {told}, the next record does not stand behind all others", expected=f"over {last}", got=offset)
         same(_LOG, await _log(slot), [*found, (offset, b"again", None, _HEADERS)], f"killed {told}, an append changes more")
 
-    await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH)
+    await at_every_write(
+        case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH, torn=_log if call == _PAGES else None
+    )
 
 
 @check(_GROUPS, _LOG)

@@ -55,6 +55,7 @@ from . import (
     mutants_tenth_groups,
     mutants_tenth_logs,
     mutants_thirteenth_left_out,
+    mutants_thirteenth_torn,
     mutants_torn,
     ninth_declare,
     tenth_lawyer,
@@ -112,6 +113,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_bounds.MUTANTS,
     *mutants_history_kept.MUTANTS,
     *mutants_thirteenth_left_out.MUTANTS,
+    *mutants_thirteenth_torn.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

@@ -188,9 +188,11 @@ class Books:
 class FileBooks(Books):
     """Kept in a file of steps; one process at a time has it open, so who was a member before is dead."""
 
+    log_type: type[Log] = Log
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.log = Log(place.directory / "steps.log")
+        self.log = self.log_type(place.directory / "steps.log")
         for step in self.log.unread():
             self.redo(step)
         for shelves in self.spaces.values():
