@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["FULL_HEADERS"]
+__all__ = ["FULL_HEADERS", "SWELLING"]
 
 _ROOM = 8192
 
@@ -19,8 +19,12 @@ FULL_HEADERS: Mapping[str, Mapping[str, str]] = {
     "three bytes a character": _full("n", "\u20ac"),
     "two bytes a character": _full("\xe9", "\xe9"),
     "what is escaped": _full("n", '\x00"\\\n\x1f'),
+    "control characters alone": _full("n", "\x01"),
     "quotes alone": _full("n", "'"),
     "percent signs": _full("n", "%"),
     "many": {f"{number:04}": "wxyz" for number in range(_ROOM // 8)},
     "many without values": {f"{number:04}": "" for number in range(_ROOM // 4)},
 }
+
+SWELLING = ("the longest name", "control characters alone", "many without values")
+"""Of which a store makes most: beside the largest payload they may be more than it can hold."""

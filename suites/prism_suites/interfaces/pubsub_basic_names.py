@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import given
 
+from prism_suites._full_headers import FULL_HEADERS, SWELLING
 from prism_suites._judging import refused
 from prism_suites._pubsub_shared import (
     COMMANDS,
@@ -128,10 +129,15 @@ async def a_payload_over_the_limit_is_refused(pubsub: PubSubBasic, case: Case, s
 
 
 @check("pubsub_basic.6", "pubsub_basic.1")
-@gauntlet(lambda limits: [{"size": size} for size in (limits.max_payload - 1, limits.max_payload)])
-async def everything_at_its_limit_is_accepted(pubsub: PubSubBasic, case: Case, size: int) -> None:
+@gauntlet(
+    lambda limits: [
+        {"size": limits.max_payload - 1, "form": SWELLING[0]},
+        *({"size": limits.max_payload, "form": f} for f in SWELLING),
+    ]
+)
+async def everything_at_its_limit_is_accepted(pubsub: PubSubBasic, case: Case, size: int, form: str) -> None:
     """The largest payload with the largest headers to the topic with the longest name is a message (PS-02)."""
-    name, headers = "n" * case.limits.max_name, {"h" * 512: "v" * (8192 - 512)}
+    name, headers = "n" * case.limits.max_name, FULL_HEADERS[form]
     with law("pubsub_basic.6"):
         async with listening(case, pubsub, name, BASIC) as ear:
             await hears(ear, await send(pubsub, name, [patterned(size), patterned(size, seed=1)], BASIC, headers))

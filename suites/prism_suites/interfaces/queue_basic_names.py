@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
+from prism_suites._full_headers import FULL_HEADERS, SWELLING
 from prism_suites._judging import refused, same
 from prism_suites._queue_shared import (
     BAD_HEADERS,
@@ -182,10 +183,15 @@ async def a_payload_over_the_limit_is_refused(queue: QueueBasic, case: Case, siz
 
 
 @check("queue_basic.7", "queue_basic.1")
-@gauntlet(lambda limits: [{"size": size} for size in (limits.max_payload - 1, limits.max_payload)])
-async def everything_at_its_limit_is_accepted(queue: QueueBasic, case: Case, size: int) -> None:
+@gauntlet(
+    lambda limits: [
+        {"size": limits.max_payload - 1, "form": SWELLING[0]},
+        *({"size": limits.max_payload, "form": f} for f in SWELLING),
+    ]
+)
+async def everything_at_its_limit_is_accepted(queue: QueueBasic, case: Case, size: int, form: str) -> None:
     """The largest payload with the largest headers in the queue with the longest name is a message (Q-28)."""
-    name, headers = "n" * case.limits.max_name, {"h" * 512: "v" * (8192 - 512)}
+    name, headers = "n" * case.limits.max_name, FULL_HEADERS[form]
     with law("queue_basic.7"):
         puts = await fill(queue, name, [patterned(size), patterned(size, seed=1)], headers)
         is_message("queue_basic.5", await queue.peek(name), puts[0], "peek of the largest message")

@@ -105,6 +105,43 @@ async def what_stays_beside_the_dying_keeps_its_priority(queue: Ranked, case: Ca
     _in_order("queue_priority.1", what, _by_rank(staying), given)
 
 
+@check("queue_dead_letter.1", "queue_dead_letter.3", "queue_dead_letter.5")
+@gauntlet(
+    lambda limits: [{"how": "settings", "look": "receive", "count": 110}, {"how": "deadline", "look": "dead_letters", "count": 260}]
+)
+async def however_many_die_at_once_they_are_dead(
+    queue: VisibilityAndDeadLetter, case: Case, how: str, look: str, count: int
+) -> None:
+    """All whose last lease ended have died at the next look, and so have all that had more attempts than a new setting allows,
+    however many they are (Q-15)."""
+    times = Times(case)
+    if how == "deadline":
+        if not times.virtual:
+            return
+        await queue.configure_dead_letter("q", "dead", 1)
+    puts = await fill(queue, "q", numbered(count))
+    held = [await lease(times, queue, "q", put, 5000.0, promise="queue_dead_letter.1") for put in puts]
+    if how == "settings":
+        for item in held:
+            await queue.release(item.lease)
+        await queue.configure_dead_letter("q", "dead", 1)
+    else:
+        await times.past(held[-1].deadline)
+    if look == "receive":
+        got = await queue.receive("q", HELD_S)
+        same("queue_dead_letter.1", got, None, f"{count} messages failed too often, and one of them is given once more")
+        dead = [message.id for message in await drained(queue, "dead")]
+    else:
+        dead = [message.id for message in await queue.dead_letters("q")]
+    missing = [put.id for put in puts if put.id not in set(dead)]
+    if missing:
+        sentence = f"{count} messages failed too often, and by the next look {len(missing)} of them are not dead"
+        broken("queue_dead_letter.1", sentence, expected="all of them dead", got=missing[:5])
+    same("queue_dead_letter.3", len(dead), count, "messages that died at once are doubled")
+    if look == "dead_letters":
+        same("queue_dead_letter.5", await queue.redrive("q"), count, "redrive does not move all that died at once")
+
+
 @check("queue_visibility.3", "queue_visibility.2", "queue_visibility.6")
 @gauntlet(lambda limits: [{"count": count, "ended": ended} for count in (8, 30) for ended in ("ack", "extend", "release")])
 async def each_lease_ends_at_its_own_time(queue: QueueVisibility, case: Case, count: int, ended: str) -> None:

@@ -1,5 +1,9 @@
-"""Mutants of the thirteenth round: what is known of a message that comes again is kept under names that are joined."""
+"""Mutants of the thirteenth round: names that are joined for what comes again, and a frame that is too small for its headers."""
 
+import json
+from collections.abc import Mapping
+
+from prism_testkit.interfaces import Bytes, PayloadTooLarge
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -73,3 +77,14 @@ class _PutOffMember(Member):
 @mutant("persistent.11", "escaping", trap="nack with a delay in (a/b, c), and nack in (a, b/c)", also="persistent.8 persistent.4")
 class PutsOffUnderJoinedNames(PubSub):
     member_type = _PutOffMember
+
+
+@mutant("basic.6", "boundary", trap="the largest payload with 8 KiB of control characters in a header", also="basic.1")
+class FramesOfAMebibyte(PubSub):
+    """A message is one frame with its headers in JSON."""
+
+    async def publish(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        data, labels = self.data(payload, "publish", topic), self.labels(headers, "publish")
+        if len(data) + len(json.dumps({"topic": topic, "headers": dict(labels)})) > 2**20:
+            raise PayloadTooLarge(f"zoo: publish {topic[:40]!a}: a frame is at most 1 MiB")
+        return await super().publish(topic, payload, headers)

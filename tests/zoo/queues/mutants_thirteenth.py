@@ -74,3 +74,21 @@ class LosesTheOrderOfDeadlines(Queue):
             row = leased.pop(heap[0][1])
             self.put(self.ended(row, row.until))
         self.bury(queue)
+
+
+@mutant("dead_letter.1", "boundary", trap="more than a hundred that die at once", also="dead_letter.4 dead_letter.3")
+class BuriesAHundredALook(Queue):
+    def bury(self, queue: str) -> None:
+        config = self.config(queue)
+        if config is not None:
+            doomed = sorted((row for row in self.rows(queue) if self.doomed(row, config)), key=lambda row: row.ended)
+            for row in doomed[:100]:
+                self.move(row, self.corpse(row, config.target))
+
+
+@mutant("dead_letter.5", "boundary", trap="more than 256 dead messages", also="dead_letter.4 dead_letter.1")
+class KnowsTheFirstDeadOnly(Queue):
+    """A page of them."""
+
+    def dead(self, queue: str) -> list[Row]:
+        return super().dead(queue)[:256]
