@@ -7,7 +7,11 @@ from prism_suites._judging import same
 from prism_testkit.case import Case
 from prism_testkit.interfaces import Record, StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamRetention
 
-__all__ = ["BoundedAndParted", "Retained", "everything", "holds", "slack_s"]
+__all__ = ["Bounded", "BoundedAndParted", "Retained", "everything", "holds", "slack_s"]
+
+
+class Bounded(StreamBasic, StreamRetention, Protocol):
+    """A stream with bounds, which can be trimmed; whether it has groups is another matter."""
 
 
 class Retained(StreamBasic, StreamConsumerGroups, StreamRetention, Protocol):

@@ -4,7 +4,7 @@ from typing import Any
 
 from prism_suites._judging import same
 from prism_suites._racing import together
-from prism_suites._stream_bounds import Retained, everything
+from prism_suites._stream_bounds import Bounded, everything
 from prism_suites._stream_parting import Parted, put_in, read_part
 from prism_suites._stream_replaying import Replayed, comes_after, from_on
 from prism_suites._stream_shared import GROUPS, Put, append, fill, numbered, read
@@ -86,7 +86,7 @@ async def groups_moved_at_once_go_each_to_its_own(stream: Replayed, case: Case, 
 
 @check("stream_retention.6", "stream_retention.2", "stream_retention.1", "stream_retention.4", "stream_retention.7")
 @gauntlet(lambda limits: [{"how": how, **turn} for how in ("bounds", "most", "compact") for turn in _TURNS])
-async def removals_at_once_keep_to_their_streams(stream: Retained, case: Case, how: str, first: int) -> None:
+async def removals_at_once_keep_to_their_streams(stream: Bounded, case: Case, how: str, first: int) -> None:
     """Streams that are bounded, enforced or compacted at once keep each what is inside its own bounds, or last of its keys."""
     puts = {
         name: [await append(stream, name, b"%d" % at, f"k{at % (2 + number)}" if at else None) for at in range(8 + 3 * number)]

@@ -2,24 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_suites._judging import broken, refused, same
 from prism_suites._racing import together
+from prism_suites._stream_bounds import Bounded, Retained
 from prism_suites._stream_shared import Put, append, fill, is_record, numbered, read
 from prism_suites._stream_taking import patience_s, receive, take, waits
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import InvalidName, Retention, StreamBasic, StreamConsumerGroups, StreamRetention
+from prism_testkit.interfaces import InvalidName, Retention, StreamRetention
 from prism_testkit.strategies import name_groups
-
-
-class _Retained(StreamBasic, StreamConsumerGroups, StreamRetention, Protocol):
-    """A stream with bounds, which can be trimmed, and its groups."""
 
 
 def _slack_s(case: Case) -> float:
@@ -93,7 +90,7 @@ async def bad_bounds_are_refused(stream: StreamRetention, case: Case) -> None:
 
 @check("stream_retention.2", "stream_retention.1", "stream_retention.9")
 @gauntlet(lambda limits: [{"count": count, "most": most} for count in (0, 1, 2, 5, 130) for most in (1, 2, 4, 5, 6, 129, 10**9)])
-async def so_many_are_kept(stream: _Retained, case: Case, count: int, most: int) -> None:
+async def so_many_are_kept(stream: Bounded, case: Case, count: int, most: int) -> None:
     """Of however many records the last ``max_records`` are kept, and the others gone when it is enforced (ST-24)."""
     other = await case.client()
     puts = await fill(stream, "s", numbered(count), "k", {"h": "v"})
@@ -117,7 +114,7 @@ async def so_many_are_kept(stream: _Retained, case: Case, count: int, most: int)
 
 @check("stream_retention.1", "stream_retention.2", "stream_retention.3", "stream_retention.9")
 @gauntlet(lambda limits: [{"age_s": age_s, "lazy": lazy} for age_s in (2.0, 10.0, 3600.0, 86_400.0) for lazy in (False, True)])
-async def so_old_is_gone_and_no_younger(stream: _Retained, case: Case, age_s: float, lazy: bool) -> None:
+async def so_old_is_gone_and_no_younger(stream: Bounded, case: Case, age_s: float, lazy: bool) -> None:
     """Up to ``max_age_s`` a record is kept, whatever is called; past it it is gone when enforced, or by itself in time."""
     other = await case.client()
     if not case.clock.virtual:
@@ -180,7 +177,7 @@ _SEQUENCES = (
 @check("stream_retention.6", "stream_retention.7", "stream_retention.9", "stream_retention.11")
 @gauntlet(lambda limits: [{"keys": keys, "empty": empty} for keys in _SEQUENCES for empty in (False, True)])
 @given(keys=st.text("ab.c", max_size=14), empty=st.booleans())
-async def the_last_of_each_key_is_kept(stream: _Retained, case: Case, keys: str, empty: bool) -> None:
+async def the_last_of_each_key_is_kept(stream: Bounded, case: Case, keys: str, empty: bool) -> None:
     """Compaction keeps the last record of each key and all without one, with offset, order and instant (ST-24)."""
     other = await case.client()
     keys = keys[:60] if case.server else keys
@@ -211,7 +208,7 @@ async def the_last_of_each_key_is_kept(stream: _Retained, case: Case, keys: str,
         for less in (-1, 0, 1, 10)
     ]
 )
-async def bounds_count_what_compaction_kept(stream: _Retained, case: Case, keys: str, less: int) -> None:
+async def bounds_count_what_compaction_kept(stream: Bounded, case: Case, keys: str, less: int) -> None:
     """Of a stream that was compacted so many of the records that are kept stay, however far apart their offsets are."""
     puts = [await append(stream, "s", b"%d" % number, None if key == "-" else key) for number, key in enumerate(keys)]
     await stream.compact("s")
@@ -268,7 +265,7 @@ def _look_alikes(longest: int) -> list[tuple[str, ...]]:
 
 
 @check("stream_retention.11", "stream_retention.12")
-async def unused_streams_and_other_namespaces_stay(stream: _Retained, case: Case) -> None:
+async def unused_streams_and_other_namespaces_stay(stream: Bounded, case: Case) -> None:
     """A stream never used is bounded, enforced and compacted without an error; nothing reaches into another namespace."""
     sibling = await case.sibling(whole=True)
     puts = await fill(sibling, "s", numbered(4), "k")
@@ -295,7 +292,7 @@ async def unused_streams_and_other_namespaces_stay(stream: _Retained, case: Case
 @gauntlet(
     lambda limits: [{"how": how, "answer": answer} for how in ("most", "compact", "all") for answer in ("ack", "nack", "leave")]
 )
-async def what_is_removed_blocks_no_group(stream: _Retained, case: Case, how: str, answer: str) -> None:
+async def what_is_removed_blocks_no_group(stream: Retained, case: Case, how: str, answer: str) -> None:
     """Records that are removed while they are held, delayed or to come: their acks are harmless, and the group goes on; where
     nothing is left it waits.
     """

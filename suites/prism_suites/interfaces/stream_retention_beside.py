@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._stream_bounds import Retained, everything
+from prism_suites._stream_bounds import Bounded, Retained, everything
 from prism_suites._stream_shared import append
 from prism_suites._stream_taking import take
 from prism_testkit.case import Case
@@ -76,7 +76,7 @@ async def _remove(slot: Any, how: str) -> None:
 
 @check("stream_retention.2", "stream_retention.1", "stream_retention.8")
 @gauntlet(lambda limits: [{"order": order, "turns": turns} for order in range(4) for turns in (0, 1, 2)])
-async def removers_at_once_keep_what_is_inside(stream: Retained, case: Case, order: int, turns: int) -> None:
+async def removers_at_once_keep_what_is_inside(stream: Bounded, case: Case, order: int, turns: int) -> None:
     """Several that enforce, compact and trim at once, beside an append: what is inside for all of them is kept (PS-08)."""
     slots: list[Any] = [stream, *[await case.client() for _ in range(3)]]
     puts = [await append(stream, "s", b"%d" % number, "k" if number < 3 else None) for number in range(10)]

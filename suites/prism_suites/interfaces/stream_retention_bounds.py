@@ -4,7 +4,7 @@ from itertools import product
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._stream_bounds import BoundedAndParted, Retained, everything, holds, slack_s
+from prism_suites._stream_bounds import Bounded, BoundedAndParted, everything, holds, slack_s
 from prism_suites._stream_shared import append, fill, numbered
 from prism_suites._stream_taking import take
 from prism_testkit.case import Case
@@ -81,7 +81,7 @@ _KINDS: tuple[tuple[bytes, str | None, dict[str, str] | None], ...] = (
     ]
 )
 async def bounds_replace_each_other(
-    stream: Retained, case: Case, first: tuple[float | None, int | None], second: tuple[float | None, int | None], enforced: bool
+    stream: Bounded, case: Case, first: tuple[float | None, int | None], second: tuple[float | None, int | None], enforced: bool
 ) -> None:
     """Whatever was set before, and enforced or not, what is kept is what is inside the bounds set last, and no more comes back."""
     if case.server and first[0] is not None and second[0] is not None:
@@ -145,7 +145,7 @@ def _gone(case: Case, bounds: Retention, there: list[Record], now_ms: float, pro
 
 @check("stream_retention.6", "stream_retention.7", "stream_retention.4", "stream_retention.2")
 @gauntlet(lambda limits: [{"most": most} for most in (2, 5, 9)])
-async def bounds_and_compaction_are_apart(stream: Retained, case: Case, most: int) -> None:
+async def bounds_and_compaction_are_apart(stream: Bounded, case: Case, most: int) -> None:
     """Compaction of a bounded stream does what it does of any; its bounds are those that were set, and are enforced (ST-24)."""
     other = await case.client()
     keys = "aabbab.c"

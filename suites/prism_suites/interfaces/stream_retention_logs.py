@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._stream_bounds import Retained, everything, holds
+from prism_suites._stream_bounds import Bounded, everything, holds
 from prism_suites._stream_histories import STORIES, State, behind, edges, history
 from prism_suites._stream_shared import append, fill, numbered
 from prism_suites._stream_taking import receive, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import StreamReplay
+from prism_testkit.interfaces import StreamConsumerGroups, StreamReplay
 from prism_testkit.tap import offers
 
 _LAWS = {"!": ("stream_retention.6", "stream_retention.7"), "=": ("stream_retention.1", "stream_retention.2")}
@@ -21,7 +21,7 @@ _TRIM = ("stream_retention.9", "stream_retention.9")
 
 @check(*(f"stream_retention.{number}" for number in (6, 2, 1, 9, 7, 10, 4)))
 @gauntlet(lambda limits: [{"story": story} for story in STORIES])
-async def what_is_kept_is_the_same_for_all(stream: Retained, case: Case, story: str) -> None:
+async def what_is_kept_is_the_same_for_all(stream: Bounded, case: Case, story: str) -> None:
     """After every step reads from anywhere, of any number, replays, and groups of both clients find what is kept (ST-24)."""
     lost, over = _TRIM
     async for state in history(case, story, trims="stream_retention.9"):
@@ -43,7 +43,8 @@ async def what_is_kept_is_the_same_for_all(stream: Retained, case: Case, story: 
                 same("stream_retention.6", got, wanted[:limit], f"a read from {start}, at most {limit}, {state.told}")
         if offers(state.slots[0], StreamReplay):
             holds(await everything(state.slots[1].replay("s", 0, 10**30)), state.kept, lost, over, f"in a replay, {state.told}")
-        await _new_group(case, state, over)
+        if offers(state.slots[0], StreamConsumerGroups):
+            await _new_group(case, state, over)
 
 
 async def _new_group(case: Case, state: State, over: str) -> None:
@@ -75,7 +76,7 @@ _AFTER = ((0, 1), (2, 1), (5, 1), (5, 8))
         for given, times in _AFTER
     ]
 )
-async def a_read_goes_on_while_records_go(stream: Retained, case: Case, how: str, by: str, given: int, times: int) -> None:
+async def a_read_goes_on_while_records_go(stream: Bounded, case: Case, how: str, by: str, given: int, times: int) -> None:
     """What a read was to give and is kept it gives, once, in order; what goes meanwhile it may leave out (ST-06)."""
     slot, other = await case.whole(), await case.client(whole=True)
     if by == "replay" and not offers(slot, StreamReplay):
@@ -113,7 +114,7 @@ async def a_read_goes_on_while_records_go(stream: Retained, case: Case, how: str
 
 @check("stream_retention.6", "stream_retention.8")
 @gauntlet(lambda limits: [{"readers": readers, "turns": turns} for readers in (1, 2) for turns in (0, 1, 3)])
-async def no_key_is_ever_without_its_last(stream: Retained, case: Case, readers: int, turns: int) -> None:
+async def no_key_is_ever_without_its_last(stream: Bounded, case: Case, readers: int, turns: int) -> None:
     """Whoever reads while a stream is compacted finds a record of each key, and those without one (ST-24)."""
     puts = [await append(stream, "s", b"%d" % number, None if key == "." else key) for number, key in enumerate("ab.abcab.c")]
     slots = [await case.client() for _ in range(readers)]
