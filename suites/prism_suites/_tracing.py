@@ -1,15 +1,16 @@
 """What Python allocates while a check looks, and how large the process grows, whoever in it allocates."""
 
+import ctypes
 import gc
 import re
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["Resident", "traced"]
 
-_SELF = Path("/proc/self")
+_STATUS = Path("/proc/self/status")
 _KIB = 1024
 
 
@@ -27,29 +28,32 @@ def traced() -> Iterator[None]:
 
 
 class Resident:
-    """By how many bytes of memory the process grew at most since this was made; memory of C's and Rust's counts too.
+    """By how many bytes the process has grown since this was made, as seen at looks; memory of C's and Rust's counts too.
 
-    Only Linux can begin anew with the most that a process ever had; elsewhere nothing is known.
+    What is mapped from files does not count, wherever they lie: a store may keep its objects there. Only Linux tells; elsewhere it
+    is 0.
     """
 
     def __init__(self) -> None:
         gc.collect()
-        try:
-            (_SELF / "clear_refs").write_text("5")  # the most that it had is what it has now
-        except OSError:
-            self._start = None
-        else:
-            self._start = _most()
+        _give_back()
+        self._start = _anonymous()
+        self.grown = 0
 
-    def grown(self) -> int | None:
-        """Return how much more it had at most than at the start; None if that is not known."""
-        most = _most()
-        return None if self._start is None or most is None else most - self._start
+    def look(self) -> None:
+        """Take what the process has now."""
+        self.grown = max(self.grown, _anonymous() - self._start)
 
 
-def _most() -> int | None:
+def _give_back() -> None:
+    """Let the C library return what it keeps for later, where it can: what is used again would not show."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _anonymous() -> int:
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", (_SELF / "status").read_text(), re.MULTILINE)
+        found = re.search(r"^RssAnon:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
     except OSError:
-        return None
-    return int(found[1]) * _KIB if found else None
+        return 0
+    return int(found[1]) * _KIB if found else 0

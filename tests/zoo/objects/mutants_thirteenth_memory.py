@@ -25,7 +25,7 @@ class GathersTheStreamInAMapping(FileObjects):
 
     async def collect(self, spool: Spool, chunks: AsyncIterable[Bytes], size: int | None) -> None:
         total = 0
-        with mmap.mmap(-1, _MAPPED) as gathered:
+        with mmap.mmap(-1, _MAPPED, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as gathered:
             async for chunk in chunks:
                 data = self.chunk(chunk)
                 self.check_growth(total + len(data), size)
