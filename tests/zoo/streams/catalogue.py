@@ -54,6 +54,7 @@ from . import (
     mutants_tenth_again,
     mutants_tenth_groups,
     mutants_tenth_logs,
+    mutants_thirteenth_groupless,
     mutants_thirteenth_left_out,
     mutants_thirteenth_torn,
     mutants_torn,
@@ -114,6 +115,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_kept.MUTANTS,
     *mutants_thirteenth_left_out.MUTANTS,
     *mutants_thirteenth_torn.MUTANTS,
+    *mutants_thirteenth_groupless.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (
@@ -123,6 +125,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *ninth_declare.UNUSUAL,
     *tenth_lawyer.UNUSUAL,
     *history_declare.UNUSUAL,
+    *mutants_thirteenth_groupless.UNUSUAL,
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
