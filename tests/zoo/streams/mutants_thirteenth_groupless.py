@@ -63,7 +63,7 @@ TRAP = "a driver without groups"
 
 
 @mutant("retention.6", "dense numbers", trap=f"{TRAP}, a read from behind a hole that a compaction left", also="basic.12 basic.1")
-class CountsFromTheFirst(BoundsOnly):
+class ReckonsFromTheFirst(BoundsOnly):
     """Where a read begins is reckoned from the first offset kept, as if none were missing behind it."""
 
     async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
