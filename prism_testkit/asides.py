@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import Any, get_args, get_type_hints
 
@@ -72,8 +73,7 @@ class _Overheard:
         if kind == "iterator":
             return self._iterator(self._prefix + name, found)
         if kind == "context":
-            returned = get_args(get_type_hints(getattr(self._protocol, name))["return"])
-            return self._context(self._prefix + name, found, returned[0] if returned else object)
+            return self._context(self._prefix + name, found, _entered(self._protocol, name))
         return found
 
     def _coroutine(self, op: str, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -108,6 +108,13 @@ class _Overheard:
             return _Entered(method(*args, **kwargs), lambda: self._begin(op, _kept(args), kwargs), self._end, entering)
 
         return call
+
+
+@cache
+def _entered(protocol: type, name: str) -> Any:
+    """Return the annotation of what a context gives."""
+    returned = get_args(get_type_hints(getattr(protocol, name))["return"])
+    return returned[0] if returned else object
 
 
 class _Entered(AbstractAsyncContextManager[Any]):

@@ -1,7 +1,9 @@
 """Does a driver class say the same as the Protocols it claims? Compared by kind, names, order and defaults, never by types."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
 
 from prism_testkit.interfaces import INTERFACES
@@ -24,10 +26,11 @@ def claimed(driver: type) -> list[str]:
     return [name for name, protocol in INTERFACES.items() if protocol in driver.__mro__]
 
 
-def methods_of(protocol: type) -> dict[str, Kind]:
+@cache
+def methods_of(protocol: type) -> Mapping[str, Kind]:
     """Return {name: kind} of the methods a Protocol asks for, inherited ones included."""
     names: frozenset[str] = getattr(protocol, "__abstractmethods__", frozenset())
-    return {name: _expected_kind(getattr(protocol, name)) for name in sorted(names)}
+    return MappingProxyType({name: _expected_kind(getattr(protocol, name)) for name in sorted(names)})
 
 
 def _expected_kind(method: Callable[..., Any]) -> Kind:
