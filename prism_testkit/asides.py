@@ -154,4 +154,9 @@ class Said:
 
 
 def _kept(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(Said(f"<{len(v):,} bytes>") if isinstance(v, bytes | bytearray) and len(v) > _MOST_KEPT else v for v in values)
+    for value in values:
+        if isinstance(value, bytes | bytearray) and len(value) > _MOST_KEPT:
+            return tuple(
+                Said(f"<{len(v):,} bytes>") if isinstance(v, bytes | bytearray) and len(v) > _MOST_KEPT else v for v in values
+            )
+    return values
