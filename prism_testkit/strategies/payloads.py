@@ -1,7 +1,13 @@
 """Values that a store may change: cut, tile, trim, decode, compress, take for another. No Hypothesis here."""
 
+import base64
+import bz2
+import gzip
 import hashlib
+import lzma
+import pickle
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -16,6 +22,8 @@ WIDEST = 2**23 + 1
 """Bytes: the longest value that is ever made, whatever the limit; just above 8 MiB, the longest chunk of a stream."""
 
 _EVERY_BYTE = bytes(range(256))
+_MAGIC = (b"x\x9c", b"x\x01", b"x\xda", b"\x1f\x8b\x08\x00", b"(\xb5/\xfd", b'\x04"M\x18', b"\xff\x06\x00\x00sNaPpY", b"PK\x03\x04")
+"""How zlib (three levels), gzip, Zstandard, LZ4, Snappy and Zip begin."""
 _FORMS: tuple[Literal["NFC", "NFD", "NFKC", "NFKD"], ...] = ("NFC", "NFD", "NFKC", "NFKD")
 
 
@@ -52,6 +60,8 @@ def _gauntlet(limit: int, thresholds: Iterable[int]) -> Iterator[bytes]:
     yield from (_EVERY_BYTE, _EVERY_BYTE[::-1], _EVERY_BYTE * 2)
     # Together, so that what is changed inside a value shows too: those that are text by themselves, so that decoding succeeds.
     yield from (b"".join(LOOKALIKES), b"\n".join(LOOKALIKES), b"x".join(payload for payload in LOOKALIKES if _is_text(payload)))
+    for size in (300, 2000, 4000):  # who compresses, or tells by its first bytes what he did, may do so from some length on
+        yield from _long_lookalikes(patterned(size))
     for size in sizes(limit, thresholds):
         yield patterned(size)
     for size in (size for size in sizes(min(limit, CHEAP), thresholds) if size > 16):
@@ -64,6 +74,14 @@ def _gauntlet(limit: int, thresholds: Iterable[int]) -> Iterator[bytes]:
             patterned(size - 1) + b"\x00",
             b"\n" + patterned(size - 1),
         )
+
+
+def _long_lookalikes(noise: bytes) -> Iterator[bytes]:
+    """Yield what is compressed, serialised or encoded, and what only begins so."""
+    yield from (zlib.compress(noise), gzip.compress(noise, mtime=0), bz2.compress(noise), lzma.compress(noise))
+    yield from (pickle.dumps(noise, 4), base64.b64encode(noise[: len(noise) // 2]), noise[: len(noise) // 2].hex().encode())
+    yield from (zlib.compress(b"a" * len(noise)), gzip.compress(b"a" * len(noise), mtime=0))
+    yield from (magic + noise for magic in _MAGIC)
 
 
 def filled(size: int, kind: int) -> bytes:

@@ -25,9 +25,9 @@ _ODD = 300
 """So long are odd values at most."""
 _IN_FLIGHT = ("transaction", "batch_set", "set")
 _MANY = 120
-"""Keys of every other large transaction or batch: what is not done at once takes its time."""
+"""Keys of a large transaction or batch: what is not done at once takes its time."""
 _FEW = 4
-"""Keys of the others, always the same: long values replace long ones, which stores keep in places of their own."""
+"""The first of them, always the same: long values replace long ones, which stores keep in places of their own."""
 
 
 def fitting(value: bytes, limit: int) -> bytes:
@@ -109,10 +109,10 @@ def _step(
         return "compare_and_swap", (name, expected, value)
     if kind == "compare_and_delete":
         return "compare_and_delete", (name, values.pop(name, fitting(b"nothing", limit)))
-    few = large and number % 2 == 0
-    some = names[:_FEW] if few else random.sample(names, _MANY if large else 6)
-    length = (_LARGE if few else _LARGE // _MANY) if large else 0
-    pieces = {other: fitting(_value(number, seed, length), limit) for other in some}
+    long = names[:_FEW] if large else []
+    some = [*long, *random.sample(names[len(long) :], _MANY - _FEW if large else 6)]
+    short = _LARGE // _MANY if large else 0
+    pieces = {other: fitting(_value(number, seed, _LARGE if other in long else short), limit) for other in some}
     if kind == "batch_delete":
         for other in some[:3]:
             values.pop(other, None)

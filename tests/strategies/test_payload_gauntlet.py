@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import bz2
 import gzip
 import json
+import lzma
 import pickle
 import unicodedata
 import zlib
@@ -123,6 +125,20 @@ CHANGES: dict[str, Change] = {
     "nil of RESP": lambda payload: None if payload.startswith(b"$-1") else payload,
     "hex of PostgreSQL": lambda payload: bytes.fromhex(payload[2:].decode()) if payload.startswith(b"\\x") else payload,
     "last byte lost": lambda payload: payload[:-1],
+    **{
+        f"unpacks {name} of over {least}": lambda payload, unpack=unpack, least=least: (
+            unpack(payload) if len(payload) > least else payload
+        )
+        for name, unpack in {"zlib": zlib.decompress, "gzip": gzip.decompress, "bz2": bz2.decompress, "xz": lzma.decompress}.items()
+        for least in (60, 250, 1024)
+    },
+    **{
+        f"takes {magic!r} of over {least} for its own": lambda payload, magic=magic, least=least: (
+            None if len(payload) > least and payload.startswith(magic) else payload
+        )
+        for magic in (b"x\x9c", b"\x1f\x8b", b"(\xb5/\xfd", b'\x04"M\x18', b"\x80\x04")
+        for least in (60, 250, 1024)
+    },
     "erased": lambda payload: payload.replace(b"\x08", b""),
     "escape sequences dropped": lambda payload: payload.replace(b"\x1b[0m", b""),
     **{f"byte {byte:#x} refused": _refusing(byte) for byte in (0, 1, 10, 0x7F, 0x80, 0xC0, 0xFF)},
@@ -132,7 +148,7 @@ CHANGES: dict[str, Change] = {
 def _changes(change: Change, payload: bytes) -> bool:
     try:
         return change(payload) != payload
-    except (ValueError, OSError, EOFError, zlib.error, pickle.UnpicklingError, OverflowError):
+    except (ValueError, OSError, EOFError, zlib.error, lzma.LZMAError, pickle.UnpicklingError, OverflowError):
         return False
 
 
