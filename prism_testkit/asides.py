@@ -56,14 +56,8 @@ class _Overheard:
     """Whatever is no coroutine, iterator or context of the protocol is the target's own."""
 
     def __init__(self, target: Any, kinds: Mapping[str, str], protocol: type, begin: Begin, end: End, prefix: str) -> None:
-        self._target, self._kinds, self._protocol, self._begin, self._end, self._prefix = (
-            target,
-            kinds,
-            protocol,
-            begin,
-            end,
-            prefix,
-        )
+        self._target, self._kinds, self._protocol = target, kinds, protocol
+        self._begin, self._end, self._prefix = begin, end, prefix
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
@@ -154,9 +148,10 @@ class Said:
 
 
 def _kept(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    for value in values:
-        if isinstance(value, bytes | bytearray) and len(value) > _MOST_KEPT:
-            return tuple(
-                Said(f"<{len(v):,} bytes>") if isinstance(v, bytes | bytearray) and len(v) > _MOST_KEPT else v for v in values
-            )
-    return values
+    if not any(map(_is_long, values)):
+        return values
+    return tuple(Said(f"<{len(value):,} bytes>") if _is_long(value) else value for value in values)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, bytes | bytearray) and len(value) > _MOST_KEPT

@@ -222,8 +222,8 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     found = judge(cause, record, interfaces, run.check.function.__code__.co_filename)
     asked = watch_hint(run.binding.slots.values(), entries) if run.binding.kind == "virtual" and not found.hint else ""
     named = (getattr(cause, "expected", None), getattr(cause, "got", None))
-    # On virtual time nothing passes by itself.
     story = record.story
+    # On virtual time nothing passes by itself.
     steps, numbers = steps_of(story, named=named, least_s=0.001 if run.binding.kind == "virtual" else A_WHILE_S)
     failure = Failure(
         promise="" if found.beside else promise,

@@ -1,8 +1,8 @@
 """Who asks the operating system for the time where time is virtual: the commonest reason why nothing ever expires."""
 
-import inspect
 import io
 import re
+import sys
 import tokenize
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -35,12 +35,10 @@ def watch_hint(candidates: Iterable[Candidate], entries: Sequence[Entry]) -> str
 @cache
 def _asked(driver: type) -> tuple[str, ...]:
     """Return where the modules of a driver's classes name a clock of the system, in code; of those that can be read."""
-    files = dict.fromkeys(inspect.getsourcefile(cls) for cls in driver.__mro__ if cls.__module__ not in ("builtins", "typing"))
-    return tuple(where for file in files if file and not _is_ours(file) for where in _lines(Path(file)))
-
-
-def _is_ours(file: str) -> bool:
-    return Path(file).is_relative_to(Path(__file__).parent)
+    # By their modules: `inspect` raises for a class that C made.
+    files = dict.fromkeys(getattr(sys.modules.get(cls.__module__), "__file__", None) for cls in driver.__mro__)
+    theirs = [Path(file) for file in files if file and not Path(file).is_relative_to(Path(__file__).parent)]
+    return tuple(where for path in theirs if path.suffix == ".py" for where in _lines(path))
 
 
 def _lines(path: Path) -> Iterable[str]:

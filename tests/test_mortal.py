@@ -22,6 +22,24 @@ async def connect(place: Place) -> AsyncIterator[Place]:
     yield place
 
 
+def of_files(root: Path, clock: VirtualClock) -> Mortal:
+    """Return one whose clients are their places, each a folder of ``root``."""
+    numbers = count()
+
+    def new_place() -> Place:
+        directory = root / str(next(numbers))
+        directory.mkdir()
+        return Place(directory=directory, shared={}, clock=clock)
+
+    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+        return connection, connection
+
+    async def closer(driver: Place) -> None:
+        return None
+
+    return Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+
+
 def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> None:
     clock, numbers = VirtualClock(), count()
     closed: list[Place] = []
@@ -61,21 +79,8 @@ def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_behind_each_write_of_a_call_stands_what_it_left(tmp_path: Path) -> None:
-    clock, numbers = VirtualClock(), count()
-
-    def new_place() -> Place:
-        directory = tmp_path / str(next(numbers))
-        directory.mkdir()
-        return Place(directory=directory, shared={}, clock=clock)
-
-    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
-        return connection, connection
-
-    async def closer(driver: Place) -> None:
-        return None
-
     async def walk() -> list[dict[str, bytes]]:
-        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+        mortal = of_files(tmp_path, VirtualClock())
         place = await mortal.client(0, "n")
         (place.directory / "file").write_bytes(b"old")
 
@@ -137,21 +142,11 @@ def test_a_profiler_in_c_goes_on_behind_a_watched_call(tmp_path: Path) -> None:
 
 def test_what_libraries_hand_to_an_executor_is_seen_as_well(tmp_path: Path) -> None:
     """A function of C's, a partial of one, as aiofiles hands over, and one through ``asyncio.to_thread``."""
-    clock, numbers = VirtualClock(), count()
 
-    def new_place() -> Place:
-        directory = tmp_path / str(next(numbers))
-        directory.mkdir()
-        return Place(directory=directory, shared={}, clock=clock)
-
-    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
-        return connection, connection
-
-    async def closer(driver: Place) -> None:
-        return None
+    clock = VirtualClock()
 
     async def walk() -> list[dict[str, bytes]]:
-        mortal = Mortal(Backend(name="files", connect=connect, drivers=()), new_place, lambda: "n", reopen, closer, History(clock))
+        mortal = of_files(tmp_path, clock)
         place = await mortal.client(0, "n")
         loop, path = asyncio.get_running_loop(), place.directory / "file"
         with path.open("wb", buffering=0) as file:
