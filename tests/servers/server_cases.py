@@ -54,7 +54,8 @@ def shell(script: str, ready: Callable[[str], Awaitable[None]] = always, **more:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(main, 60))
+    """Run it to its end; the limit is against what hangs, and no machine is that slow."""
+    return asyncio.run(asyncio.wait_for(main, 300))
 
 
 async def until(condition: Callable[[], bool]) -> None:

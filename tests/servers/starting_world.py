@@ -1,15 +1,16 @@
 """What the tests of starting servers share."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from server_cases import RUN, VALKEY, run
 
-from prism_testkit.servers import RunningServer, ServerUnavailable, records, start
+from prism_testkit.servers import RunningServer, ServerUnavailable, own, records, start
 
-__all__ = ["directories", "folder", "nothing_is_left", "number", "refused", "started"]
+__all__ = ["directories", "folder", "nothing_is_left", "number", "refused", "started", "time_is_up_when"]
 
 
 @contextlib.asynccontextmanager
@@ -38,6 +39,11 @@ def nothing_is_left(state: Path, before: set[Path]) -> None:
 
 def directories() -> set[Path]:
     return {path for place in (Path("/dev/shm"), Path("/tmp")) if place.is_dir() for path in place.glob(f"prism-{RUN}-*")}
+
+
+def time_is_up_when(monkeypatch: pytest.MonkeyPatch, condition: Callable[[], object]) -> None:
+    """Let every deadline of a start pass when a condition holds, and none before, however long that takes."""
+    monkeypatch.setattr(own, "time", SimpleNamespace(monotonic=lambda: 1e6 if condition() else 0.0))
 
 
 def refused(name: str, server: object, state: Path, **more: object) -> str:

@@ -14,11 +14,10 @@ from server_cases import RUN, VALKEY, run
 
 from prism_backends.valkey import valkey
 from prism_testkit.selection import SelectionError
-from prism_testkit.servers import Record, ServerUnavailable, locate, records, start, sweep
+from prism_testkit.servers import Record, ServerUnavailable, containerports, locate, records, start, sweep
 from prism_testkit.servers.containerports import reached
 from prism_testkit.servers.engines import EngineAway, _first, container_state, find_engine
 from prism_testkit.servers.images import with_images
-from prism_testkit.servers.ports import free_ports
 from prism_testkit.servers.records import this_process
 
 EXTRA = "pip install 'prism-testkit[containers]'"
@@ -38,7 +37,7 @@ def short() -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("prism_testkit.servers.engines._ANSWER_S", 0.3)
+    monkeypatch.setattr("prism_testkit.servers.engines._ANSWER_S", 600.0)  # however busy the machine is
     _first.cache_clear()
     yield
     _first.cache_clear()
@@ -78,7 +77,8 @@ def _hosts(environ: dict[str, str]) -> list[str]:
     return list(engines._hosts(environ))
 
 
-def test_one_that_does_not_answer_costs_a_short_deadline(short: Path) -> None:
+def test_one_that_does_not_answer_costs_a_short_deadline(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prism_testkit.servers.engines._ANSWER_S", 0.3)
     with engine_at(short / "any.sock", None) as host:
         error = refused({"DOCKER_HOST": host})
     assert f"no container engine answers: {host}: " in error.reason
@@ -238,7 +238,8 @@ def test_a_port_is_reached_where_it_is_taken(monkeypatch: pytest.MonkeyPatch) ->
         port = taken.getsockname()[1]
         assert at(Made("localhost"), "127.0.0.1", port) == f"127.0.0.1:{port}"
         assert at(Made("engine.test"), "127.0.0.1", port) == ""
-    (free,) = free_ports(1)
+    free = 6380
+    monkeypatch.setattr(containerports, "is_free", lambda port: port == free)  # nobody takes it meanwhile
     assert at(Made("localhost"), "127.0.0.1", free) == ""
     assert at(Made("localhost"), "0.0.0.0", free) == f"172.17.0.1:{free}"
     assert at(Made("engine.test"), "0.0.0.0", free) == f"172.17.0.1:{free}"

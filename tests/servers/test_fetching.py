@@ -156,7 +156,7 @@ def test_of_two_at_once_the_second_waits_and_finds_it_made(environ: Environ, cou
 
     second = threading.Thread(target=fetch, args=("acme", made_server(counted), report, environ))
     second.start()
-    assert waits.wait(30)
+    assert waits.wait(600)
     assert counted.done == ["folder", "program"]
     child.communicate("")
     second.join()

@@ -41,7 +41,7 @@ def meeting(tmp_path: Path, mine: str, others: list[str]) -> Server:
         if not all((tmp_path / other).exists() for other in others):
             raise OSError("the others are not there")
 
-    return shell(f"touch {tmp_path / mine}; exec sleep 100", ready)
+    return shell(f"touch {tmp_path / mine}; exec sleep 1000", ready)
 
 
 def test_all_start_at_once(fleet: Callable[..., Fleet], tmp_path: Path) -> None:

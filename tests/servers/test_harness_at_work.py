@@ -26,8 +26,8 @@ def test_a_start_that_takes_longer_than_a_call_may_is_no_hang() -> None:
         with dog:
             with dog.at_work(), dog.at_work():
                 stand_still(4 * _LIMIT_S)
-            began.append(time.monotonic())
-            stand_still(60)
+                began.append(time.monotonic())
+            stand_still(600)
 
     try:
         with pytest.raises(Hung):
@@ -42,7 +42,7 @@ def test_one_that_takes_for_ever_is(monkeypatch: pytest.MonkeyPatch) -> None:
     dog = Watchdog(_LIMIT_S)
     try:
         with pytest.raises(Hung), dog, dog.at_work():
-            stand_still(60)
+            stand_still(600)
     finally:
         dog.close()
 
@@ -55,7 +55,7 @@ def test_no_time_passes_while_there_is_no_processor(monkeypatch: pytest.MonkeyPa
     dog = Watchdog(_LIMIT_S)
     try:
         with pytest.raises(Hung), dog:
-            stand_still(60)
+            stand_still(600)
         assert time.monotonic() >= until + _LIMIT_S
     finally:
         dog.close()
@@ -63,6 +63,8 @@ def test_no_time_passes_while_there_is_no_processor(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not say how long a thread waited")
 def test_standing_still_is_no_wait_for_a_processor() -> None:
+    """However long it waits for one when it would go on: that, and only that, is taken off."""
     before, began = watchdog._starved_s(), time.monotonic()
     stand_still(1.0)
-    assert watchdog._starved_s() - before < (time.monotonic() - began) / 2
+    starved_s = watchdog._starved_s() - before
+    assert time.monotonic() - began - starved_s > 0.9

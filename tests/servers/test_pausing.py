@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from prism_testkit.servers.processes import identify
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no server dies with the process that started it")
 
 # A child in a session of its own, as those of PostgreSQL are.
-WITH_CHILD = "setsid sleep 100 & echo $! > child; wait"
+WITH_CHILD = "setsid sleep 1000 & echo $! > child; wait"
 
 
 async def started(state: Path) -> RunningServer:
@@ -58,14 +57,14 @@ def test_a_paused_server_answers_when_it_is_resumed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "kill", "restart"])
-def test_a_paused_server_can_be_ended(tmp_path: Path, how: str) -> None:
-    """Asked to end it ends at once: it is resumed first, and not killed after the time that it is given."""
+def test_a_paused_server_can_be_ended(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to end it ends at once: it is resumed first. Else it would be killed only after a time that is never up here."""
+    monkeypatch.setattr("prism_testkit.servers.own._GRACE_S", 1e6)
 
     async def main() -> None:
         server = await started(tmp_path)
         pid = server.pid
         assert pid is not None
-        began = time.monotonic()
         try:
             async with valkey_client(server.url) as client:
                 await client.execute_command("SET", "a", "1")
@@ -79,7 +78,6 @@ def test_a_paused_server_can_be_ended(tmp_path: Path, how: str) -> None:
                 assert records(tmp_path)[0].paused == ()
         finally:
             await server.stop()
-        assert time.monotonic() - began < 10 or how == "kill"
         assert records(tmp_path) == []
 
     run(main())
@@ -120,7 +118,7 @@ async def main():
     print(server.pid, child, flush=True)
 
 asyncio.run(main())
-time.sleep(100)
+time.sleep(1000)
 """
 
 
@@ -156,7 +154,7 @@ def test_one_that_is_given_by_url_is_not_ours_to_pause(tmp_path: Path, monkeypat
 
 
 def test_nobody_is_signalled_in_place_of_one_that_is_gone() -> None:
-    with subprocess.Popen(["sleep", "100"], start_new_session=True) as process:
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as process:
         found = identify(process.pid)
         assert found is not None
         assert members(found) == (found,)

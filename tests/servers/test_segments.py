@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not TABLE.exists(), reason="only Linux lists its
 
 # Attached while it lives, as a server is.
 MAKE = "import ctypes, time; l = ctypes.CDLL(None); s = l.shmget(0, 64, 0o1600); l.shmat(s, None, 0)"
-WAIT = f"{MAKE}; print(s, flush=True); time.sleep(100)"
+WAIT = f"{MAKE}; print(s, flush=True); time.sleep(1000)"
 
 
 def segments() -> set[int]:
@@ -62,7 +62,7 @@ def test_what_a_dead_process_made_is_removed_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("ending", ["kill", "stop", "sweep"])
 def test_a_server_that_was_killed_leaves_no_segment(tmp_path: Path, ending: str) -> None:
-    server = shell(f"exec {sys.executable} -c \"{MAKE}; open('segment', 'w').write(str(s)); time.sleep(100)\"")
+    server = shell(f"exec {sys.executable} -c \"{MAKE}; open('segment', 'w').write(str(s)); time.sleep(1000)\"")
 
     async def main() -> None:
         running = await start("acme", server, state=tmp_path, run_id=RUN)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from server_cases import RUN, VALKEY, gone, never, run, shell, until, valkey_client
-from starting_world import directories, folder, nothing_is_left, number, refused, started
+from starting_world import directories, folder, nothing_is_left, number, refused, started, time_is_up_when
 
 from prism_testkit.servers import RunningServer, ServerUnavailable, records, start
 from prism_testkit.servers.processes import identify
@@ -142,7 +142,7 @@ def test_a_cancelled_stop_stops_at_once_all_the_same(tmp_path: Path) -> None:
 def test_a_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
     async def main() -> None:
         before = directories()
-        starting = asyncio.ensure_future(start("acme", shell("exec sleep 100", never), state=tmp_path, run_id=RUN))
+        starting = asyncio.ensure_future(start("acme", shell("exec sleep 1000", never), state=tmp_path, run_id=RUN))
         await until(lambda: any(record.process for record in records(tmp_path)))
         process = records(tmp_path)[0].process
         starting.cancel()
@@ -172,16 +172,28 @@ def test_one_that_dies_while_it_is_asked_is_noticed(tmp_path: Path) -> None:
     assert "exited with code 3" in refused("acme", shell("sleep 0.1; exit 3", hang), tmp_path, deadline_s=3600)
 
 
-def test_one_that_is_never_ready_shows_why_and_its_last_lines(tmp_path: Path) -> None:
-    said = refused("acme", shell("echo starting; exec sleep 100", never), tmp_path, deadline_s=0.3)
+def test_one_that_is_never_ready_shows_why_and_its_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def not_yet(url: str) -> None:
+        await until(lambda: "starting" in (records(tmp_path)[0].directory / "output.txt").read_text())
+        asked.append(url)
+        raise RuntimeError("not yet")
+
+    time_is_up_when(monkeypatch, lambda: asked)
+    said = refused("acme", shell("echo starting; exec sleep 1000", not_yet), tmp_path, deadline_s=0.3)
     assert said == "acme: it was not ready within 0.3 s (RuntimeError: not yet); its last lines:\nstarting"
 
 
-def test_one_that_does_not_answer_the_question_is_not_waited_for(tmp_path: Path) -> None:
+def test_one_that_does_not_answer_the_question_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
     async def hang(url: str) -> None:
+        asked.append(url)
         await asyncio.sleep(3600)
 
-    assert "not ready within 0.2 s (no answer" in refused("acme", shell("exec sleep 100", hang), tmp_path, deadline_s=0.2)
+    time_is_up_when(monkeypatch, lambda: asked)
+    assert "not ready within 0.2 s (no answer" in refused("acme", shell("exec sleep 1000", hang), tmp_path, deadline_s=0.2)
 
 
 def test_a_binary_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +207,7 @@ def test_a_binary_that_cannot_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_environment_and_the_ports_reach_the_command(tmp_path: Path) -> None:
-    server = shell("echo $COLOUR $2 > seen; exec sleep 100", env={"COLOUR": "red"}, ports=2)
+    server = shell("echo $COLOUR $2 > seen; exec sleep 1000", env={"COLOUR": "red"}, ports=2)
     server = replace(server, url="test://127.0.0.1:{port}/{port2}")
 
     async def main() -> None:

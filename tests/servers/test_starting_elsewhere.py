@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from server_cases import RUN, VALKEY, never, run, shell, valkey_with
-from starting_world import refused, started
+from starting_world import refused, started, time_is_up_when
 
 from prism_backends.redis import redis
 from prism_testkit.servers import ServerUnavailable, launching, records, start, start_private, starting
@@ -54,8 +55,14 @@ def test_an_answer_from_another_process_does_not_count(tmp_path: Path, monkeypat
         async with started(tmp_path) as first:
             port = int(first.url.rpartition(":")[2].partition("/")[0])
             give_ports(monkeypatch, lambda: [port])
+            asked: list[str] = []
+
+            async def ready(url: str) -> None:
+                asked.append(url)
+
+            time_is_up_when(monkeypatch, lambda: asked)
             with pytest.raises(ServerUnavailable, match="another process answered on its port"):
-                await start("acme", shell("exec sleep 100"), state=tmp_path, run_id=RUN, deadline_s=0.3)
+                await start("acme", shell("exec sleep 1000", ready), state=tmp_path, run_id=RUN, deadline_s=0.3)
 
     run(main())
 
@@ -158,8 +165,10 @@ def test_a_server_of_another_kind_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_nobody_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PRISM_VALKEY_URL", f"redis://:s3cret@127.0.0.1:{free_ports(1)[0]}/0")
-    said = refused("valkey", VALKEY, tmp_path)
+    with socket.socket() as taken:  # and nobody listens on it
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PRISM_VALKEY_URL", f"redis://:s3cret@127.0.0.1:{taken.getsockname()[1]}/0")
+        said = refused("valkey", VALKEY, tmp_path)
     assert "ConnectionError" in said
     assert "s3cret" not in said
 

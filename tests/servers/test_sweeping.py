@@ -17,6 +17,7 @@ import pytest
 from server_cases import RUN, VALKEY, gone, run, set_and_get, shell, until, valkey_client, valkey_with
 
 from prism_testkit.servers import Record, RunningServer, records, start, sweep
+from prism_testkit.servers.own import OwnServer
 from prism_testkit.servers.processes import Identity, identify, kill_group
 from prism_testkit.servers.records import locked, this_process
 
@@ -35,7 +36,7 @@ server = asyncio.run(main("keep" in sys.argv))
 if "stop" in sys.argv:
     asyncio.run(server.stop())
 else:
-    time.sleep(100)
+    time.sleep(1000)
 """
 
 
@@ -91,7 +92,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_sweep_removes_the_rest(stat
 
 def test_a_server_that_outlived_its_run_is_stopped(state: Path) -> None:
     """Where the kernel does not do it, or the kill hit in the one moment before it could."""
-    orphan = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    orphan = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     left = record(state, process=identify(orphan.pid))
     left.directory.mkdir()
     assert sweep(state) == [f"acme of run {RUN}: stopped the server and removed {left.directory}"]
@@ -109,7 +110,7 @@ def test_the_servers_of_a_living_run_are_left_alone(state: Path) -> None:
 
 
 def test_a_process_that_got_the_number_of_a_dead_server_is_left_alone(state: Path) -> None:
-    stranger = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     left = record(state, process=Identity(stranger.pid, "earlier"))
     assert sweep(state) == [f"acme of run {RUN}: removed {left.directory}"]
     assert stranger.poll() is None
@@ -253,7 +254,9 @@ def test_a_server_kept_under_another_command_is_not_adopted(state: Path) -> None
 
 
 def test_a_kept_server_that_does_not_answer_is_not_adopted(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prism_testkit.servers.starting._ANSWER_S", 0.2)
+    answers = OwnServer.answers
+    # Only the one that is asked whether it can be adopted, and never answers: a new one may take its time.
+    monkeypatch.setattr(OwnServer, "answers", lambda self, deadline_s: answers(self, 0.2))
 
     async def main() -> None:
         first = await keeper(state)

@@ -18,7 +18,7 @@ def test_it_is_made_once_and_every_server_has_a_copy(tmp_path: Path) -> None:
         made.append(binary)
         (directory / "disk").write_text("formatted")
 
-    server = shell("echo $1 >> disk; exec sleep 100", prepare=prepare)
+    server = shell("echo $1 >> disk; exec sleep 1000", prepare=prepare)
 
     async def main() -> None:
         for _ in range(2):
@@ -71,7 +71,7 @@ def test_one_that_cannot_be_made_makes_the_server_unavailable_and_leaves_nothing
         raise OSError("disk full")
 
     with pytest.raises(ServerUnavailable, match="acme: its template could not be made: OSError: disk full"):
-        run(start("acme", shell("exec sleep 100", prepare=prepare), state=tmp_path, run_id=RUN))
+        run(start("acme", shell("exec sleep 1000", prepare=prepare), state=tmp_path, run_id=RUN))
     assert list((tmp_path / "templates").iterdir()) == []
 
 

@@ -94,7 +94,8 @@ def test_a_child_in_a_session_of_its_own_is_killed_with_it(tmp_path: Path) -> No
     run(until(lambda: gone(child)))
 
 
-def test_it_is_asked_to_end_by_its_own_signal(tmp_path: Path) -> None:
+def test_it_is_asked_to_end_by_its_own_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prism_testkit.servers.own._GRACE_S", 1e6)  # it is never killed for being slow
     script = "trap 'echo asked; exit 0' USR1; trap '' TERM; touch up; while :; do sleep 0.01; done"
 
     async def main() -> None:
