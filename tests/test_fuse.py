@@ -1,11 +1,15 @@
 """Where in a call a writing process dies."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from prism_testkit.fuse import Fuse
 
 PROGRAM = """
 import sys, time
@@ -19,10 +23,12 @@ for number in range(20):
     for part in range({parts}):
         log.write(b"%d.%d " % (number, part))
     if not {parts}:
-        time.sleep(0.05)
+        time.sleep(0.05 if number < 5 else 300)
     fuse.after(number)
     print(number, flush=True)
+time.sleep(300)
 """
+"""The call in which it dies lasts as long as it must, for the earlier one may have taken longer than it should."""
 
 
 def died(folder: Path, parts: str, part: float) -> tuple[int, list[str], list[str]]:
@@ -48,6 +54,18 @@ def test_a_call_that_writes_less_often_returns_and_the_next_one_goes_on(tmp_path
 def test_without_writes_it_dies_at_a_part_of_the_time(tmp_path: Path) -> None:
     code, said, _ = died(tmp_path, "0", 0.5)
     assert (code, said[-1]) == (-14, "4")
+
+
+def test_it_is_that_part_of_the_time_of_the_earlier_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, timers = iter((100.0, 108.0)), []
+    monkeypatch.setattr("prism_testkit.fuse.time", SimpleNamespace(perf_counter=lambda: next(now)))
+    monkeypatch.setattr("signal.signal", lambda number, action: timers.append((number, action)))
+    monkeypatch.setattr("signal.setitimer", lambda which, seconds: timers.append((which, seconds)))
+    fuse = Fuse(2, 5, 0.25)
+    for number in range(6):
+        fuse.before(number)
+        fuse.after(number)
+    assert timers == [(signal.SIGALRM, signal.SIG_DFL), (signal.ITIMER_REAL, 2.0)]
 
 
 def test_one_write_a_call_is_no_boundary(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The loop of virtual time: runners, debug mode, descriptors, and what it refuses."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,7 @@ def test_a_runner_drives_it(clock: VirtualClock, debug: bool, caplog: pytest.Log
         return asyncio.get_running_loop().time()
 
     keep: list[asyncio.Task[None]] = []
+    gc.collect()  # what other tests left tells of itself now
     with caplog.at_level(logging.WARNING), asyncio.Runner(debug=debug, loop_factory=lambda: VirtualLoop(clock)) as runner:
         assert runner.run(main()) == 5
         assert runner.run(asyncio.sleep(1, "again")) == "again"
@@ -89,6 +91,7 @@ def test_no_descriptor_is_opened_and_closing_leaves_nothing() -> None:
         os.close(descriptor)
         return descriptor
 
+    gc.collect()  # what other tests left is closed now, and not between two looks
     before = lowest_free()
     loop = VirtualLoop(VirtualClock())
     loop.run_until_complete(asyncio.sleep(1))
