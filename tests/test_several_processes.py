@@ -120,7 +120,9 @@ def _promise(result: dict[str, Any]) -> str:
     return str(result["failure"]["promise"]) if result["outcome"] == "failed" else str(result["outcome"])
 
 
-_RUNS = 5
+_RUNS = 10
+_LUCK = ("passed", "inconclusive")
+"""Whether processes meet within a few microseconds is the system's to say, above all while other tests run."""
 
 
 @pytest.mark.parametrize(
@@ -134,15 +136,18 @@ _RUNS = 5
     ],
 )
 def test_what_is_right_in_one_process_only_is_caught(run: Any, backend: str, check: str, promise: str) -> None:
-    # Whether processes meet within a few microseconds is the system's to say, above all while other tests run.
     told = [run(backend)[check]]
-    while told[-1] == "passed" and len(told) < _RUNS:
+    while told[-1] in _LUCK and len(told) < _RUNS:
         told.append(run(backend)[check])
-    assert told[-1] == promise
+    assert told[-1] == promise, told
 
 
 def test_a_lock_that_is_not_needed_is_right(run: Any) -> None:
-    assert set(run("locked").values()) == {"passed"}
+    told = [run("locked")]
+    while "inconclusive" in told[-1].values() and len(told) < _RUNS:
+        told.append(run("locked"))
+    assert {outcome for each in told for outcome in each.values()} <= set(_LUCK), told
+    assert set(told[-1].values()) == {"passed"}, told
 
 
 def test_who_does_not_claim_to_be_shared_by_processes_is_not_asked(run: Any) -> None:
