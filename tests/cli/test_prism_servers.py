@@ -177,9 +177,17 @@ def test_on_a_terminal_one_line_a_step_changes(shell: Any) -> None:
     command = [sys.executable, "-m", "prism_testkit.cli", "servers", "add", "mine"]
     done = subprocess.run(command, cwd=shell.path, env=environ, stdout=subprocess.PIPE, stderr=slave, text=True, check=True)
     os.close(slave)
-    shown = os.read(master, 100_000).decode()
+    shown = "".join(iter(lambda: _read(master), ""))
     os.close(master)
     pyte.Stream(screen).feed(shown)
     assert [line[9:].rstrip() for line in screen.display if line.strip()] == ["script", "starting it once", "it is mine 7.7.7"]
     assert shown.count("\r\x1b[K") == 3
     assert done.stdout.startswith("mine 1.2: a moment\nmine is in ")
+
+
+def _read(terminal: int) -> str:
+    """Read what the system has brought so far; nothing at the end, which Linux tells by an error."""
+    try:
+        return os.read(terminal, 65_536).decode()
+    except OSError:
+        return ""

@@ -122,7 +122,7 @@ def test_a_run_that_is_ended_leaves_no_paused_server(pytester: pytest.Pytester, 
         server = int(reached.read_text())
         assert identify(server) is not None
         os.kill(process.pid, number)
-        process.wait(60)
+        process.wait(300)
     wait_for(lambda: identify(server) is None)
     if number == signal.SIGINT:
         assert records(pytester.path / ".prism") == []

@@ -247,10 +247,8 @@ def test_a_missing_client_library_costs_one_backend_and_says_what_to_install(fol
 
 def test_a_wrong_password_is_unavailable_and_never_printed(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+        taken.bind(("127.0.0.1", 0))  # and nobody listens on it
         port = taken.getsockname()[1]
-        taken.close()
         monkeypatch.setenv("PRISM_VALKEY_URL", f"redis://:sesame-open@127.0.0.1:{port}/0")
         folder.checks()
         result = folder.run("--prism-backend=valkey,memory", "-vv", "test_checks.py")

@@ -45,7 +45,7 @@ LAPSING = """
         self.until = {{}}
     async def set(self, key, value):  # not by time.time()
         await super().set(key, value)
-        self.until[key] = {now} + 5
+        self.until[key] = {now} + 5000
     async def get(self, key):
         return await super().get(key) if {now} < self.until.get(key, 0) else None
 """
@@ -56,7 +56,7 @@ from prism_testkit.interfaces import KeyValueBasic
 @prism.check("keyvalue_basic.1")
 async def it_lapses(kv: KeyValueBasic, case: prism.Case) -> None:
     await kv.set("a", b"1")
-    await case.clock.sleep(10)
+    await case.clock.sleep(10_000)
     assert await kv.get("a") is None
 """
 

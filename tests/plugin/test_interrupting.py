@@ -18,7 +18,7 @@ from prism_testkit.servers.directories import directories_of
 from prism_testkit.servers.processes import identify, is_running
 from prism_testkit.servers.records import records
 
-DEADLINE_S = 90.0
+DEADLINE_S = 300.0
 LOCKS = Path("/proc/locks")
 BACKEND = """
 import os, pathlib
@@ -27,7 +27,8 @@ HERE = pathlib.Path(__file__).parent
 class Odd(Dict):
     async def get(self, key):
         if key == "block":
-            (HERE / "reached").write_text(str(os.getpid()))
+            (HERE / "reaching").write_text(str(os.getpid()))
+            (HERE / "reaching").rename(HERE / "reached")
             time.sleep(1000)
         if key == "crash":
             os._exit(3)

@@ -152,7 +152,7 @@ def test_without_plugin_autoload(good: Any, monkeypatch: pytest.MonkeyPatch) -> 
         ("-p", "asyncio", "-o", "asyncio_mode=auto"),
         ("-p", "anyio"),
         ("-p", "randomly"),
-        ("-p", "timeout", "--timeout=60"),
+        ("-p", "timeout", "--timeout=600"),
         ("-n2",),
     ],
     ids=["asyncio", "anyio", "randomly", "timeout", "xdist"],

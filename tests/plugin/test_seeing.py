@@ -115,7 +115,8 @@ def _watch(folder: Any, terminal: Terminal, *args: str, **environment: str) -> i
         live = "-q" not in args
         terminal.wait_for(lambda: (folder.path / "reached-wait").exists() and (not live or _status(terminal.lines) != []))
         if live:
-            terminal.wait_for(lambda: "waits[mine]" in _status(terminal.lines)[0])
+            # What was read may end where the line is erased, and not drawn again yet.
+            terminal.wait_for(lambda: any("waits[mine]" in line for line in _status(terminal.lines)))
         (folder.path / "go").touch()
         terminal.wait_for(lambda: process.poll() is not None)
         terminal.settle()

@@ -50,7 +50,7 @@ def redrawn(terminal: Terminal, progress: Progress, monkeypatch: pytest.MonkeyPa
         while passes.acquire(blocking=False):
             continue
         for _ in range(2):
-            assert passes.acquire(timeout=60)
+            assert passes.acquire(timeout=300)
         terminal.settle()
 
     return two_more
@@ -92,8 +92,7 @@ def test_an_id_is_shown_by_file_check_and_binding(terminal: Terminal, progress: 
     terminal.wait_for(lambda: terminal.lines == ["1/120  0:00  keyvalue_ttl::plain_set_clears_ttl[a/b]"])
     progress.update(1, 0, f"prism_suites/interfaces/keyvalue_ttl.py::{'x' * 90}[valkey]")
     long = f"1/120  0:00  keyvalue_ttl::{'x' * 28}..{'x' * 14}[valkey]"
-    terminal.wait_for(lambda: bool(terminal.lines) and "valkey" in terminal.lines[0])
-    assert terminal.lines == [long]
+    terminal.wait_for(lambda: terminal.lines == [long])
 
 
 def test_the_latest_update_is_shown_in_the_end(terminal: Terminal, progress: Progress) -> None:
@@ -106,7 +105,7 @@ def test_time_goes_on_without_updates(terminal: Terminal) -> None:
     seconds = iter([0.0] + [n * 61.0 for n in range(100_000)])
     progress = Progress(terminal.stream, 1, now=lambda: next(seconds))
     progress.update(0, 0, "hangs")
-    terminal.wait_for(lambda: any("3:03  hangs" in line for line in terminal.lines))
+    terminal.wait_for(lambda: b"3:03  hangs" in terminal.received)  # it may be over when we come to look
     progress.close()
 
 
@@ -237,7 +236,7 @@ def test_a_terminal_that_goes_away_costs_the_line_not_the_run(terminal: Terminal
 
     monkeypatch.setattr(progress._out, "write", hang_up)
     progress.update(1, 0, "a")
-    assert gone.wait(60)
+    assert gone.wait(300)
     progress.clear()
     progress.close()
 
@@ -291,7 +290,7 @@ TESTS = """
 import pathlib, pytest, time
 
 def seen(number):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not pathlib.Path(f"seen{number}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -323,7 +322,7 @@ def test_it_lives_beside_pytest_s_own_output(terminal: Terminal, tmp_path: Path,
             line = f"{number}/4  0:00  test_a::test_waits[{number}]"
             terminal.wait_for(lambda line=line: terminal.lines[-1:] == [line])
             (tmp_path / f"seen{number}").touch()
-        assert child.wait(60) == 1
+        assert child.wait(300) == 1
     finally:
         child.kill()
         child.wait()
