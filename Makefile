@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 # One more than two cores have: what runs over real servers waits for a third of its time. Each more collects thousands of checks first.
 WORKERS ?= 3
+# Some thousand short processes, of commands and of runs within tests, would each compile all there is.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help acceptance servers matrix test lint images zoo kills races floors soak bench clean
 

@@ -1,13 +1,23 @@
-"""Waiting in tests of backends: for an error that a call raises, for something to become so."""
+"""Waiting in tests of backends: for an error that a call raises, for something to become so.
+
+Nothing here is bounded by a time in which a machine would have to be done: a limit is there against hanging alone.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 import pytest
 
+from prism_backends.bell import Bell
+
+T = TypeVar("T")
+
+HANGS_S = 300.0
+"""What has not ended after this hangs; no machine is so slow."""
+LONG_S = 60.0
+"""Longer than anything takes that is waited for: what is there sooner ends the wait."""
 _BETWEEN_S = 0.001
-_LOOKS = 8
 
 
 async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseException:
@@ -16,22 +26,27 @@ async def expect(error: type[BaseException], call: Awaitable[Any]) -> BaseExcept
     return caught.value
 
 
+async def step(iterator: AsyncIterator[T]) -> T | None:
+    """Return what comes next; None if nothing does. (`at_rest` cannot see into an ``anext`` with a default.)"""
+    try:
+        return await anext(iterator)
+    except StopAsyncIteration:
+        return None
+
+
 async def at_rest(*tasks: "asyncio.Task[Any]") -> None:
-    """Wait until tasks have come to where they wait: each stands at one and the same await for some looks in a row."""
-    stood, before = 0, [object() for _ in tasks]
-    while stood < _LOOKS:
-        await asyncio.sleep(_BETWEEN_S)
-        now = [_place(task) for task in tasks]
-        stood = stood + 1 if all(one is other for one, other in zip(now, before, strict=True)) else 0
-        before = now
+    """Wait until each task has looked, found nothing, and waits for a bell of its driver's."""
+    await until(lambda: all(task.done() or _rests(task) for task in tasks))
     assert not any(task.done() for task in tasks)
 
 
-def _place(task: "asyncio.Task[Any]") -> object:
+def _rests(task: "asyncio.Task[Any]") -> bool:
     inner: Any = task.get_coro()
-    while (further := getattr(inner, "cr_await", None) or getattr(inner, "gi_yieldfrom", None)) is not None:
-        inner = further
-    return inner
+    while inner is not None:
+        if getattr(inner, "cr_code", None) is Bell.rest.__code__:
+            return True
+        inner = getattr(inner, "cr_await", None)
+    return False
 
 
 async def changed(look: Callable[[], Awaitable[bool]]) -> None:

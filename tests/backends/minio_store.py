@@ -70,7 +70,7 @@ def connected(url: str) -> contextlib.AbstractAsyncContextManager[S3Client]:
 
 def over_minio(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str], None]:
     """Make a plain test of a scenario; it asks for the address by the fixture ``url``."""
-    return played(partial(_play, scenario=scenario), scenario, 120)
+    return played(partial(_play, scenario=scenario), scenario)
 
 
 async def _play(url: str, *, scenario: Callable[[World], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any
 
+from awaiting import HANGS_S, LONG_S
 from redis_store import World, connected, name, private
 
 from prism_backends.living import within
@@ -15,13 +16,10 @@ from prism_testkit.interfaces.pubsub import Deliveries, Delivery
 
 __all__ = ["LONG_S", "another", "fields", "fill", "members_key", "name_of", "own_server", "pubsub", "run", "texts"]
 
-LONG_S = 30.0
-"""Longer than anything here takes: what is waited for comes before."""
-
 
 def run(main: Awaitable[None]) -> None:
     async def bounded() -> None:
-        await asyncio.wait_for(main, 60)
+        await asyncio.wait_for(main, HANGS_S)
 
     asyncio.run(bounded())
 

@@ -110,9 +110,14 @@ def every_queue(scenario: Callable[[World], Awaitable[None]]) -> Callable[[str, 
     return pytest.mark.parametrize("name", backends)(test)
 
 
-async def cancelled_after(steps: int, call: Awaitable[Any]) -> Any:
-    """Cancel a call after so many turns of the loop; return what it gave if it was quicker, else None."""
+async def cancelled_after(steps: int | None, call: Awaitable[Any]) -> Any:
+    """Cancel a call after so many turns of the loop; return what it gave if it was quicker, else None.
+
+    With None for ``steps`` the call ends by itself: how many turns it takes is up to the machine.
+    """
     task = asyncio.ensure_future(call)
+    if steps is None:
+        return await task
     for _ in range(steps):
         await asyncio.sleep(0)
     task.cancel()

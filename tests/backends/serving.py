@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from pathlib import Path
 from typing import Any
 
+from awaiting import HANGS_S
+
 import prism_testkit as prism
 from prism_testkit.servers import RunningServer, ServerUnavailable, locate, start
 
@@ -24,7 +26,7 @@ def missing(backend: "prism.Backend[Any]", environ: Mapping[str, str] = os.envir
 
 
 def played(
-    play: Callable[[str], Awaitable[None]], scenario: Callable[..., Awaitable[None]], within_s: float = 60
+    play: Callable[[str], Awaitable[None]], scenario: Callable[..., Awaitable[None]], within_s: float = HANGS_S
 ) -> Callable[[str], None]:
     """Make a plain test of ``scenario``, which ``play`` lays out at an address; it asks for that by the fixture ``url``."""
 

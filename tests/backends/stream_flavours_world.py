@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from awaiting import LONG_S
 from embedded_stores import HERE, STORES, World, listed, play
 
 from prism_backends.memory import MemoryStream
@@ -13,8 +14,6 @@ from prism_testkit.interfaces.stream import RecordDelivery
 __all__ = ["LONG_S", "Stream", "everywhere", "fill", "in_virtual_time", "kept", "over", "stream", "taken"]
 
 Stream = MemoryStream | SqliteStream
-LONG_S = 30.0
-"""Longer than anything here takes: what is waited for comes before."""
 
 
 def over(*stores: str) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[str, Path], None]]:

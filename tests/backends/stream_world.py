@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awaiting import HANGS_S
 from redis_store import name
 
 import prism_testkit as prism
@@ -82,7 +83,7 @@ def play(store: str, directory: Path, scenario: Callable[[World], Awaitable[None
             world = World(BACKENDS[store], place, stack, name() if url else HERE)
             world.connection = await stack.enter_async_context(world.backend.connect(place))
             world.stream = world.driver(world.connection)
-            await asyncio.wait_for(scenario(world), 1e6 if on_virtual_time else 60)
+            await asyncio.wait_for(scenario(world), 1e6 if on_virtual_time else HANGS_S)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     def make_loop() -> asyncio.AbstractEventLoop:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from awaiting import changed, expect
+from awaiting import HANGS_S, changed, expect
 from nats_store import World, connected, name, over_jetstream, serving
 
 from prism_backends.jetstream import JetStreamKeyValue, JetStreamObjectStorage, JetStreamQueue, JetStreamStream, jetstream
@@ -220,4 +220,4 @@ def test_without_a_server_a_call_says_so_at_once() -> None:
             for call in (JetStreamKeyValue(client, name()).get("k"), JetStreamQueue(client, name()).enqueue("q", b"")):
                 assert "jetstream" in str(await expect(BackendUnavailable, call))
 
-    asyncio.run(asyncio.wait_for(play(), 60))
+    asyncio.run(asyncio.wait_for(play(), HANGS_S))

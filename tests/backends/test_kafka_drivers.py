@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from awaiting import expect
+from awaiting import HANGS_S, LONG_S, expect
 from kafka_store import World, connected, missing, name, over_kafka, serving
 
 from prism_backends.kafka import connections, listening, space
@@ -147,13 +147,13 @@ async def test_one_who_is_behind_what_kafka_let_go_has_a_gap_and_goes_on(world: 
     async with pubsub.subscribe("t") as listener:
         for payload in (b"a", b"b", b"c"):
             await pubsub.publish("t", payload)
-        assert (await listener.receive(10)).payload == b"a"
+        assert (await listener.receive(LONG_S)).payload == b"a"
         for _ in range(2):
-            await listener.receive(10)
+            await listener.receive(LONG_S)
         for payload in (b"d", b"e"):
             await pubsub.publish("t", payload)
         await world.client.delete_records("test", f"{world.namespace}-plain", {0: 4})
-        assert ((await listener.receive(10)).payload, listener.gaps) == (b"e", 1)
+        assert ((await listener.receive(LONG_S)).payload, listener.gaps) == (b"e", 1)
 
 
 @over_kafka
@@ -222,7 +222,7 @@ def test_who_does_not_answer_is_given_up() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connections, "TIMEOUT_S", 0.05)
-        asyncio.run(asyncio.wait_for(main(), 30))
+        asyncio.run(asyncio.wait_for(main(), HANGS_S))
 
 
 @over_kafka
@@ -236,7 +236,7 @@ async def test_what_a_stranger_wrote_is_said_to_be_one(world: World) -> None:
         await pubsub.publish("t", b"a")
         await world.client.append("test", f"{world.namespace}-plain", 0, b"x", b"\xff")
         await pubsub.publish("t", b"b")
-        assert [(await listener.receive(10)).payload for _ in range(2)] == [b"a", b"b"]
+        assert [(await listener.receive(LONG_S)).payload for _ in range(2)] == [b"a", b"b"]
         assert listener.gaps == 1
     for value in (b"no json", b"[]", b"{}"):
         await world.client.append("test", f"{world.namespace}-stream", 0, value)

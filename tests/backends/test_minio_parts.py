@@ -8,7 +8,7 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
-from awaiting import expect
+from awaiting import HANGS_S, expect
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +29,7 @@ def on_a_loop(scenario: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     """Make a plain test of a scenario."""
 
     def test() -> None:
-        asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]
+        asyncio.run(asyncio.wait_for(scenario(), HANGS_S))  # type: ignore[arg-type]
 
     test.__name__, test.__qualname__, test.__module__ = scenario.__name__, scenario.__qualname__, scenario.__module__
     return test
@@ -161,11 +161,11 @@ async def test_a_write_that_is_cancelled_has_ended() -> None:
 
     def work() -> None:
         begun.set()
-        go_on.wait(30)
+        go_on.wait(HANGS_S)
         done.set()
 
     call = asyncio.create_task(client.change("test", work))
-    await asyncio.to_thread(begun.wait, 30)
+    await asyncio.to_thread(begun.wait, HANGS_S)
     call.cancel()
     for _ in range(10):
         await asyncio.sleep(0)
@@ -185,12 +185,12 @@ async def test_a_look_that_is_cancelled_is_left_to_itself() -> None:
 
     def work() -> None:
         begun.set()
-        go_on.wait(30)
+        go_on.wait(HANGS_S)
         done.set()
         raise OSError("nobody wants to know")
 
     call = asyncio.create_task(client.look("test", work))
-    await asyncio.to_thread(begun.wait, 30)
+    await asyncio.to_thread(begun.wait, HANGS_S)
     call.cancel()
     await asyncio.wait([call])
     assert call.cancelled()
@@ -203,7 +203,7 @@ async def test_a_look_that_is_cancelled_is_left_to_itself() -> None:
 async def test_what_waits_for_a_thread_is_never_begun_if_it_is_cancelled() -> None:
     client = S3Client(URL, prism.RealClock())
     go_on, did = threading.Event(), []
-    busy = [asyncio.create_task(client.look("test", lambda: go_on.wait(30))) for _ in range(16)]
+    busy = [asyncio.create_task(client.look("test", lambda: go_on.wait(HANGS_S))) for _ in range(16)]
     call = asyncio.create_task(client.change("test", lambda: did.append(1)))
     await asyncio.sleep(0)
     call.cancel()

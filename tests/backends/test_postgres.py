@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from awaiting import changed, expect, until
+from awaiting import HANGS_S, LONG_S, changed, expect, until
 from postgres_store import World, connected, missing, name, over_postgres, serving
 
 from prism_backends.postgres import PostgresKeyValue, PostgresPubSub, PostgresQueue, client
@@ -155,7 +155,7 @@ def test_many_clients_that_come_at_once_make_one_schema(tmp_path_factory: pytest
             assert [row[0] for row in await clients[0].rows("look", schemas)] == [NAME]
 
     with serving(tmp_path_factory.mktemp("fresh")) as url:
-        asyncio.run(asyncio.wait_for(come(url), 60))
+        asyncio.run(asyncio.wait_for(come(url), HANGS_S))
 
 
 # Transactions

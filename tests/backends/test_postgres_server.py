@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from awaiting import until
+from awaiting import HANGS_S, until
 from postgres_store import connected, missing, name, private
 
 from prism_backends.postgres import PostgresKeyValue, postgres
@@ -25,7 +25,7 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become som
 
 
 def run(main: Any) -> None:
-    asyncio.run(asyncio.wait_for(main, 60))
+    asyncio.run(asyncio.wait_for(main, HANGS_S))
 
 
 def test_a_killed_server_leaves_no_child_and_comes_back_with_what_was_acknowledged(tmp_path: Path) -> None:

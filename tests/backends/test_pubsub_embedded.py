@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awaiting import at_rest, expect
+from awaiting import LONG_S, at_rest, expect, step
 from embedded_stores import HERE, STORES, THERE, World, play
 
 from prism_backends.bell import Bell
@@ -17,8 +17,6 @@ from prism_testkit.interfaces.errors import Closed, InvalidName, PayloadTooLarge
 from prism_testkit.interfaces.pubsub import Deliveries, Delivery
 
 PubSub = MemoryPubSub | SqlitePubSub
-LONG_S = 30.0
-"""Longer than anything here takes: what is waited for comes before."""
 
 
 def pubsub(world: World, namespace: str = HERE, connection: Any = None) -> PubSub:
@@ -111,7 +109,7 @@ async def test_leaving_ends_what_waits_and_disturbs_nobody(world: World) -> None
     async with driver.subscribe("t") as stays:
         async with driver.subscribe("t") as leaves:
             receiving = asyncio.create_task(leaves.receive(LONG_S))
-            iterating = asyncio.create_task(anext(leaves, None))
+            iterating = asyncio.create_task(step(leaves))
             await at_rest(receiving, iterating)
         await expect(Closed, receiving)
         assert await iterating is None

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from awaiting import at_rest, expect
+from awaiting import LONG_S, at_rest, expect
 from embedded_stores import HERE, STORES, THERE, World, play, raw_sqlite
 
 from prism_backends.memory import MemoryPubSub
@@ -16,8 +16,6 @@ from prism_testkit.interfaces.errors import Closed, InvalidName, PayloadTooLarge
 from prism_testkit.interfaces.pubsub import Deliveries, Delivery, Subscription
 
 PubSub = MemoryPubSub | SqlitePubSub
-LONG_S = 30.0
-"""Longer than anything here takes: what is waited for comes before."""
 
 
 def over(*stores: str) -> Callable[[Callable[[World], Awaitable[None]]], Callable[[str, Path], None]]:

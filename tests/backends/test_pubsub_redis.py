@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from awaiting import at_rest, changed, expect
+from awaiting import at_rest, changed, expect, step
 from pubsub_redis_world import LONG_S, another, fields, fill, pubsub, texts
 from redis.asyncio.connection import AbstractConnection
 from redis_store import World, over_valkey, serving
@@ -83,7 +83,7 @@ async def test_leaving_ends_what_waits_and_gives_the_connection_back(world: Worl
     driver = pubsub(world)
     async with driver.subscribe("t") as leaves:
         receiving = asyncio.create_task(leaves.receive(LONG_S))
-        iterating = asyncio.create_task(anext(leaves, None))
+        iterating = asyncio.create_task(step(leaves))
         await at_rest(receiving, iterating)
     await expect(Closed, receiving)
     assert await iterating is None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awaiting import expect
+from awaiting import HANGS_S, LONG_S, expect
 from redis_store import World, listed, over_valkey, private, serving
 
 from prism_backends.redis import RedisKeyValue, client, transactions
@@ -28,7 +28,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def run(main: Any) -> None:
-    asyncio.run(asyncio.wait_for(main, 60))
+    asyncio.run(asyncio.wait_for(main, HANGS_S))
 
 
 # A server that dies
@@ -124,16 +124,15 @@ def stopped(server: RunningServer) -> Iterator[None]:
 def test_a_server_that_does_not_answer_is_a_timeout_and_its_late_answers_reach_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (client, transactions):
-        monkeypatch.setattr(module, "TIMEOUT_S", 0.1)
-
     async def main() -> None:
         async with private(tmp_path) as (server, kv):
             await asyncio.gather(*(kv.set(f"k{number}", str(number).encode()) for number in range(10)))
             with stopped(server):
+                for module in (client, transactions):
+                    monkeypatch.setattr(module, "TIMEOUT_S", 0.1)
                 await asyncio.gather(*(expect(OperationTimeout, kv.get(f"k{number}")) for number in range(10)))
                 await expect(OperationTimeout, transact(kv))
-            monkeypatch.undo()
+                monkeypatch.undo()
             found = await asyncio.gather(*(kv.get(f"k{number}") for number in range(10)))
             assert found == [str(number).encode() for number in range(10)]
 
@@ -217,7 +216,7 @@ async def test_a_cancel_is_never_swallowed(world: World) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
-        done, _ = await asyncio.wait({task}, timeout=10)
+        done, _ = await asyncio.wait({task}, timeout=LONG_S)
         assert done, going_on
         assert task.cancelled()
 

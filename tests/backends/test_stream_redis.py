@@ -191,7 +191,7 @@ def test_a_server_that_was_killed_keeps_what_lives_and_what_was_done(tmp_path: P
                 assert [record.offset for record in await listed(other.read("s"))] == offsets[1:]
                 assert (await other.group_info("s", "g")).pending == 3
 
-    asyncio.run(asyncio.wait_for(main(), 60))
+    asyncio.run(asyncio.wait_for(main(), HANGS_S))
 
 
 async def _forget(stream: RedisStream, token: str) -> None:
