@@ -19,10 +19,10 @@ from prism_backends.memory import MemoryStream, memory
 from prism_backends.redis import RedisStream
 from prism_backends.sqlite import SqliteStream, sqlite
 from prism_backends.valkey import ValkeyStream, valkey
-from prism_testkit.interfaces import Record, RecordDelivery
+from prism_testkit.interfaces import Conflict, Record, RecordDelivery
 from prism_testkit.schedules import VirtualLoop
 
-__all__ = ["HERE", "Stream", "World", "every_store", "listed", "numbers", "over", "payloads", "texts"]
+__all__ = ["HERE", "Stream", "World", "every_store", "listed", "numbers", "over", "payloads", "play", "texts", "with_horizons"]
 
 HERE = "prism00000001000aaaaaaaa"
 Stream = MemoryStream | SqliteStream | RedisStream
@@ -106,6 +106,20 @@ def over(*stores: str) -> Callable[[Callable[[World], Awaitable[None]]], Callabl
         return pytest.mark.parametrize("store", stores)(test)
 
     return decorate
+
+
+def with_horizons(attempt: Callable[[float], None], *horizons_s: float) -> None:
+    """Make an attempt with each horizon until one succeeds; what the last one raises is the verdict.
+
+    Who gives no sign of life for as long counts as dead, also one that the machine did not let. The short horizons are for quick
+    machines; a driver that is wrong is so with every one.
+    """
+    *short, longest_s = horizons_s
+    for horizon_s in short:
+        with contextlib.suppress(AssertionError, Conflict):
+            attempt(horizon_s)
+            return
+    attempt(longest_s)
 
 
 every_store = over("memory", "sqlite", "sqlite-threads", "valkey")

@@ -8,17 +8,17 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
+from awaiting import LONG_S
 from redis_store import serving
-from stream_world import World, over
+from stream_world import World, play, with_horizons
 
 from prism_backends.living import within
 from prism_backends.sqlite.streammembers import SqliteMember
 from prism_testkit.interfaces import Member, RecordDelivery
-
-HORIZON_S = 1.0
-BEAT_S = 0.3
 
 CHILD = """
 import asyncio, importlib, sys
@@ -43,7 +43,7 @@ async def main():
                     if order == "ack":
                         await member.ack(*held)
                     else:
-                        held = await member.receive(5, 30)
+                        held = await member.receive(5, 60)
                     print(order, len(held), flush=True)
                 except Conflict:
                     print("Conflict", flush=True)
@@ -75,10 +75,10 @@ class Child:
 
 
 @contextlib.asynccontextmanager
-async def child(world: World) -> AsyncIterator[Child]:
+async def child(world: World, horizon_s: float) -> AsyncIterator[Child]:
     package = {"sqlite": "sqlite", "valkey": "redis"}[world.backend.name]
     place = [world.place.url, str(world.place.directory), world.namespace]
-    arguments = [package, world.backend.name, type(world.stream).__name__, *place, str(HORIZON_S), str(BEAT_S)]
+    arguments = [package, world.backend.name, type(world.stream).__name__, *place, str(horizon_s), str(0.3 * horizon_s)]
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CHILD, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -109,27 +109,33 @@ async def beaten(world: World, other: Member) -> None:
                 await asyncio.sleep(0.001)
 
 
-@pytest.fixture
-def short_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
-    for package in ("sqlite", "redis"):
-        members = importlib.import_module(f"prism_backends.{package}.streammembers")
-        monkeypatch.setattr(members, "HORIZON_S", HORIZON_S)
-        monkeypatch.setattr(members, "_BEAT_S", BEAT_S)
+@pytest.mark.parametrize("store", ["sqlite-real", "valkey"])
+def test_a_slow_process_keeps_its_records_and_one_that_is_stopped_or_killed_loses_them(
+    store: str, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(horizon_s: float) -> None:
+        for package in ("sqlite", "redis"):
+            members = importlib.import_module(f"prism_backends.{package}.streammembers")
+            monkeypatch.setattr(members, "HORIZON_S", horizon_s)
+            monkeypatch.setattr(members, "_BEAT_S", 0.3 * horizon_s)
+        directory = tmp_path / f"{horizon_s}"
+        directory.mkdir()
+        play(store, directory, partial(_slow_stopped_and_killed, horizon_s), url if store == "valkey" else "")
+
+    with_horizons(attempt, 1.0, 6.0, 25.0)
 
 
-@pytest.mark.usefixtures("short_horizon")
-@over("sqlite-real", "valkey")
-async def test_a_slow_process_keeps_its_records_and_one_that_is_stopped_or_killed_loses_them(world: World) -> None:
+async def _slow_stopped_and_killed(horizon_s: float, world: World) -> None:
     first, second = await world.fill(2)
     await world.stream.create_group("s", "g")
-    async with child(world) as process, world.stream.join("s", "g", "parent") as member:
+    async with child(world, horizon_s) as process, world.stream.join("s", "g", "parent") as member:
         assert await process.do("receive") == "receive 2"
-        assert await member.receive(5, 2 * HORIZON_S) == []
+        assert await member.receive(5, 2 * horizon_s) == []
         assert (await world.stream.group_info("s", "g")).members == 2
 
         await beaten(world, member)
         process.send(signal.SIGSTOP)
-        taken = await member.receive(5, 30)
+        taken = await member.receive(5, LONG_S)
         assert found(taken) == [(first, 2), (second, 2)]
         assert (await world.stream.group_info("s", "g")).members == 1
         process.send(signal.SIGCONT)
@@ -141,5 +147,5 @@ async def test_a_slow_process_keeps_its_records_and_one_that_is_stopped_or_kille
         assert (await world.stream.group_info("s", "g")).members == 2
 
         process.send(signal.SIGKILL)
-        assert found(await member.receive(5, 30)) == [(second, 4)]
+        assert found(await member.receive(5, LONG_S)) == [(second, 4)]
         assert (await world.stream.group_info("s", "g")).members == 1

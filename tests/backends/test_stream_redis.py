@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awaiting import HANGS_S, LONG_S
 from redis import exceptions as native
 from redis_store import connected, name, private, serving
-from stream_world import World, listed, numbers, over, payloads
+from stream_world import World, listed, numbers, over, payloads, with_horizons
 
 from prism_backends.living import within
 from prism_backends.redis import RedisStream, streammembers, streamscripts
@@ -154,16 +155,14 @@ async def test_a_lost_join_and_a_lost_leave_end_by_themselves(world: World) -> N
                 pytest.fail("entered")
         assert (await world.stream.group_info("s", "g")).members == 0
         async with world.stream.join("s", "g", "b") as heir:
-            assert numbers(await heir.receive(1, 20)) == offsets
+            assert numbers(await heir.receive(1, LONG_S)) == offsets
 
 
 def test_a_server_that_was_killed_keeps_what_lives_and_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And it was away for longer than the horizon, which must cost nobody who lives what it holds."""
-    monkeypatch.setattr(streammembers, "HORIZON_S", 0.5)
-    monkeypatch.setattr(streammembers, "_BEAT_S", 0.1)
 
-    async def main() -> None:
-        async with private(tmp_path) as (server, kv), connected(server.url) as elsewhere:
+    async def main(horizon_s: float) -> None:
+        async with private(tmp_path / f"{horizon_s}") as (server, kv), connected(server.url) as elsewhere:
             namespace = name()
             stream, other = RedisStream(kv.client, namespace), RedisStream(elsewhere, namespace)
             offsets = [await stream.append("s", b"%d" % index) for index in range(5)]
@@ -180,18 +179,23 @@ def test_a_server_that_was_killed_keeps_what_lives_and_what_was_done(tmp_path: P
                     with pytest.raises(BackendUnavailable):
                         await call
                 await _forget(stream, lost[0].token)
-                await asyncio.sleep(0.6)
+                await asyncio.sleep(horizon_s + 0.1)
                 await server.restart()
                 taken: list[int] = []
                 while len(taken) < 3:
-                    taken += numbers(await heir.receive(5, 30))
+                    taken += numbers(await heir.receive(5, LONG_S))
                 assert taken == [*offsets[3:], offsets[2]]
                 assert await heir.receive() == []
                 await member.ack(*held)
                 assert [record.offset for record in await listed(other.read("s"))] == offsets[1:]
                 assert (await other.group_info("s", "g")).pending == 3
 
-    asyncio.run(asyncio.wait_for(main(), HANGS_S))
+    def attempt(horizon_s: float) -> None:
+        monkeypatch.setattr(streammembers, "HORIZON_S", horizon_s)
+        monkeypatch.setattr(streammembers, "_BEAT_S", horizon_s / 5)
+        asyncio.run(asyncio.wait_for(main(horizon_s), HANGS_S))
+
+    with_horizons(attempt, 0.5, 4.0, 20.0)
 
 
 async def _forget(stream: RedisStream, token: str) -> None:

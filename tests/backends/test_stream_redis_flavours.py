@@ -7,6 +7,7 @@ from awaiting import changed
 from redis_store import serving
 from stream_world import World, listed, numbers, over, payloads, texts
 
+from prism_backends.living import within
 from prism_backends.redis import stream as stream_module
 from prism_backends.redis import streammembers
 from prism_testkit.interfaces import Conflict
@@ -69,12 +70,16 @@ async def test_a_member_that_died_stands_in_the_way_of_a_seek_for_its_horizon_on
     await world.stream.create_group("s", "g")
     elsewhere = await world.another(elsewhere=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streammembers, "HORIZON_S", 0.5)
+        patch.setattr(streammembers, "HORIZON_S", 1000)
         patch.setattr(streammembers, "_BEAT_S", 1000)
         async with elsewhere.join("s", "g", "dead") as member:
             held = await member.receive()
             with pytest.raises(Conflict):
                 await world.stream.seek("s", "g", offsets[1])
+            patch.setattr(streammembers, "HORIZON_S", 0.5)
+            own = within(member)
+            assert isinstance(own, streammembers.RedisMember)
+            await own._join()  # its last sign of life, which holds no longer than that
 
             async def moved() -> bool:
                 try:
