@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
-from awaiting import at_rest
 from stream_world import World, numbers, over
 
 from prism_backends.sqlite import streammembers
@@ -48,18 +48,26 @@ def _horizons(directory: Path) -> list[float]:
 
 @over("sqlite-threads")
 async def test_a_receive_cancelled_while_the_file_is_busy_takes_nothing(world: World) -> None:
-    """And one that is cancelled twice; the cancelled one ends only when nothing is taken any more."""
+    """And one that is cancelled again and again; the cancelled one ends only when nothing is taken any more."""
     offsets = await world.fill(1)
     await world.stream.create_group("s", "g")
     async with world.stream.join("s", "g", "a") as first, world.stream.join("s", "g", "b") as second:
         with contextlib.closing(sqlite3.connect(world.place.directory / "prism.sqlite", isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
+            loop, writing, write = asyncio.get_running_loop(), asyncio.Event(), world.connection._write
+
+            def told(work: Any) -> Any:
+                loop.call_soon_threadsafe(writing.set)
+                return write(work)
+
+            world.connection._write = told
             receiving = asyncio.create_task(first.receive())
-            await at_rest(receiving)
-            receiving.cancel()
-            await at_rest(receiving)
-            receiving.cancel()
-            await at_rest(receiving)
+            await writing.wait()
+            for _ in range(3):
+                receiving.cancel()
+                for _ in range(5):  # it is told in the next one, and all that it waits for then is the file
+                    await asyncio.sleep(0)
+            assert not receiving.done()
             stranger.execute("COMMIT")
         with pytest.raises(asyncio.CancelledError):
             await receiving
