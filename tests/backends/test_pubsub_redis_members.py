@@ -22,6 +22,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def nobody_counts_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has to is made to: a machine that stands still for some seconds kills no member here."""
+    monkeypatch.setattr(members, "_ALIVE_US", 3_600_000_000)
+
+
 @over_valkey
 async def test_a_new_subscription_begins_where_it_says(world: World) -> None:
     driver = pubsub(world)
@@ -153,7 +159,6 @@ async def test_a_member_is_woken_for_what_comes_back(world: World) -> None:
     driver, other = pubsub(world), await another(world)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(members, "_LOOK_S", 3600)
-        patch.setattr(members, "_ALIVE_US", 3_600_000_000)
         async with driver.subscribe_durable("t", "n") as waits, contextlib.AsyncExitStack() as stack:
             holds = await stack.enter_async_context(other.subscribe_durable("t", "n"))
             ways: list[Callable[[list[Delivery]], Awaitable[None]]] = [lambda held: holds.nack(*held), lambda held: stack.aclose()]

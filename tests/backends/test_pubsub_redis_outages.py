@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from awaiting import at_rest, changed, expect
+from awaiting import changed, expect, until
 from pubsub_redis_world import LONG_S, fill, members_key, name_of, own_server, pubsub, run, texts
 from redis_store import World, over_valkey, serving
 
@@ -105,17 +105,14 @@ def test_leaving_while_the_server_is_away_is_no_error(tmp_path: Path) -> None:
 def test_a_connection_on_which_nothing_comes_any_more_is_given_up(tmp_path: Path) -> None:
     async def main() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(feed, "_PING_S", 0.05)
-            patch.setattr(feed, "TIMEOUT_S", 0.2)
+            patch.setattr(feed, "_PING_S", 0.05)  # the first pause begins with the subscription
             async with own_server(tmp_path) as (server, driver), driver.subscribe("t") as subscription:
                 os.kill(server.pid, signal.SIGSTOP)
                 try:
-
-                    async def lost() -> bool:
-                        return subscription.gaps > 0
-
-                    await changed(lost)
+                    patch.setattr(feed, "TIMEOUT_S", 0.2)
+                    await until(lambda: subscription.gaps > 0)
                 finally:
+                    patch.undo()  # before it is asked again: who answers has the time for it
                     os.kill(server.pid, signal.SIGCONT)
 
                 async def heard() -> bool:
@@ -157,7 +154,7 @@ async def test_what_a_killed_process_held_comes_to_who_waits(world: World) -> No
         assert await process.stdout.readline() == b"1\n"
         async with driver.subscribe_durable("t", "n") as member:
             waiting = asyncio.create_task(member.receive(1, LONG_S))
-            await at_rest(waiting)
+            await asyncio.sleep(0)
             process.kill()
             assert texts(await waiting) == [("a", 2)]
     finally:

@@ -234,17 +234,24 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        loses = False
+
+        async def answered() -> None:
+            while answer := await server_reader.read(100_000):
+                if loses:
+                    self.lost += 1
+                    break
+                writer.write(answer)
+            writer.close()
+
+        answering = asyncio.ensure_future(answered())
         try:
             while request := await reader.read(100_000):
+                loses = loses or (self.lose != b"" and self.lose in request)
                 server_writer.write(request)
-                answer = await server_reader.read(100_000)
-                if self.lose and self.lose in request:
-                    self.lost += 1
-                    return
-                writer.write(answer)
         finally:
             server_writer.close()
-            writer.close()
+            await answering
 
 
 @contextlib.asynccontextmanager
