@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awaiting import LONG_S
 
 import prism_testkit as prism
 from prism_backends import inhand, living
@@ -40,10 +41,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def patient_health(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def patient_health(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a store that answers have all the time it needs for it."""
-    monkeypatch.setattr(living, "HEALTH_S", 60.0)
-    return monkeypatch
+    monkeypatch.setattr(living, "HEALTH_S", LONG_S)
 
 
 @pytest.mark.parametrize("backend", [memory, sqlite, filesystem, redis, valkey], ids=lambda backend: backend.name)
@@ -227,7 +227,8 @@ def test_what_was_entered_is_the_drivers_own_within() -> None:
     asyncio.run(scenario())
 
 
-def test_health_waits_for_no_thread(tmp_path: Path, patient_health: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("patient_health")
+def test_health_waits_for_no_thread(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with sqlite.connect(place(tmp_path)) as client:
             store = SqliteKeyValue(client, HERE)
@@ -239,7 +240,7 @@ def test_health_waits_for_no_thread(tmp_path: Path, patient_health: pytest.Monke
 
             busy = asyncio.create_task(client.read("busy", work))
             await asyncio.sleep(0)
-            with patient_health.context() as patch:
+            with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(living, "HEALTH_S", 0.05)
                 assert await store.health() == Health("unhealthy", "no answer within 0.05 s")
             let_go.set()
@@ -263,7 +264,8 @@ def test_health_says_that_the_directory_is_gone(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_health_does_not_wait_for_a_server_that_says_nothing(patient_health: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("patient_health")
+def test_health_does_not_wait_for_a_server_that_says_nothing() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
@@ -271,7 +273,7 @@ def test_health_does_not_wait_for_a_server_that_says_nothing(patient_health: pyt
     async def scenario() -> None:
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        with patient_health.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(living, "HEALTH_S", 0.05)
             async with server, opened(f"redis://127.0.0.1:{port}/0") as client:
                 assert await ValkeyQueue(client, HERE).health() == Health("unhealthy", "no answer within 0.05 s")

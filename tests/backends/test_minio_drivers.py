@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
-from awaiting import expect, until
+from awaiting import LONG_S, expect, until
 from minio_store import World, connected, missing, name, over_minio, serving
 
 from prism_backends import living
@@ -321,7 +321,7 @@ async def test_a_password_is_refused_and_not_told(world: World) -> None:
         error = await expect(AccessDenied, objects.create_bucket("b"))
         assert (await objects.health()).status == "unhealthy"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(living, "HEALTH_S", 60.0)
+        patch.setattr(living, "HEALTH_S", LONG_S)
         assert (await (await world.driver()).health()).status == "healthy"
     assert "minio: create_bucket 'b'" in str(error)
     assert "wrong-secret" not in f"{error} {error.__cause__!r}"
