@@ -71,7 +71,7 @@ async def test_calls_beyond_the_pool_wait_for_their_turn(world: World) -> None:
 @over_postgres
 async def test_a_cancelled_call_gives_its_connection_back_and_has_no_effect(world: World) -> None:
     kv = PostgresKeyValue(world.client, world.namespace)
-    await kv.set("k", b"before")
+    await kv.batch_set({"k": b"before"})  # the statement is known now: what waits for the lock is what it does
     for _ in range(3 * client._CONNECTIONS):
         async with holding(world, "LOCK TABLE keyvalue IN ACCESS EXCLUSIVE MODE"):
             call = asyncio.create_task(kv.batch_set({"k": b"after", "l": b"after"}))

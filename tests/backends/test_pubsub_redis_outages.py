@@ -37,7 +37,7 @@ async def test_signs_of_life_are_given_while_nothing_is_called_and_end_with_the_
                 return float(await world.raw.execute_command("ZSCORE", key, name_of(member))) > float(first)
 
             await changed(later)
-    assert asyncio.all_tasks() == before
+    await until(lambda: asyncio.all_tasks() == before)  # a sign that was being given ends a few turns later
 
 
 @over_valkey
