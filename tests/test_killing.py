@@ -174,16 +174,16 @@ def test_a_place_can_be_killed_again_and_time_passes_while_it_is_down(project: P
 SLOW = """
 import sys, threading
 if getattr(sys.modules["__main__"].__spec__, "name", "") == "prism_testkit._child":
-    threading.Event().wait(2)  # as whoever imports much, on a busy machine
+    threading.Event().wait(3)  # as whoever imports much, on a busy machine
 """
 
 
 def test_a_registration_that_takes_long_to_import_again_and_many_calls_are_no_hang(project: Project) -> None:
     """Together they take longer than a call may; each call does not."""
-    slow = BACKENDS.replace("def write(self, key, value):", "def write(self, key, value):\n        time.sleep(0.01)")
+    slow = BACKENDS.replace("def write(self, key, value):", "def write(self, key, value):\n        time.sleep(0.02)")
     project.pytester.makeconftest(SLOW + "import time\n" + slow)
     (project.path / "test_checks.py").write_text(CHECKS.replace("STEPS, 50,", "STEPS, 150,"))
-    found = project.run("--prism-backend=flushed", "test_checks.py", "-k", "short_plan or two_kills", "-o", "prism_hang_s=1")[
+    found = project.run("--prism-backend=flushed", "test_checks.py", "-k", "short_plan or two_kills", "-o", "prism_hang_s=2")[
         "by_name"
     ]
     assert {key: (result["outcome"], result["failure"]) for key, result in found.items()} == {

@@ -62,7 +62,7 @@ def test_the_story_says_what_the_plan_did_and_the_witness_repeats_it(folder: Any
 def test_on_a_real_clock_calls_pass_the_gate(folder: Any) -> None:
     folder.backends(REAL)
     folder.checks(CHECKS)
-    failure = _failure(folder)
+    failure = _failure(folder, "--prism-seed=0")
     assert "waits" in failure["arguments"]["plan"]
     result = folder.run(*shlex.split(failure["command"])[1:])
     assert result.ret == 1

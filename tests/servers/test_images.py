@@ -216,7 +216,7 @@ def test_kafka_is_reached_at_the_port_that_it_advertises_and_reaches_itself(tmp_
     aiokafka, admins = pytest.importorskip("aiokafka"), pytest.importorskip("aiokafka.admin")
 
     async def main() -> None:
-        running = await start("kafka", server, prefer="container", state=tmp_path, run_id=RUN, deadline_s=45)
+        running = await start("kafka", server, prefer="container", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             address = running.url.removeprefix("kafka://")
             admin = admins.AIOKafkaAdminClient(bootstrap_servers=address)

@@ -17,7 +17,7 @@ from prism_backends.kafka.java import find_java
 from prism_backends.kafka.recipe import _cluster, _drop_halves
 from prism_backends.kafka.server import server
 from prism_testkit.interfaces import errors
-from prism_testkit.servers import ServerUnavailable, locate, start_private
+from prism_testkit.servers import ServerUnavailable, locate, start
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -176,7 +176,7 @@ def made() -> str:
 @pytest.mark.skipif(bool(made()), reason=made())
 def test_the_real_one_starts_is_killed_and_comes_back(tmp_path: Path) -> None:
     async def main() -> None:
-        running = await start_private("kafka", server, state=tmp_path, run_id=RUN)
+        running = await start("kafka", server, prefer="native", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             assert (running.origin, running.version) == ("fetched", "4.1")
             await running.kill()

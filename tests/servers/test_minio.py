@@ -65,7 +65,7 @@ def made() -> str:
 @pytest.mark.skipif(bool(made()), reason=made())
 def test_the_real_one_starts_is_killed_and_comes_back(tmp_path: Path) -> None:
     async def main() -> None:
-        running = await start("minio", server, prefer="native", state=tmp_path, run_id=RUN)
+        running = await start("minio", server, prefer="native", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             await running.kill()
             with pytest.raises(OSError, match="Connect call failed"):

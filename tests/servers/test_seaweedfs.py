@@ -46,7 +46,7 @@ def there() -> str:
 @pytest.mark.skipif(bool(there()), reason=there())
 def test_a_real_one_starts_is_killed_and_comes_back(tmp_path: Path) -> None:
     async def main() -> None:
-        running = await start("seaweedfs", server, prefer="native", state=tmp_path, run_id=RUN)
+        running = await start("seaweedfs", server, prefer="native", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             assert int(running.version.partition(".")[0]) >= 4
             await running.kill()

@@ -30,7 +30,7 @@ def answering(answer: bytes) -> Callable[[Callable[[str], Awaitable[str]]], str]
             async with listening:
                 return await asking(f"kafka://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
 
-        return asyncio.run(main())
+        return run(main())
 
     return call
 
@@ -65,7 +65,7 @@ def there() -> str:
 @pytest.mark.skipif(bool(there()), reason=there())
 def test_what_it_was_told_before_it_was_killed_is_forgotten_by_its_clients_too(tmp_path: Path) -> None:
     async def main() -> None:
-        running = await start("tansu", server, prefer="native", state=tmp_path, run_id=RUN)
+        running = await start("tansu", server, prefer="native", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             place = prism.Place(url=running.url, directory=tmp_path, shared={}, clock=prism.RealClock())
             async with connect(place) as client, connect(place) as other:
@@ -87,7 +87,7 @@ def test_what_it_was_told_before_it_was_killed_is_forgotten_by_its_clients_too(t
 @pytest.mark.skipif(bool(there()), reason=there())
 def test_what_nobody_made_is_not_written_and_not_read(tmp_path: Path) -> None:
     async def main() -> None:
-        running = await start("tansu", server, prefer="native", state=tmp_path, run_id=RUN)
+        running = await start("tansu", server, prefer="native", state=tmp_path, run_id=RUN, deadline_s=150)
         try:
             async with connect(prism.Place(url=running.url, directory=tmp_path, shared={}, clock=prism.RealClock())) as client:
                 assert await client.append("append", "nobody's", 0, b"x") is None
