@@ -16,8 +16,8 @@ help: ## List the targets
 acceptance: $(VENV)/.installed ## Run the shipped suites on the embedded backends and a real Valkey
 	$(BIN)/pytest --prism-backend=embedded,valkey -n $(WORKERS) $(ARGS)
 
-test: $(VENV)/.developed ## Run the project's own tests
-	$(BIN)/pytest -n $(WORKERS) tests $(ARGS)
+test: $(VENV)/.developed ## Run the project's own tests (AGAIN=yes: those that fail once more, one at a time)
+	$(BIN)/pytest -n $(WORKERS) tests $(ARGS) $(if $(AGAIN),|| { [ $$? = 1 ] && $(BIN)/pytest --last-failed --last-failed-no-failures=none -rA tests; })
 
 servers: $(VENV)/.installed ## Run the shipped suites, briefly, on every other server that is here, comes as a wheel, or is soon made
 	$(BIN)/prism servers add kafka || echo "no Kafka: its rows are unavailable"

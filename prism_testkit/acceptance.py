@@ -27,7 +27,7 @@ from prism_testkit.runs import unwritable
 from prism_testkit.selection import SelectionError, matching
 from prism_testkit.servers.images import with_images
 from prism_testkit.session import Session
-from prism_testkit.suites import suite_modules
+from prism_testkit.suites import SHIPPED, import_shipped, suite_modules
 from prism_testkit.waiving import Waiving
 from prism_testkit.witness import Witness, WitnessError
 from prism_testkit.worker import Endpoint, Worker
@@ -83,9 +83,11 @@ class Acceptance:
             self._choose_arguments()
         except SelectionError as error:
             raise pytest.UsageError(f"{error}{self._unread()}") from error
-        for package in {name.partition(".")[0] for name in self.modules.values()}:
+        for package in {name.partition(".")[0] for name in self.modules.values()} - {SHIPPED}:
             if package not in sys.modules:
                 pytest.register_assert_rewrite(package)
+        if self.is_worker or not getattr(self.config.option, "numprocesses", None):
+            import_shipped(self.modules, self.config.args)
         self.waiving = Waiving(self.found.registry, self.found.selected)
         self.config.addinivalue_line("markers", "prism: a check of prism-testkit")
         self.config.pluginmanager.register(Session(self), "prism-session")

@@ -35,8 +35,12 @@ _CHOICES = {
 }
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+_ROOTS = ("prism_testkit", "prism_patterns", "prism_backends", "prism_suites")
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     prism_testkit._refresh()
+    _leave_compiled(pluginmanager)
     group = parser.getgroup("prism", "prism acceptance testing")
     for name, (metavar, text) in _LISTS.items():
         group.addoption(f"--prism-{name}", action="append", default=None, metavar=metavar, help=text)
@@ -54,6 +58,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("prism_json", "Default of --prism-json", default="")
     group.addoption("--prism-replay", default=None, metavar="FILE", help="Run exactly the failing case saved in FILE")
     parser.addini("prism_hang_s", "Seconds of real time without progress after which a call has failed", default="30")
+
+
+def _leave_compiled(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Have pytest import our modules as they were compiled when they were installed.
+
+    It rewrites the assertions of every module of a distribution that brings a plugin. Ours give their own words, and rewriting
+    them takes two seconds: once, or in every process where PYTHONDONTWRITEBYTECODE is set. There is no public way to say so.
+    """
+    marked = getattr(getattr(pluginmanager, "rewrite_hook", None), "_must_rewrite", None)
+    if isinstance(marked, set):
+        marked.difference_update(_ROOTS)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,12 +1,17 @@
 """The modules of the registered suites, found without importing them."""
 
+import importlib
 import importlib.util
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from prism_testkit.registry import Registry
 from prism_testkit.selection import SelectionError
 
-__all__ = ["suite_modules"]
+__all__ = ["SHIPPED", "import_shipped", "suite_modules"]
+
+SHIPPED = "prism_suites"
+"""The package of the suites that come with this distribution."""
 
 
 def suite_modules(registry: Registry) -> dict[Path, str]:
@@ -23,3 +28,11 @@ def suite_modules(registry: Registry) -> dict[Path, str]:
                 if not any(part.startswith("_") for part in parts):
                     modules[path] = ".".join((package, *parts))
     return modules
+
+
+def import_shipped(modules: Mapping[Path, str], arguments: Iterable[str]) -> None:
+    """Import the shipped suites among pytest's arguments before pytest does, which would rewrite each file that it is given."""
+    for argument in arguments:
+        name = modules.get(Path(argument.partition("::")[0]), "")
+        if name.partition(".")[0] == SHIPPED:
+            importlib.import_module(name)

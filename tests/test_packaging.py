@@ -94,7 +94,10 @@ def test_the_wheel_works_outside_the_checkout(wheel: Path, tmp_path: Path) -> No
     found = _call(python, "-c", "import prism_testkit as p, prism_suites as s; print(p.__file__, s.__file__)", cwd=folder)
     assert all(Path(path).is_relative_to(site) for path in found.split())
     args = ("--prism-backend=embedded", "--prism-suite=keyvalue_basic", "--prism-level=smoke", "--prism-json=report.json")
-    output = _call(python, "-m", "pytest", "-p", "no:cacheprovider", *args, cwd=folder)
+    output = _call(python, "-m", "pytest", "-p", "no:cacheprovider", *args, cwd=folder, PYTHONDONTWRITEBYTECODE="")
+    # pytest took what pip had compiled: to rewrite assertions takes every process two seconds where bytecode is not kept.
+    rewritten = {path.name.partition(".")[0] for path in site.glob("prism_*/**/__pycache__/*-pytest-*.pyc")}
+    assert rewritten <= {"__init__", "plugin"}
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert report["complete"], output
     statuses = {backend["name"]: backend["status"] for backend in report["backends"]}

@@ -1,8 +1,12 @@
 """``prism list``."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from prism_patterns.claim_check import ClaimCheck
+from prism_testkit.cli import main
 from prism_testkit.interfaces import INTERFACES
 from prism_testkit.promises import promises_of
 
@@ -90,9 +94,13 @@ def test_a_kind_is_told_with_every_promise(shell: Any) -> None:
     assert [line.strip() for line in said.splitlines()[1:]] == [f"CC{number}  {text}" for number, text in numbered.items()]
 
 
-def test_an_interface_is_told_with_every_promise_numbered_and_whole(shell: Any) -> None:
+def test_an_interface_is_told_with_every_promise_numbered_and_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, protocol in INTERFACES.items():
-        lines = shell.prism("list", "interfaces", name, code=0).splitlines()
+        assert main(["list", "interfaces", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
         told = [line.strip() for line in lines if line.startswith(f"    {name}.")]
         assert told == [f"{name}.{number}  {text}" for number, text in promises_of(protocol).items()]
 
