@@ -25,6 +25,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call that waits for a lock, or for the schema, do so until it is let go, however long a machine takes for that."""
+    for module in ("client", "connections", "queue"):
+        monkeypatch.setattr(f"prism_backends.postgres.{module}.TIMEOUT_S", HANGS_S)
+
+
 @contextlib.asynccontextmanager
 async def holding(world: World, statement: str) -> AsyncIterator[Any]:
     """Hold, over a connection of one's own, what a statement locks."""
