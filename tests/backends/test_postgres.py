@@ -114,11 +114,7 @@ async def test_connections_that_the_server_ended_cost_no_call(world: World) -> N
     other = await world.another()
     mine = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'prism' AND pid <> pg_backend_pid()"
     await other.rows("end", mine)
-
-    async def ended() -> bool:
-        return all(connection.is_closed() for connection in idle)
-
-    await changed(ended)
+    await until(lambda: all(connection.is_closed() for connection in idle))
     assert await kv.get("k") == b"x"
 
 
