@@ -186,7 +186,8 @@ async def _write_and_kill(
     fuse = _fuse(acknowledgements) if server is None else NEVER
     asked = {**order(worker, candidate, place, namespace, steps), "manner": "writer", "fuse": fuse}
     log = place.directory.parent / f"{place.directory.name}.stderr"
-    writer = worker.writers.start(place.directory, log)
+    with worker.watchdog.at_work():  # the first one starts what forks them, an interpreter that imports the harness
+        writer = worker.writers.start(place.directory, log)
     returned: list[int] = []
     said: list[bytes] = []
     told: dict[int, list[Any]] = {}
@@ -211,13 +212,15 @@ async def _write_and_kill(
         while len(returned) < most and (line := writer.said.readline()):
             heard(line)
             worker.watchdog.stir()
-        if server is not None:
-            await server.kill()
-        writer.kill()
+        with worker.watchdog.at_work():
+            if server is not None:
+                await server.kill()
+            writer.kill()
         for line in writer.said:
             heard(line)
     finally:
-        writer.close()
+        with worker.watchdog.at_work():
+            writer.close()
     if len(returned) < acknowledgements:
         failed = [line[1:].decode(errors="replace").strip() for line in said if line.startswith(b"!")]
         raise early(candidate.backend.name, failed, log.read_text(errors="replace"))

@@ -95,13 +95,13 @@ def started_with(
 ) -> list[tuple[Writer, int]]:
     """Start a process for each order; return them with their numbers when all are ready. They are killed when ``stack`` ends."""
     writers = []
-    for number, (server, each) in enumerate(zip(worker.crew(len(asked)), asked, strict=True)):
-        writer = server.start(place.directory, _log(place, number))
-        stack.callback(writer.close)
-        writers.append(writer)
-        writer.orders.write(json.dumps(each).encode() + b"\n")
-        writer.orders.flush()
-    with worker.watchdog.at_work():  # they import the registration again, which may take its time
+    with worker.watchdog.at_work():  # they are forked, and import the registration again, which may take its time
+        for number, (server, each) in enumerate(zip(worker.crew(len(asked)), asked, strict=True)):
+            writer = server.start(place.directory, _log(place, number))
+            stack.callback(writer.close)
+            writers.append(writer)
+            writer.orders.write(json.dumps(each).encode() + b"\n")
+            writer.orders.flush()
         return [(writer, int(_expect("ready", writer, backend, _log(place, number)))) for number, writer in enumerate(writers)]
 
 

@@ -192,6 +192,22 @@ def test_a_registration_that_takes_long_to_import_again_and_many_calls_are_no_ha
     }
 
 
+SLOW_START = """
+import sys, threading
+if "prism_testkit._child" in sys.orig_argv:
+    threading.Event().wait(3)  # as a new interpreter, on a busy machine
+"""
+
+
+def test_what_forks_the_writers_may_take_its_time_to_start(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the harness's own, and nothing that the backend does."""
+    (project.path / "sitecustomize.py").write_text(SLOW_START)
+    monkeypatch.setenv("PYTHONPATH", str(project.path))
+    (project.path / "test_checks.py").write_text(CHECKS)
+    found = project.run("--prism-backend=flushed", "test_checks.py", "-k", "short_plan", "-o", "prism_hang_s=1.5")["by_name"]
+    assert found["a_short_plan[flushed]"]["outcome"] == "passed", found
+
+
 def test_a_check_that_needs_a_server_is_not_bound_to_a_backend_without_one(project: Project) -> None:
     (project.path / "test_checks.py").write_text(CHECKS)
     report = project.run("--prism-backend=memory,valkey", "test_checks.py", "-k", "an_outage")
