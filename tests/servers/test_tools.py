@@ -52,7 +52,7 @@ def test_one_that_ends_before_that_has_failed(tmp_path: Path) -> None:
 def test_it_ends_with_us_even_by_sigkill(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from prism_testkit.servers.tools import run_tool;"
-        f"run_tool(Path({str(tmp_path)!r}), ['sh', '-c', 'echo $$ > pid; mv pid number; sleep 1000'], within_s=1000)"
+        f"run_tool(Path({str(tmp_path)!r}), ['sh', '-c', 'echo $$ > pid; mv pid number; exec sleep 1000'], within_s=1000)"
     )
     ours = subprocess.Popen([sys.executable, "-c", code])
     while not (tmp_path / "number").exists():
