@@ -6,7 +6,7 @@ that named; what survived is to be read: it keeps the contract, or a check is mi
 
 ``MODULE`` is one of a shipped driver that needs no server (prism_backends.memory.queue), of the claim check (prism_patterns...), or
 of a right but unusual driver of the zoo (tests.zoo.queues.independent_sql). ``--json`` appends to a file; what it has is not tried
-again.
+again. ``--again`` asks what was not caught in such a file of more checks: those that take longer, or that kill processes.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import time
 from argparse import RawTextHelpFormatter
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def asked_of(change: Change, base: Tried, quick_s: float = math.inf) -> list[str
 
     def runs(identifier: str) -> bool:
         lines = base.reached[identifier]
-        return base.spent[identifier] <= quick_s and (lines is None or change.statement == 0 or change.statement in lines)
+        some = lines is None or change.statements is None or not change.statements.isdisjoint(lines)
+        return some and base.spent[identifier] <= quick_s
 
     return sorted(filter(runs, base.spent), key=lambda each: (base.reached[each] is None, base.spent[each]))
 
@@ -80,11 +82,17 @@ def main() -> int:
     add("--jobs", type=int, default=1)
     add("--limit", type=float, default=300.0, metavar="SECONDS", help="for one change; what takes longer hangs (300)")
     add("--json", type=Path, metavar="FILE", help="append a line for each change")
+    add("--again", type=Path, metavar="FILE", help="only what survived, hung or was not reached in this file, whatever is drawn")
+    add("--base", type=Path, metavar="FILE", help="keep here who reaches what, or read it if it was kept of the same text")
     add("--list", action="store_true", help="print the changes, and run nothing")
     arguments = parser.parse_args()
     text = source_of(arguments.module)
     chosen = drawn(text, arguments.seed, arguments.only)
-    if arguments.count:
+    if arguments.again:
+        rows = map(json.loads, arguments.again.read_text(encoding="utf-8").splitlines())
+        left = {(row["line"], row["what"]) for row in rows if row["module"] == arguments.module and row["outcome"] != "caught"}
+        changes = [change for change in chosen if (change.line, change.what) in left]
+    elif arguments.count:
         changes = list(itertools.islice(chosen, arguments.count))
     else:
         every = list(chosen)
@@ -100,12 +108,24 @@ def main() -> int:
     all_checks()  # imported once, for all children
     gc.freeze()
     started = time.monotonic()
-    base = tried(subject, probed(text), here=arguments.here, limit_s=3600.0)
+    base = _base(subject, text, arguments)
     if base.outcome != "survived":
         print(f"unchanged, {base.driver or arguments.module} is {base.outcome}: {base.check} ({base.promise}): {base.said}")
         return 1
     print(f"{base.driver}: {len(base.spent)} checks pass in {time.monotonic() - started:.0f} s; {len(changes)} changes", flush=True)
     return _campaign(subject, changes, base, arguments)
+
+
+def _base(subject: Subject, text: str, arguments: argparse.Namespace) -> Tried:
+    kept: Path | None = arguments.base
+    if kept is not None and kept.exists():
+        about, known = json.loads(kept.read_text(encoding="utf-8"))
+        if about == [subject.module, text, arguments.here]:
+            return Tried(**known)
+    base = tried(subject, probed(text), here=arguments.here, limit_s=3600.0)
+    if kept is not None and base.outcome == "survived":
+        kept.write_text(json.dumps([[subject.module, text, arguments.here], asdict(base)]), encoding="utf-8")
+    return base
 
 
 def _campaign(subject: Subject, changes: list[Change], base: Tried, arguments: argparse.Namespace) -> int:

@@ -21,12 +21,12 @@ class Place:
 class Change:
     """One change. ``line`` is where it stands, ``what`` says it, ``text`` is the whole changed module.
 
-    ``statement`` is the first line of the innermost statement of a function that holds the change: who never runs that runs as
-    before. 0: it is outside of every function, and all that imports the module runs it.
+    ``statements`` are the first lines of the innermost statements of functions that hold the change, or use the private name
+    that it is in: who runs none of them runs as before. None: whoever imports the module runs it.
     """
 
     line: int
-    statement: int
+    statements: frozenset[int] | None
     what: str
     text: str
 

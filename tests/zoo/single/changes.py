@@ -13,13 +13,14 @@ from .change import Change, Place, Text
 from .expressions import of_expression
 from .statements import of_pair, of_statement
 
-__all__ = ["PROBE", "changes", "drawn", "probed"]
+__all__ = ["PROBE", "changes", "drawn", "probed", "used_by"]
 
 PROBE = "_prism_reached_"
 """The name in ``builtins`` that a probed module calls with the line of each statement; what has none is not told."""
 
-_Proposal: TypeAlias = tuple[int, int, str, Place, ast.expr | list[ast.stmt]]
-"""The line, the statement that holds it, what it says, where it goes and what."""
+_Where: TypeAlias = frozenset[int] | None
+_Proposal: TypeAlias = tuple[int, _Where, str, Place, ast.expr | list[ast.stmt]]
+"""The line, the statements that hold or use it, what it says, where it goes and what."""
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -49,11 +50,11 @@ def drawn(text: str, seed: int, only: str = "") -> Iterator[Change]:
 
 def _made(module: Text, proposals: list[_Proposal]) -> Iterator[Change]:
     seen: set[str] = set()
-    for line, statement, what, place, new in proposals:
+    for line, statements, what, place, new in proposals:
         changed = module.put(place, new)
         if changed is not None and changed not in seen:
             seen.add(changed)
-            yield Change(line=line, statement=statement, what=what, text=changed)
+            yield Change(line=line, statements=statements, what=what, text=changed)
 
 
 def _kind(what: str) -> str:
@@ -101,23 +102,31 @@ def _is_text(statement: ast.stmt) -> bool:
 
 
 def _proposals(module: Text) -> Iterator[_Proposal]:
-    errors = _errors(module.tree)
-    for node, statement, awaits in _walk(module.tree, 0, False):
-        if isinstance(node, ast.expr):
-            for what, new in of_expression(node):
-                yield node.lineno, statement, what, module.place(node), new
-        elif isinstance(node, ast.stmt):
-            for what, body in of_statement(node, errors):
-                yield node.lineno, statement, what, module.place(node), copy.deepcopy(body)
-        if statement == 0:
-            continue
-        for field in ("body", "orelse", "finalbody"):
-            block = getattr(node, field, None)
-            if isinstance(block, list):
-                for first, second in pairwise(block):
-                    if not _is_text(first):
-                        for what, body in of_pair(first, second, awaits=awaits):
-                            yield second.lineno, first.lineno, what, module.place(first, second), copy.deepcopy(body)
+    errors, again, uses = _errors(module.tree), _set_again(module.tree), used_by(module.tree)
+    for top in module.tree.body:
+        name = _private_name(top)
+        everywhere = uses.get(name) if name else None
+        for node, statement, awaits in _walk(ast.Module([top], []), 0, False):
+            where = frozenset({statement}) if statement else everywhere
+            if isinstance(node, ast.expr):
+                for what, new in of_expression(node):
+                    yield node.lineno, where, what, module.place(node), new
+            elif isinstance(node, ast.stmt):
+                for what, body in of_statement(node, errors, again):
+                    yield node.lineno, where, what, module.place(node), copy.deepcopy(body)
+            if statement:
+                yield from _of_blocks(module, node, awaits)
+
+
+def _of_blocks(module: Text, node: ast.AST, awaits: bool) -> Iterator[_Proposal]:
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(node, field, None)
+        if isinstance(block, list):
+            for first, second in pairwise(block):
+                if not _is_text(first):
+                    for what, body in of_pair(first, second, awaits=awaits):
+                        lines = frozenset({first.lineno, second.lineno})
+                        yield second.lineno, lines, what, module.place(first, second), copy.deepcopy(body)
 
 
 def _walk(node: ast.AST, statement: int, awaits: bool) -> Iterator[tuple[ast.AST, int, bool]]:
@@ -152,6 +161,56 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
             return
         case _:
             yield from ast.iter_child_nodes(node)
+
+
+def used_by(tree: ast.Module) -> dict[str, _Where]:
+    """Return for each private name that the module sets once the lines of the statements that use it; None: it may be any."""
+    names = {name for name in map(_private_name, tree.body) if name}
+    lines: dict[str, set[int]] = {name: set() for name in names}
+    within: dict[str, set[str]] = {name: set() for name in names}
+    anywhere: set[str] = set()
+    for top in tree.body:
+        owner = _private_name(top)
+        for name, line in _names(top, 0):
+            if name not in names or name == owner:
+                continue
+            if line:
+                lines[name].add(line)
+            elif owner:
+                within[name].add(owner)
+            else:
+                anywhere.add(name)
+    for _ in names:  # long enough for the longest chain
+        for name in names:
+            for owner in within[name]:
+                lines[name] |= lines[owner]
+                if owner in anywhere:
+                    anywhere.add(name)
+    return {name: None if name in anywhere else frozenset(lines[name]) for name in names}
+
+
+def _names(node: ast.AST, line: int) -> Iterator[tuple[str, int]]:
+    if isinstance(node, ast.Name):
+        yield node.id, line
+    for part in ast.iter_child_nodes(node):
+        inside = line
+        if isinstance(node, _FUNCTIONS):
+            inside = part.lineno if isinstance(part, ast.stmt) else line
+        elif line and isinstance(part, ast.stmt):
+            inside = part.lineno
+        yield from _names(part, inside)
+
+
+def _private_name(statement: ast.stmt) -> str:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name if name.startswith("_") and not name.startswith("__") else ""
+    return ""
+
+
+def _set_again(tree: ast.Module) -> set[str]:
+    counts = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _errors(tree: ast.Module) -> list[str]:

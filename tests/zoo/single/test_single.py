@@ -8,6 +8,7 @@ import pytest
 
 from .__main__ import asked_of
 from .changes import PROBE, changes, drawn, probed
+from .statements_sql import of_sql
 from .trying import Subject, Tried, family_of, source_of, tried
 
 SHORT = textwrap.dedent('''
@@ -27,6 +28,20 @@ SHORT = textwrap.dedent('''
                 return list(found)
             finally:
                 self.bell.notify_all()
+''')
+
+STATEMENTS = textwrap.dedent('''
+    """A part of a statement stands in another one, and functions use both."""
+
+    _HERE = "place = :place AND kept IS NULL"
+    _FIRST = f"SELECT name FROM things WHERE {_HERE} ORDER BY rank, number LIMIT 1"
+    _MOVE = f"UPDATE things SET rank = :rank, number = number + 1 WHERE {_HERE}"
+
+    def first(connection):
+        return connection.execute(_FIRST)
+
+    def move(connection):
+        return connection.execute(_MOVE)
 ''')
 
 
@@ -54,6 +69,61 @@ def test_a_change_is_found_and_changes_nothing_else(what: str) -> None:
     assert '"""A short module: nothing of this text is changed."""' in change.text
     if "lock" not in what and "kept" not in what:
         assert all(line in change.text for line in kept)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("SELECT a FROM t WHERE b = :b AND (c IS NULL OR c > :d) ORDER BY e", "SELECT a FROM t WHERE b = :b ORDER BY e"),
+        ("SELECT a FROM t WHERE b = :b AND c <= :d", "SELECT a FROM t WHERE b = :b AND c < :d"),
+        (
+            "SELECT a FROM t WHERE b IN (SELECT b FROM u WHERE c = 1) LIMIT 5",
+            "SELECT a FROM t WHERE b IN (SELECT b FROM u) LIMIT 5",
+        ),
+        ("SELECT a FROM t WHERE b = :b ORDER BY c, d LIMIT 1", "SELECT a FROM t WHERE b = :b ORDER BY c LIMIT 1"),
+        ("SELECT a FROM t WHERE b = :b ORDER BY c, d LIMIT 1", "SELECT a FROM t WHERE b = :b ORDER BY random() LIMIT 1"),
+        ("SELECT a FROM t WHERE b = :b ORDER BY c, d LIMIT 1", "SELECT a FROM t WHERE b = :b ORDER BY c DESC, d LIMIT 1"),
+        ("SELECT max(a) FROM t LIMIT 5", "SELECT min(a) FROM t LIMIT 5"),
+        ("SELECT max(a) FROM t LIMIT 5", "SELECT max(a) FROM t LIMIT 5 - 1"),
+        ("UPDATE t SET a = 1, b = max(a, 2), c = 3 WHERE d = :d", "UPDATE t SET a = 1, c = 3 WHERE d = :d"),
+        ("REPLACE INTO t VALUES (:a, :b)", "INSERT OR IGNORE INTO t VALUES (:a, :b)"),
+        ("REPLACE INTO t VALUES (:a, :b)", "REPLACE INTO t VALUES (:b, :a)"),
+        ("CREATE TABLE t (a BLOB, b BLOB, PRIMARY KEY (a, b))", "CREATE TABLE t (a BLOB, b BLOB, PRIMARY KEY (a))"),
+        ("a = :a AND b > 1", "b > 1"),
+    ],
+)
+def test_a_change_of_sql_is_found(before: str, after: str) -> None:
+    assert after in [changed for _, changed in of_sql(before)]
+
+
+def test_who_uses_a_changed_statement_is_known_through_those_it_is_a_part_of() -> None:
+    lines = {change.what: change.statements for change in changes(STATEMENTS, "SQL")}
+    texts = [change.text for change in changes(STATEMENTS, "SQL")]
+    assert lines["SQL without a term: 'place = :place AND' | 'kept IS NULL'"] == {9, 12}
+    assert {where for what, where in lines.items() if "one more" in what} == {frozenset({9})}
+    assert any("WHERE {_HERE} ORDER BY number LIMIT 1" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "after"),
+    [
+        ("a()\nwith lock:\n    b()\n", "into with lock: a()", "with lock:\n    a()\n    b()"),
+        ("with lock:\n    b()\nc()\n", "into with lock: c()", "with lock:\n    b()\n    c()"),
+        ("try:\n    a()\n    b()\nexcept (X, Y):\n    c()\n", "except less by 1: (X, Y)", "except (Y,):"),
+        ("try:\n    a()\n    b()\nexcept (X, Y):\n    c()\n", "behind try: b()", "    c()\nb()"),
+        ("try:\n    a()\nexcept BaseException:\n    c()\n", "except Exception, not BaseException", "except Exception:"),
+        ("with suppress(X):\n    b()\n", "suppresses less by 1: suppress(X)", "with (suppress()):"),
+        ("return a, b\n", "slots 1 and 2 swapped: (a, b)", "return ((b, a))"),
+        ("return a[b, c]\n", "a key without its field 2: a[b, c]", "return (a[b,])"),
+        ("for a in b:\n    c(a)\n", "not the last: for a in b", "in list(b)[:-1]:"),
+        ("a = 1\na = 2\n", "dropped: a = 2", "pass"),
+        ("x(os.A | os.B)\n", "the first operand only: os.A | os.B", "x((os.A))"),
+    ],
+)
+def test_a_change_of_statements_is_found(text: str, what: str, after: str) -> None:
+    module = "async def f():\n" + textwrap.indent(text, "    ")
+    (change,) = [change for change in changes(module, what) if change.what == what]
+    assert after in textwrap.dedent(change.text.partition("\n")[2])
 
 
 def test_what_is_drawn_is_all_in_an_order_that_the_seed_says() -> None:
