@@ -18,7 +18,7 @@ from typing import Any
 
 from .changes import PROBE
 
-__all__ = ["Subject", "Tried", "family_of", "source_of", "tried"]
+__all__ = ["Subject", "Tried", "checks_of", "family_of", "is_elsewhere", "source_of", "tried"]
 
 _FORKING = threading.Lock()
 """Else a child holds the pipe of another."""
@@ -184,7 +184,7 @@ def _judge(subject: Subject, asked: Sequence[str] | None, here: bool) -> Tried:
         checks = [(each, known[each]) for each in asked]
     found = Tried(outcome="survived", driver=name)
     for identifier, check in checks:
-        if here and "/durability/" in identifier:
+        if here and is_elsewhere(identifier):
             continue
         reached.clear()
         apart.clear()
@@ -199,7 +199,7 @@ def _judge(subject: Subject, asked: Sequence[str] | None, here: bool) -> Tried:
                 return found
         if ran:
             found.spent[identifier] = round(time.perf_counter() - started, 4)
-            found.reached[identifier] = None if apart or "/durability/" in identifier else sorted(reached)
+            found.reached[identifier] = None if apart or is_elsewhere(identifier) else sorted(reached)
     problems = runner.close()
     if problems:
         found.outcome, found.check, found.said = "caught", "what is left behind at the end", "; ".join(problems)
@@ -217,6 +217,16 @@ def _watched(server: Any) -> list[Any]:
 
     server.start = watched
     return starts
+
+
+def checks_of(family: str) -> list[str]:
+    """Return all checks that judge a family."""
+    return [identifier for identifier, _ in _checks(family, importlib.import_module("tests.zoo.kill"))]
+
+
+def is_elsewhere(identifier: str) -> bool:
+    """Say whether a check runs what it judges in another process, which it kills."""
+    return "/durability/" in identifier
 
 
 def _checks(family: str, kill: Any) -> list[tuple[str, Any]]:
