@@ -1,7 +1,6 @@
 """What broke a case, in words: from the exception that came out of it and the calls that were seen."""
 
 import asyncio
-import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +9,15 @@ from pathlib import Path
 from prism_testkit.hints import hint_of
 from prism_testkit.interfaces import BESIDE
 from prism_testkit.opening import CaseRecord
-from prism_testkit.outcomes import Hung, Violation, Words
-from prism_testkit.reports.text import clip, said, show
+from prism_testkit.outcomes import Hung, Violation
+from prism_testkit.reports.compared import compared
+from prism_testkit.reports.text import said
 from prism_testkit.schedules import Deadlock, Livelock
 
 __all__ = ["Cause", "cause_of", "judge"]
 
 _HARNESS = Path(__file__).parent
 _ASYNCIO = Path(asyncio.__file__).parent
-_ERROR = re.compile(r"[A-Z]\w+: ")
-_MOST_WORDS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str], c
     if isinstance(error, Violation):
         if error.expected is None and error.got is None:
             return Cause(error.message, hint=hint)
-        return Cause(error.message, _whole(error.expected), _whole(error.got), hint=hint)
+        return Cause(error.message, *compared(error.expected, error.got), hint=hint)
     pending = record.pending() or "the backend"
     if isinstance(error, Hung):
         waited = str(error).removeprefix("no progress for ")
@@ -64,14 +62,6 @@ def judge(error: BaseException, record: CaseRecord, interfaces: Sequence[str], c
         beside = hasattr(error, "prism_beside") and not hasattr(error, "prism_promise") and BESIDE.keys().isdisjoint(interfaces)
         return Cause(f"{around} raised {said(error)}", trace=_trace(error), hint=hint, beside=beside)
     return Cause(f"{f'{call} raised' if call else 'the check met'} {said(error)}", trace=_trace(error), hint=hint)
-
-
-def _whole(value: object) -> str:
-    """Show what was expected or seen: as data, but words as they are, those of an error too, for their end says most."""
-    error = type(value) is str and _ERROR.match(value) and value.isascii() and value.isprintable()
-    if isinstance(value, Words) or error:
-        return clip(str(value), _MOST_WORDS)
-    return show(value)
 
 
 def _trace(error: BaseException) -> str:

@@ -2,8 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from prism_testkit.exploring import caps_of, explore, generated, pairs, planless
 from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
+from prism_testkit.neighbours import neighbours
 from prism_testkit.opening import CaseRecord, run_case
 from prism_testkit.oswatches import watch_hint
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable
@@ -60,6 +62,7 @@ class _Run:
     record: CaseRecord | None = None
     first_failure: CaseRecord | None = None
     first_at: int = 0
+    no_verdicts: set[int] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -77,6 +80,7 @@ class _Run:
         except Inconclusive as reason:
             self.vacuous += 1
             self.last_vacuous = str(reason)
+            self.no_verdicts.add(self.cases)
         except Exception as error:
             record.error = error
             self.worker.patience.short |= isinstance(error, Livelock)
@@ -236,6 +240,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         step_numbers=numbers,
         steps_left_out=len(story) - len(steps),
         arguments={name: _told(name, value, record) for name, value in record.arguments.items()},
+        passes_with=neighbours(record.arguments, _passed(run, settings)),
         namespace=record.namespace,
         cases_before=run.first_at,
         flaky=flaky,
@@ -246,6 +251,13 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         # The case alone need not fail again; it is kept for a waiver, whose `tries` are for this.
         saved["command"] = _whole_check(run, identifier, settings)
     return failure.model_copy(update=saved)
+
+
+def _passed(run: _Run, settings: Settings) -> Iterator[Mapping[str, Any]]:
+    """Yield the listed cases that passed before the first that failed; they are made anew, for no run keeps all their data."""
+    if run.check.gauntlet is not None and settings.replay is None:
+        listed = enumerate(islice(run.check.gauntlet(current_limits.get()), run.first_at))
+        yield from (arguments for number, arguments in listed if number not in run.no_verdicts)
 
 
 def _lost(run: _Run, error: BaseException) -> bool:

@@ -29,6 +29,10 @@ class Failure(_Model):
     step_numbers: list[int] = Field(default_factory=list, description="Which of all calls those are, from 1; empty: all of them")
     steps_left_out: int = Field(default=0, description="How many steps stand before or between those shown")
     arguments: dict[str, str] = Field(default_factory=dict, description="The data of the case, shortened")
+    passes_with: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="Other values of one argument with which, all others being the same, a case before this one passed",
+    )
     namespace: str = ""
     cases_before: int = Field(default=0, description="Cases that passed before this one")
     flaky: str = Field(default="", description="Non-empty if the same case did not fail again: what happened instead")

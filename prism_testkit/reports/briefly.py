@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from itertools import groupby, islice
 from typing import Any
 
 from prism_testkit import interfaces
@@ -12,6 +13,8 @@ __all__ = ["briefly"]
 
 _ETAG = 12
 """So much of an etag tells it from others in one story."""
+_MOST = 30
+"""Of longer lists only the ends are told."""
 
 
 def briefly(value: object, width: int = 48) -> str:
@@ -26,7 +29,15 @@ def briefly(value: object, width: int = 48) -> str:
     if type(value) is list and value and type(value[0]) in _BRIEF:
         return _several(value, width)
     kind: Any = type(value)
-    return _offered(kind) or show(value, width)
+    return _sent(value, width) or _offered(kind) or show(value, width)
+
+
+def _sent(value: Any, width: int) -> str:
+    """Tell what a check itself made of what it sent as what came of that."""
+    fields = getattr(type(value), "__dataclass_fields__", {}).keys()
+    if {"offset", "key", "payload"} <= fields:
+        return _record(value, width)
+    return _message(value, width) if {"id", "payload"} <= fields else ""
 
 
 @cache
@@ -39,19 +50,32 @@ def _offered(kind: Any) -> str:
 
 
 def _several(values: list[Any], width: int) -> str:
-    first = briefly(values[0], width)
-    rest = len(values) - 1
-    if not rest:
-        return f"[{first}]"
-    last = briefly(values[-1], width)
-    return f"[{first}, {last}]" if rest == 1 else f"[{first}, … {rest - 1:,} more, {last}]"
+    """Tell all if there is room for it, else the first and the last."""
+    kinds = {type(value) for value in values}
+    parts = _counted(values, width) if kinds in ({Delivery}, {RecordDelivery}) else []
+    parts = parts or [briefly(value, width) for value in islice(values, _MOST)]
+    whole = f"[{', '.join(parts)}]"
+    if len(values) <= 2 or (len(values) <= _MOST and len(whole) <= LONGEST):
+        return whole
+    return f"[{briefly(values[0], width)}, … {len(values) - 2:,} more, {briefly(values[-1], width)}]"
+
+
+def _counted(values: list[Any], width: int) -> list[str]:
+    """Tell deliveries that have the same count in one breath."""
+    parts: list[str] = []
+    for count, alike in groupby(values[:_MOST], key=lambda value: value.delivery_count):
+        held = list(alike)
+        what = "message" if isinstance(held[0], Delivery) else "record"
+        names = [show(value.message.id, width) if isinstance(value, Delivery) else str(value.record.offset) for value in held]
+        parts.append(f"delivery {count} of {what}{'s' if len(held) > 1 else ''} {', '.join(names)}")
+    return parts
 
 
 def _message(value: Any, width: int) -> str:
     return f"message {show(value.id, width)} {show(value.payload, width)}"
 
 
-def _record(value: Record, width: int) -> str:
+def _record(value: Any, width: int) -> str:
     key = "" if value.key is None else f" {show(value.key, width)}:"
     return f"record {value.offset}{key} {show(value.payload, width)}"
 

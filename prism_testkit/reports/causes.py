@@ -77,7 +77,8 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
             cause.simplest = result
     if not number:
         return
-    yield f"where to begin: {number:,} failures of {_told(len(causes))}" if number > 1 else "where to begin: 1 failure"
+    promises = {cause.simplest.failure.promise for cause in causes.values() if cause.simplest.failure is not None}
+    yield f"where to begin: {number:,} failures of {_told(len(causes), promises)}" if number > 1 else "where to begin: 1 failure"
     ordered = sorted(causes.values(), key=_order)
     for place, cause in enumerate(ordered[:_MOST], 1):
         result, failure = cause.simplest, cause.simplest.failure
@@ -88,17 +89,24 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
             yield clip(f"     expected {plain(failure.expected)}, got {plain(failure.got)}", width)
         if failure.hint:
             yield clip(f"     hint: {plain(failure.hint)}", width)
-        yield f"     {failure.promise or 'none of its own calls'}: {result.check}[{result.binding}]{times}"
+        broken, check = f"     {failure.promise or 'none of its own calls'}: {result.check}", f"[{result.binding}]{times}"
+        if len(broken) + len(check) <= width:
+            yield broken + check
+        else:
+            yield broken
+            yield f"       on {result.binding}{times}"
         yield f"     {failure.command}"
     left = sum(len(cause.results) for cause in ordered[_MOST:])
     if left:
         yield f"  and {left:,} more {'failure' if left == 1 else 'failures'}, told above"
 
 
-def _told(causes: int) -> str:
+def _told(causes: int, promises: set[str]) -> str:
     """Say how many causes there seem to be; one defect that gives wrong answers is told in other words by each check."""
     if causes == 1:
         return "1 cause, it seems"
+    if len(promises) == 1 and promises != {""}:
+        return "1 promise, often of 1 cause; the simplest first"
     few = causes <= _MOST
     return f"{causes:,} causes, it seems; the simplest first" if few else f"{causes:,} causes at most, often one; simplest first"
 

@@ -33,6 +33,7 @@ _LAST_ALIKE = 3
 _RARE = 2
 _LAST_ASKED = 6
 _FEW_ASKED = 8
+_SMALL_GAP = 2
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 A_WHILE_S = 0.1
@@ -48,10 +49,10 @@ def steps_of(
 
     Of more than ``most``, calls that repeat what the same client did before and after are left out, then those in the middle: the
     first quarter of ``most`` and the last ones stay, and of the others those that a fault befell, what happened once or twice,
-    moves of the clock, and what was done with a text or bytes that the verdict ``named``. Asides stay beside those (`_beside`). A
-    call that was still open when later ones began says which, by their numbers. Time that passed is told from ``least_s`` on, in a
-    call or before it; of several contexts that a client had open at once, which one a call was made in; and of several things that
-    a pattern was asked at once, for which it made a call.
+    moves of the clock, and what was done with a text or bytes that the verdict ``named``. Asides stay beside those (`_beside`),
+    and so do one or two steps between two that stay. A call that was still open when later ones began says which, by their numbers.
+    Time that passed is told from ``least_s`` on, in a call or before it; of several contexts that a client had open at once, which
+    one a call was made in; and of several things that a pattern was asked at once, for which it made a call.
     """
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
@@ -60,6 +61,7 @@ def steps_of(
         about = _about(entries, named)
         kept = sorted({*_telling(entries), *about})
         kept = kept if len(kept) <= most else sorted({*_ends_and_rare(entries, kept, most, about), *_beside(entries)})
+        kept = _without_small_gaps(kept, len(entries))
     began = [entry.call for entry in entries]
     several, asked = _numbered(entries), _at_once(entries)
     steps: list[str] = []
@@ -144,6 +146,14 @@ def _beside(entries: "Sequence[Entry]") -> list[int]:
         if entry.client == WRITER and any(other.client != WRITER for other in entries[index + 1 : index + 1 + _LAST_ALIKE])
     ]
     return [*few[-_FEW_ASKED:], *asked[-_LAST_ASKED:], *killed]
+
+
+def _without_small_gaps(kept: Sequence[int], count: int) -> list[int]:
+    """Return what is kept and what is missing between, where that is no more than two steps: they tell more than their number."""
+    told: list[int] = []
+    for index, following in zip(kept, [*kept[1:], count], strict=True):
+        told += range(index, following if following - index - 1 <= _SMALL_GAP else index + 1)
+    return told
 
 
 def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:

@@ -81,7 +81,7 @@ def tell(result: CheckResult, seed: int, colour: bool = False, width: int = _WID
             _who(result, width),
             [*_paragraph(failure.message, width), *_compared(failure, width)],
             _steps(failure, width),
-            _labelled_block("with", [f"{name} = {value}" for name, value in failure.arguments.items()]),
+            _labelled_block("with", [_argument(name, value, failure) for name, value in failure.arguments.items()]),
             _labelled_block("where", failure.traceback.splitlines()[-_MOST_LINES:]),
             _circumstances(failure, seed, width),
         ]
@@ -173,6 +173,12 @@ def _in_lines(number: str, step: str, width: int) -> list[str]:
 def _labelled_block(label: str, lines: Iterable[str]) -> list[str]:
     block = [f"{_INDENT * 2} {clip(plain(line), 2 * _WIDTH)}" for line in lines]
     return [f"{_INDENT}{label}", *block] if block else []
+
+
+def _argument(name: str, value: str, failure: Failure) -> str:
+    """Tell an argument, and with which other values of it alone the check passed."""
+    others = failure.passes_with.get(name, [])
+    return f"{name} = {value}" + (f"   (passes with {', '.join(others)})" if others else "")
 
 
 def _circumstances(failure: Failure, seed: int, width: int) -> list[str]:

@@ -158,7 +158,8 @@ async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims", due: s
     found = {"claims": told.expired + told.acked, "markers": told.markers}
     same("CC7", found, {"claims": len(removed) - markers, "markers": markers}, "a sweep tells of other removals than it made")
     if due:
-        same("CC7", getattr(told, due), found["claims"], f"a sweep does not tell that what it removed had {due}")
+        sentence = f"a sweep tells another reason for what it removed than that it is due for, which is `{due}`"
+        same("CC7", {"expired": told.expired, "acked": told.acked}, {"expired": 0, "acked": 0, due: found["claims"]}, sentence)
 
 
 def pattern_of(claims: Bound[ClaimCheck]) -> str:

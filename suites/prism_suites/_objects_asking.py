@@ -196,12 +196,12 @@ async def expect_object(
     known: ObjectMetadata | None = None,
 ) -> ObjectMetadata:
     """Look at a present object in every way; ``known`` is what its put returned."""
-    value(promise, await slot.get(bucket, key), data, f"{sentence}: get")
+    value(promise, await slot.get(bucket, key), data, f"{sentence}: get does not return its data")
     try:
-        value(promise, await streamed(slot, key, bucket), data, f"{sentence}: get_stream")
+        value(promise, await streamed(slot, key, bucket), data, f"{sentence}: get_stream does not return its data")
     except ObjectNotFound:
         broken(promise, f"{sentence}: get_stream does not find the object", expected=data, got="ObjectNotFound")
-    truth(promise, await slot.exists(bucket, key), True, f"{sentence}: exists")
+    truth(promise, await slot.exists(bucket, key), True, f"{sentence}: exists does not know the object")
     got = told(promise, await slot.metadata(bucket, key), data, given, f"{sentence}: metadata", lives=lives)
     if known is not None:
         same(promise, got.last_modified_ms, known.last_modified_ms, f"{sentence}: metadata tells another instant than the put")

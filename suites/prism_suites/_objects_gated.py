@@ -17,6 +17,11 @@ class Gated:
         self.go_on = asyncio.Event()
         self._chunks = chunks
 
+    def __repr__(self) -> str:
+        """Tell in the steps of a story what a store is given, and that other calls come before its end."""
+        sizes = ", ".join(f"{len(chunk):,}" for chunk in self._chunks)
+        return f"<chunks of {sizes} bytes, the last of which waits>"
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self._chunks[:-1]:
             yield chunk

@@ -144,18 +144,30 @@ async def drains(slot: Any, queue: str, puts: Sequence[Put], laws: Laws, story: 
         if got is None:
             broken(laws.once, f"a message that was enqueued is never given{told}", expected=pending[0].payload, got=None)
         if isinstance(got, QueueMessage) and got.id != pending[0].id:
+            if any(got.id == put.id for put in pending[1:]):
+                order = await _order(slot, queue, got, len(pending))
+                sentence = f"a message is given before one that was enqueued earlier{told}"
+                broken(laws.order, sentence, expected=[put.id for put in pending], got=order)
             _not_the_first(got, pending, puts, laws, told)
         is_message(laws.content, got, pending.pop(0), f"a message is not given as it was enqueued{told}")
     await empty(slot, queue, laws.once, f"a queue from which everything was taken gives another message{told}")
 
 
 def _not_the_first(got: QueueMessage, pending: Sequence[Put], puts: Sequence[Put], laws: Laws, told: str) -> None:
-    if any(got.id == put.id for put in pending[1:]):
-        broken(laws.order, f"a message is given before one that was enqueued earlier{told}", expected=pending[0], got=got)
     if any(got.id == put.id for put in puts):
         broken(laws.once, f"a message is given again{told}", expected=pending[0], got=got)
     if got.payload != pending[0].payload:
         broken(laws.once, f"a message is given that was not enqueued here{told}", expected=pending[0], got=got)
+
+
+async def _order(slot: Any, queue: str, got: QueueMessage, most: int) -> list[str]:
+    """Return the ids in the order in which all are given: whether what was passed over comes later tells what is wrong."""
+    order = [got.id]
+    try:
+        order += [message.id for message in await drained(slot, queue, most)]
+    except Exception as error:  # the verdict stands, whatever becomes of the rest
+        order.append(f"then {type(error).__name__}")
+    return order
 
 
 async def empty(slot: Any, queue: str, promise: str, sentence: str) -> None:

@@ -220,3 +220,26 @@ async def a_second_client_is_let_in(kv: KeyValueBasic, case: prism.Case) -> None
     (found,) = folder.report()["results"]
     assert found["failure"]["promise"] == "keyvalue_basic.8"
     assert found["failure"]["message"] == "Bad.open(), which the harness called, raised OSError: no room"
+
+
+SIZES = """
+import prism_testkit as prism
+from prism_testkit.interfaces import KeyValueBasic
+
+@prism.check("keyvalue_basic.1")
+@prism.gauntlet(lambda limits: [{"size": size, "times": times} for size in (1, 2, 5000) for times in (1, 2)])
+async def sizes(kv: KeyValueBasic, case: prism.Case, size: int, times: int) -> None:
+    if (size, times) == (2, 1):
+        case.inconclusive("not looked at")
+    for _ in range(times):
+        await kv.set("a", b"x" * size)
+    assert await kv.get("a") == b"x" * size
+"""
+
+
+def test_it_is_told_with_which_other_data_the_check_passed(folder: Any) -> None:
+    folder.backends(f"class Bad(Dict):\n    async def get(self, key): return (await super().get(key))[:99]\n{BACKEND}")
+    folder.checks(SIZES)
+    result = folder.run("--prism-backend=mine", "test_checks.py")
+    assert folder.report()["results"][0]["failure"]["passes_with"] == {"size": ["1"]}
+    result.stdout.fnmatch_lines(["     size = 5000   (passes with 1)", "     times = 1"])

@@ -123,10 +123,20 @@ def test_one_failure_is_told_on_the_last_screen_too_and_many_causes_are_cut() ->
     ]
     assert list(beginning_lines([result(Outcome.PASSED)])) == []
     many = [failed(word, f"wrong {word}") for word in "abcdefgh"]
+    assert next(beginning_lines(many)) == "where to begin: 8 failures of 1 promise, often of 1 cause; the simplest first"
+    many[0] = failed("a", "wrong a", promise="keyvalue_basic.2")
     lines = list(beginning_lines(many))
     assert lines[0] == "where to begin: 8 failures of 8 causes at most, often one; simplest first"
     assert lines[-1] == "  and 3 more failures, told above"
     assert list(beginning_lines(many[:6]))[-1] == "  and 1 more failure, told above"
+
+
+def test_a_binding_that_is_long_stands_on_a_line_of_its_own() -> None:
+    binding = "claim-check:mine[queue=memory.pubsub_persistent,store=memory.object_storage]"
+    assert list(beginning_lines([failed("a", "wrong", promise="CC4", binding=binding)]))[2:4] == [
+        "     CC4: a",
+        f"       on {binding}",
+    ]
 
 
 @given(report=reports)

@@ -16,9 +16,11 @@ from prism_testkit.case import CLOCK
 from prism_testkit.clock import VirtualClock
 from prism_testkit.histories import History
 from prism_testkit.interfaces import (
+    Delivery,
     InvalidName,
     KeyValueTransaction,
     Lease,
+    Message,
     ObjectInfo,
     ObjectMetadata,
     OperationTimeout,
@@ -77,15 +79,15 @@ def test_steps_tell_what_overlaps() -> None:
 def test_of_many_alike_the_first_and_the_last_three_stay() -> None:
     entries = [entry(2 * n, "set" if n == 30 else "get", str(n)) for n in range(50)]
     assert steps_of(entries)[1] == [1, 28, 29, 30, 31, 32, 48, 49, 50]
-    assert steps_of([entry(2 * n, "get", str(n)) for n in range(5)], 4)[1] == [1, 3, 4, 5]
+    assert steps_of([entry(2 * n, "get", str(n)) for n in range(7)], 4)[1] == [1, 5, 6, 7]
 
 
 def test_what_happened_once_stays_of_what_is_left_out_in_the_middle() -> None:
     entries = [entry(2 * n, "set_ttl" if n in (9, 12) else "get", str(n), client=n % 2) for n in range(50)]
     entries[20] = entry(40, "advance", 5.0, client=CLOCK)
     steps, numbers = steps_of(entries)
-    assert numbers == [1, 2, 3, 4, 5, 10, 13, 21, *range(39, 51)]
-    assert steps[7] == "clock +5 s"
+    assert numbers == [1, 2, 3, 4, 5, 10, 11, 12, 13, 21, *range(39, 51)], "a gap of two steps is no shorter than its number"
+    assert steps[9] == "clock +5 s"
 
 
 def test_what_the_verdict_names_stays_of_what_is_left_out() -> None:
@@ -111,9 +113,21 @@ def test_what_was_handed_out_is_told_briefly() -> None:
         "client 0: receive('q', 60) -> lease of message '7', attempt 2",
         "client 0: ack(lease of message '7', attempt 2) -> None",
         "client 0: dequeue('q') -> message '8' b'y'",
-        "client 0: receive(9) -> [delivery 1 of record 3, … 7 more, delivery 1 of record 3]",
+        "client 0: receive(9) -> [delivery 1 of records 3, 3, 3, 3, 3, 3, 3, 3, 3]",
         "client 0: read('s') -> [record 3 'k': b'v']",
         "client 0: ack(delivery 1 of record 3, … 98 more, delivery 1 of record 3) -> None",
+    ]
+
+
+def test_deliveries_are_told_in_one_breath_as_far_as_there_is_room() -> None:
+    def held(*given: tuple[str, int]) -> list[str]:
+        deliveries = [Delivery(Message(name, "t", b"x", {}), count, "token") for name, count in given]
+        return steps_of([entry(0, "receive", 9, result=deliveries)])[0]
+
+    told = "[delivery 2 of messages 'a', 'b', delivery 1 of message 'c']"
+    assert held(("a", 2), ("b", 2), ("c", 1)) == [f"client 0: receive(9) -> {told}"]
+    assert held(*((str(n), 1) for n in range(99))) == [
+        "client 0: receive(9) -> [delivery 1 of message '0', … 97 more, delivery 1 of message '98']"
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from prism_suites._judging import refused
 from prism_suites._queue_taking import Put, is_message, spoil
 from prism_testkit.causes import judge
-from prism_testkit.interfaces import PayloadTooLarge, QueueMessage
+from prism_testkit.interfaces import PayloadTooLarge, QueueMessage, Record, RecordDelivery
 from prism_testkit.opening import CaseRecord
 from prism_testkit.outcomes import Violation, Words
 from prism_testkit.selection import SelectionError, matching
@@ -56,3 +56,41 @@ def test_of_very_many_names_the_likely_one_is_told_and_how_all_are_listed() -> N
         matching(["keyvalue_x1"], many, "--prism-suite")
     assert str(caught.value).endswith("; there are 50: prism list suites names them")
     assert "did you mean 'keyvalue_" in str(caught.value)
+
+
+def _words(expected: object, got: object) -> tuple[str | None, str | None]:
+    told = judge(Violation.of("queue_basic.3", "so", expected=expected, got=got), CaseRecord({}), [])
+    return told.expected, told.got
+
+
+def test_what_was_handed_out_and_what_was_sent_are_told_as_in_the_steps() -> None:
+    record = RecordDelivery(Record(3, None, b"v"), 2, "token")
+    assert _words([], [record]) == ("[]", "[delivery 2 of record 3]")
+    assert _words(Put("1", b"x", {}), QueueMessage("3", b"y")) == ("message '1' b'x'", "message '3' b'y'")
+    expected, got = _words(Put("1", b"x", {"a": "1"}), QueueMessage("1", b"x", {"a": "2"}))
+    assert expected != got, "what differs does not look alike"
+
+
+@pytest.mark.parametrize(
+    ("expected", "got", "told"),
+    [
+        ({"claims/" + "a" * 60}, {"claims/" + letter * 60 for letter in "ab"}, f"; too many: 'claims/{'b' * 60}'"),
+        (set("abc"), set("ab"), "{'a', 'b'}"),
+        ({str(n) * 20 for n in range(9)}, set(), f"set(); missing: '{'0' * 20}', '{'1' * 20}', '{'2' * 20}' and 6 more"),
+        (
+            b"a" * 900 + b"\r\n" + b"b" * 90,
+            b"a" * 900 + b"\n" + b"b" * 90,
+            "; they differ at [900]: b'aaaaaa\\nbbbbb' instead of b'aaaaaa\\r\\nbbbb'",
+        ),
+        (b"a" * 900, b"a" * 899, "; it ends early, behind the first 899"),
+        ("a" * 900, "a" * 901, "; it goes on behind the first 900"),
+        ([*range(99)], [*range(98)], "; 98 instead of 99"),
+        ([*range(99)], [*range(97), 98, 97], "; first at [97]: 98 instead of 97"),
+        (b"a" * 900, None, "None"),
+    ],
+)
+def test_of_long_data_it_is_told_where_they_differ(expected: object, got: object, told: str) -> None:
+    said = _words(expected, got)[1]
+    assert said is not None
+    assert said.endswith(told)
+    assert len(said) < 400

@@ -21,6 +21,7 @@ from prism_testkit.interfaces import (
     ObjectStorage,
     OperationTimeout,
 )
+from prism_testkit.outcomes import Words
 from prism_testkit.traits import Limits
 
 _OLD = Given("old/old", "old", {"old": "1"})
@@ -266,7 +267,9 @@ async def a_bucket_deleted_during_a_stream_stays_deleted(store: ObjectStorage, c
     else:
         stored = True
         if not again:
-            broken("object_storage.11", "a stream into a bucket that was deleted", expected="BucketNotFound", got="it was stored")
+            there = "is there again" if await store.bucket_exists(BUCKET) else "is missing all the same"
+            sentence = "put_stream succeeds although its bucket was deleted before its last chunk came"
+            broken("object_storage.11", sentence, expected=Words("BucketNotFound"), got=Words(f"success; the bucket {there}"))
     if not again:
         truth("object_storage.11", await store.bucket_exists(BUCKET), False, "a stream brought its deleted bucket back")
         await store.create_bucket(BUCKET)

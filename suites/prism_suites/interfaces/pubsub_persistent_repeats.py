@@ -123,13 +123,13 @@ async def a_delivery_stands_for_itself_alone(pubsub: PubSubPersistent, case: Cas
         call = member.ack(stale) if use == "ack" else member.nack(stale)
         await without_effect(case, "pubsub_persistent.15", call, f"a {use} of what is not held")
         if holds:
-            sentence = f"a {use} of a delivery that is {which} gave away what is held"
+            sentence = f"{'an' if use == 'ack' else 'a'} {use} of a delivery that is {which} gave away what is held"
             await nothing(case, second, "pubsub_persistent.15", sentence, held_since_s=since_s)
             if case.clock.now_s() - since_s >= HELD_S:
                 return
             await member.nack(current)
         before = {current.message.id: current.delivery_count}
-        told = f"a {use} of a delivery that is {which}"
+        told = f"after {'an' if use == 'ack' else 'a'} {use} of a delivery that is {which}"
         again = await comes_again(case, second, sents, before, promise="pubsub_persistent.15", story=told)
         await second.ack(*again)
 

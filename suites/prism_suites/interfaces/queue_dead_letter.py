@@ -47,7 +47,8 @@ async def a_message_dies_after_its_last_attempt(
         same("queue_dead_letter.1", await whole.peek("q"), None, "peek shows a message that has failed too often")
     else:
         got = await other.receive("q", HELD_S, 3.0 if look == "waiting receive" and case.clock.virtual else 0)
-        same("queue_dead_letter.1", got, None, f"a message is delivered more than {most} times")
+        sentence = f"a message is given again after its last attempt ({most} by `max_attempts`; ended by: {ending})"
+        same("queue_dead_letter.1", got, None, sentence)
     dead = await lease(times, queue, "dead", put, promise="queue_dead_letter.3")
     same("queue_dead_letter.2", dead.lease.attempt, 1, "the attempts of a dead message do not begin at 0 in the target")
     same("queue_dead_letter.1", await queue.receive("q", HELD_S), None, "a message is in both queues")

@@ -129,7 +129,7 @@ async def what_comes_back_wakes_who_waits(stream: StreamConsumerGroups, case: Ca
             sentence = f"who waits is not given what another gives back ({how})"
             broken("stream_consumer_groups.10", sentence, expected=[puts[1].offset], got=found)
         if passed_s > wait_s / 20:
-            sentence = f"a receive is given what comes back when its time is nearly over ({how})"
+            sentence = f"who waits is given what comes back only when its own timeout is nearly over ({how})"
             broken("stream_consumer_groups.10", sentence, expected="as soon as it is there", got=f"after {passed_s:g} s")
     if how != "left":
         await manager.__aexit__(None, None, None)

@@ -5,10 +5,11 @@ from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._claims import AGE, TOPIC, T, beside, claims_there, entries_there, mode, pattern_of, skewed, swept, take
-from prism_suites._judging import same
+from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
+from prism_testkit.outcomes import Words
 from prism_testkit.traits import Limits
 
 BIG = b"x" * (T + 1)
@@ -40,7 +41,10 @@ async def _at(
     await case.advance(seconds)
     async with claims.opened(**config) as check_in:
         await swept(case, check_in, due=due)
-    same(promise, len(await claims_there(claims)), expected, sentence)
+    there = await claims_there(claims)
+    if len(there) != expected:
+        told = "no claim" if not expected else "1 claim" if expected == 1 else f"{expected} claims"
+        broken(promise, f"{sentence}: after a sweep {len(there)} are there", expected=Words(told), got=there)
 
 
 SKEWS_S = (0.0, 1e6, -1e6)
