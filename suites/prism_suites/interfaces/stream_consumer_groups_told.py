@@ -1,4 +1,5 @@
-"""stream_consumer_groups: what `group_info` says is to come again does come, also where some of it was trimmed meanwhile."""
+"""stream_consumer_groups: what `group_info` says is to come again does come, also where some of it was trimmed meanwhile, here or
+elsewhere."""
 
 from prism_suites._judging import same
 from prism_suites._stream_shared import GROUPS, fill, numbered
@@ -21,10 +22,59 @@ async def what_is_told_to_come_again_comes(stream: BasicAndGroups, case: Case, h
             await member.nack(*held)
     await other.trim("s", puts[-keep].offset if keep else puts[-1].offset + 1)
     pending = (await other.group_info("s", "g")).pending
+    again = await _again(other, case, "s", pending)
+    sentence = f"group_info tells how many of the records that were {how} are to come again, and not so many come"
+    same("stream_consumer_groups.11", pending, len(again), f"{sentence} ({keep} of 5 were kept by a trim)")
+
+
+async def _again(stream: BasicAndGroups, case: Case, name: str, pending: int) -> list[RecordDelivery]:
+    """Have a new member take and ack whatever comes; return what was delivered before."""
     again: list[RecordDelivery] = []
-    async with other.join("s", "g", "c") as member:
+    async with stream.join(name, "g", "c") as member:
         while got := await receive(member, 10, patience_s(case) if len(again) < pending else 0):
             again += [delivery for delivery in got if delivery.delivery_count > 1]
             await member.ack(*got)
-    sentence = f"group_info tells how many of the records that were {how} are to come again, and not so many come"
-    same("stream_consumer_groups.11", pending, len(again), f"{sentence} ({keep} of 5 were kept by a trim)")
+    return again
+
+
+_NEIGHBOURS = ("a", "s", "z", "s elsewhere")
+"""Streams of one namespace, and the second of them in another."""
+
+
+@check("stream_consumer_groups.11", "stream_consumer_groups.12", "stream_consumer_groups.13")
+@gauntlet(
+    lambda limits: [
+        {"trimmed": trimmed, "how": how}
+        for trimmed in (("s",), ("a", "z", "s elsewhere"))
+        for how in ("nacked", "nacked before", "left")
+    ]
+)
+async def a_trim_is_of_its_stream(stream: BasicAndGroups, case: Case, trimmed: tuple[str, ...], how: str) -> None:
+    """Of streams that were used alike some are trimmed: their groups lose what is gone, those of the others nothing (ST-15)."""
+    sibling = await case.sibling()
+    slots = {each: sibling if each.endswith("elsewhere") else stream for each in _NEIGHBOURS}
+    puts, taken = {}, 3
+    for each, slot in slots.items():
+        name = each[0]
+        await slot.create_group(name, "g")
+        puts[each] = await fill(slot, name, numbered(5), laws=GROUPS)
+        async with slot.join(name, "g", "c") as member:
+            held = await take(case, member, taken)
+            if how == "nacked before":
+                await member.nack(*held)
+            if each in trimmed:
+                await slot.trim(name, puts[each][-1].offset + 1)
+            if how == "nacked":
+                await member.nack(*held)
+    for each, slot in slots.items():
+        with case.law("stream_consumer_groups.12"):
+            info = await slot.group_info(each[0], "g")
+            again = await _again(slot, case, each[0], info.pending)
+        told = f"{each}, of {', '.join(_NEIGHBOURS)}, where {', '.join(trimmed)} lost all records"
+        sentence = f"group_info tells how many of the records that were {how} are to come again, and not so many come"
+        same("stream_consumer_groups.11", info.pending, len(again), f"{sentence}: of {told}")
+        if each not in trimmed:
+            found = sorted(delivery.record.offset for delivery in again)
+            same("stream_consumer_groups.13", found, [put.offset for put in puts[each][:taken]], f"what comes again of {told}")
+            delivered = sum(put.offset < info.position for put in puts[each])
+            same("stream_consumer_groups.11", delivered, taken, f"group_info tells of a position behind so many records of {told}")

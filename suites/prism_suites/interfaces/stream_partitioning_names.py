@@ -1,7 +1,9 @@
 """stream_partitioning: partitions of streams that are named alike, or like a partition, are apart."""
 
 from prism_suites._judging import same
-from prism_suites._stream_parting import put_in, read_part
+from prism_suites._stream_parting import Parted, put_in, read_part
+from prism_suites._stream_shared import append, read
+from prism_suites._stream_taking import take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamPartitioning
@@ -64,6 +66,37 @@ async def streams_have_partitions_of_their_own(stream: StreamPartitioning, case:
         same("stream_partitioning.11", await read_part(sibling, name, 0), [], "a stream of another namespace has records")
         await sibling.create_partitioned(name, 5)
         same("stream_partitioning.11", await read_part(sibling, name, 1), [], "a stream of another namespace has records")
+
+
+@check("stream_partitioning.11", "stream_partitioning.10")
+@gauntlet(lambda limits: [{"partitioned": name} for name in ("a", "s", "z")])
+async def what_stands_beside_partitions_is_ordinary(stream: Parted, case: Case, partitioned: str) -> None:
+    """Streams before and behind a partitioned one are read, trimmed and told of as wholes, and their groups have positions."""
+    other, names = await case.client(), ("a", "s", "z")
+    puts = {}
+    for name in names:
+        if name == partitioned:
+            await stream.create_partitioned(name, 3)
+        puts[name] = [await append(stream, name, b"%d of %s" % (number, name.encode())) for number in range(4)]
+        await stream.create_group(name, "g")
+        async with stream.join(name, "g", "c") as member:
+            await member.ack(*await take(case, member, 3))
+    same(
+        "stream_partitioning.10", (await other.group_info(partitioned, "g")).position, 0, "the position of a group over partitions"
+    )
+    for name in (name for name in names if name != partitioned):
+        told = f"of {name!a}, an ordinary stream beside a partitioned one"
+        with case.law("stream_partitioning.11"):
+            info = await other.group_info(name, "g")
+            latest = await other.latest_offset(name)
+            lowest = await other.trim(name, puts[name][1].offset)
+            found = [record.payload for record in await read(other, name)]
+            await other.create_group(name, "from an offset", puts[name][2].offset)
+        delivered = sum(put.offset < info.position for put in puts[name])
+        same("stream_partitioning.11", delivered, 3, f"group_info tells of a position behind so many records {told}")
+        same("stream_partitioning.11", latest, puts[name][-1].offset, f"latest_offset {told}")
+        same("stream_partitioning.11", lowest, puts[name][1].offset, f"what trim tells {told}")
+        same("stream_partitioning.11", found, [put.payload for put in puts[name][1:]], f"what is kept {told}")
 
 
 def _look_alikes(longest: int) -> list[tuple[str, ...]]:

@@ -12,6 +12,7 @@ from . import (
     mutants_clients,
     mutants_contents,
     mutants_durable,
+    mutants_fourteenth_beside,
     mutants_groups,
     mutants_groups_apart,
     mutants_history_bounds,
@@ -116,6 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_thirteenth_left_out.MUTANTS,
     *mutants_thirteenth_torn.MUTANTS,
     *mutants_thirteenth_groupless.MUTANTS,
+    *mutants_fourteenth_beside.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

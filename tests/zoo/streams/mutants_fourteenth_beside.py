@@ -1,0 +1,72 @@
+"""What a stream loses, or is made of, told of its neighbours: in the same namespace, or by the same name in another."""
+
+from dataclasses import replace
+
+from prism_testkit.interfaces import GroupInfo, RecordDelivery
+from tests.zoo.declare import Mutant
+
+from .declare import declaring, declaring_newer
+from .newer import NewerStreams
+from .reference import Member, Streams
+from .stores import Held
+
+__all__ = ["MUTANTS"]
+
+MUTANTS: list[Mutant] = []
+mutant = declaring(MUTANTS)
+newer_mutant = declaring_newer(MUTANTS)
+
+
+@mutant("consumer_groups.11", "forgets a key", trap="a stream before it by name that was trimmed")
+class TellsTheFloorOfTheFirstStream(Streams):
+    """The lookup of what was trimmed is by namespace alone."""
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found, streams = super().info(stream, group), self.space().streams
+        return replace(found, position=max(found.position, streams[min(streams)].floor))
+
+
+@mutant(
+    "consumer_groups.11",
+    "forgets a key",
+    trap="its namesake in another namespace was trimmed",
+    also="consumer_groups.13",
+)
+class TellsTheFloorOfItsNamesakes(Streams):
+    """The lookup of what was trimmed is by name alone."""
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        floors = [space.streams[stream].floor for space in self.store.spaces.values() if stream in space.streams]
+        return replace(found, position=max([found.position, *floors]))
+
+
+@mutant(
+    "consumer_groups.12",
+    "forgets a key",
+    trap="its namesake in another namespace keeps what is trimmed here",
+    also="consumer_groups.13",
+)
+class AsksNamesakesWhatIsKept(Member):
+    """Whether a record is still there is asked by name and offset alone; it is fetched by all three."""
+
+    def again(self) -> list[int]:
+        spaces = self.driver.store.spaces.values()
+        logs = [space.streams[self.stream] for space in spaces if self.stream in space.streams]
+        pending: list[tuple[int, Held]] = sorted(self.state().pending.items())
+        free = [offset for offset, held in pending if not held.member and self.driver.over(held.due)]
+        return [offset for offset in free if any(log.find(offset) is not None for log in logs)]
+
+    def one(self, offset: int) -> RecordDelivery:
+        if self.driver.stream(self.stream).find(offset) is None:
+            raise LookupError(f"zoo: receive: there is no record {offset}")
+        return super().one(offset)
+
+
+@newer_mutant("partitioning.11", "forgets a key", trap="an ordinary stream beside a partitioned one")
+class TellsOfPartitionsElsewhere(NewerStreams):
+    """A group has no position where any stream of the namespace has partitions."""
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        return replace(found, position=0) if any(each.parts > 1 for each in self.space().streams.values()) else found
