@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
-from prism_testkit.interfaces import GroupInfo, RecordDelivery
+from prism_testkit.interfaces import GroupInfo, Record, RecordDelivery
 from tests.zoo.declare import Mutant
 
 from .declare import declaring, declaring_newer
 from .newer import NewerStreams
 from .reference import Member, Streams
-from .stores import Held
+from .stores import Held, Stream
 
 __all__ = ["MUTANTS"]
 
+LANE = "\udc00"
+"""What stands between the name of a stream and the number of a partition, in the name of its log."""
 MUTANTS: list[Mutant] = []
 mutant = declaring(MUTANTS)
 newer_mutant = declaring_newer(MUTANTS)
@@ -70,3 +72,34 @@ class TellsOfPartitionsElsewhere(NewerStreams):
     def info(self, stream: str, group: str) -> GroupInfo:
         found = super().info(stream, group)
         return replace(found, position=0) if any(each.parts > 1 for each in self.space().streams.values()) else found
+
+
+class CountsElsewhere(NewerStreams):
+    """The last records are found by their offsets, among those of every stream that has such a partition."""
+
+    def place(self, log: Stream) -> str:
+        """Return the number of a partition, "" if it is an ordinary stream."""
+        return next(name.partition(LANE)[2] for name, each in self.space().streams.items() if each is log)
+
+    def beyond(self, log: Stream, most: int) -> list[Record]:
+        here = self.place(log)
+        logs = [each for name, each in self.space().streams.items() if name.partition(LANE)[2] == here]
+        offsets = sorted(record.offset for each in logs for record in each.records)
+        return [record for record in log.records if len(offsets) >= most and record.offset < offsets[-most]]
+
+
+@newer_mutant("retention.12", "forgets a key", trap="a partitioned stream beside a bounded one", also="retention.1 retention.2")
+class CountsPartitionsOfAllStreams(CountsElsewhere):
+    def beyond(self, log: Stream, most: int) -> list[Record]:
+        return super().beyond(log, most) if self.place(log) else log.records[:-most]
+
+
+@newer_mutant(
+    "retention.12", "forgets a key", trap="a stream beside a bounded one that was compacted", also="retention.1 retention.2"
+)
+class CountsRecordsOfAllStreamsBesideGaps(CountsElsewhere):
+    """Where offsets are dense they are subtracted, so only what was compacted is counted wrongly."""
+
+    def beyond(self, log: Stream, most: int) -> list[Record]:
+        dense = not log.records or log.end - log.records[0].offset == len(log.records)
+        return log.records[:-most] if dense or self.place(log) else super().beyond(log, most)
