@@ -65,6 +65,8 @@ class Entry:
     """The ``call`` of what was asked of a pattern, for which it made this one."""
     aside: bool = False
     """It passed no tap; see `asides`."""
+    left_by: str = ""
+    """The class of the exception by which a context is left."""
 
     @property
     def returned(self) -> bool:
@@ -101,7 +103,7 @@ class History:
     after the call.
     """
 
-    __slots__ = ("_asides", "_asked", "_events", "_latest", "_now", "_within", "labels")
+    __slots__ = ("_asides", "_asked", "_events", "_latest", "_left_by", "_now", "_within", "labels")
 
     def __init__(self, clock: Clock) -> None:
         self.labels: dict[int, str] = {}
@@ -109,6 +111,7 @@ class History:
         self._now = clock.now_s
         self._events: list[_Call | _End] = []
         self._within: dict[int, int] = {}
+        self._left_by: dict[int, str] = {}
         self._asides: list[Aside] = []
         self._latest = -SCALE
         self._asked: dict[int, Aside] = {}
@@ -137,7 +140,11 @@ class History:
 
     def respond(self, event: int, output: Any) -> None:
         """Record that a call returned."""
-        self._events.append((event, output, None, self._now()))
+        self._events.append((event, output if type(output) is not list else output[:], None, self._now()))
+
+    def left_by(self, event: int, error: BaseException) -> None:
+        """Note by which exception a context is left."""
+        self._left_by[event] = type(error).__name__
 
     def fail(self, event: int, error: BaseException) -> None:
         """Record that a call raised."""
@@ -157,10 +164,12 @@ class History:
     def _entry(self, number: int, call: "_Call", end: "tuple[int, _End] | None") -> Entry:
         client, op, args, kwargs, called_s = call
         label, within = self.labels.get(client) or f"client {client}", self._within.get(number)
+        left_by = self._left_by.get(number, "")
         if end is None:
-            return Entry(client, label, op, args, kwargs, number, called_s, within=within)
+            return Entry(client, label, op, args, kwargs, number, called_s, within=within, left_by=left_by)
         ret, (_, result, error, returned_s) = end
-        return Entry(client, label, op, args, kwargs, number, called_s, ret, returned_s, result, error, within)
+        times = (called_s, ret, returned_s)
+        return Entry(client, label, op, args, kwargs, number, *times, result, error, within, left_by=left_by)
 
     def aside(self, client: int, label: str, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
         """Note that a call begins that passes no tap."""

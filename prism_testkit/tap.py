@@ -10,7 +10,7 @@ import typing
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from prism_testkit.faults import Faults, Incarnation
@@ -192,7 +192,8 @@ class Tap:
                 yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.", within)
             except BaseException as error:
                 raised = (type(error), error, error.__traceback__)
-                if not await self.call(leave, lambda: end(*raised), (), {}, within):
+                left_by = partial(self.history.left_by, error=error) if self.history is not None else None
+                if not await self.call(leave, lambda: end(*raised), (), {}, within, number=left_by):
                     raise
             else:
                 await self.call(leave, lambda: end(None, None, None), (), {}, within)

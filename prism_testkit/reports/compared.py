@@ -80,5 +80,9 @@ def _in_text(expected: Any, got: Any, at: int | None) -> Iterator[str]:
 def _in_list(expected: Sequence[object], got: Sequence[object], at: int | None) -> Iterator[str]:
     if len(expected) != len(got):
         yield f"{len(got):,} instead of {len(expected):,}"
-    if at is not None:
+    if at is None and len(expected) > len(got):
+        yield from _more("missing", expected[len(got) :])
+    elif at is None:
+        yield from _more("too many", got[len(expected) :])
+    else:
         yield f"first at [{at:,}]: {_entire(got[at])} instead of {_entire(expected[at])}"

@@ -157,14 +157,20 @@ def _without_small_gaps(kept: Sequence[int], count: int) -> list[int]:
 
 
 def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
-    """Return the calls that were given one of the texts or bytes that are ``named``; none if they are many."""
+    """Return the calls that were given one of the texts or bytes that are ``named``, or what the last call was given; none if
+    they are many."""
     wanted = {value for value in named if type(value) in (str, bytes)}
-    about = {
-        index
-        for index, entry in enumerate(entries)
-        if any(type(value) in (str, bytes) and value in wanted for value in (*entry.args, *entry.kwargs.values()))
-    }
-    return about if len(about) <= 2 * _RARE else set()
+    last = next((entry for entry in reversed(entries) if not entry.aside and entry.args), None)
+    by_value: dict[object, set[int]] = {}
+    for index, entry in enumerate(entries):
+        for value in (*entry.args, *entry.kwargs.values()):
+            if type(value) in (str, bytes):
+                by_value.setdefault(value, set()).add(index)
+    about = set[int]().union(*(by_value.get(value, ()) for value in wanted))
+    about = about if len(about) <= 2 * _RARE else set()
+    # Whatever the verdict names, it came of the last call.
+    names = [value for value in last.args if type(value) in (str, bytes)] if last is not None else []
+    return about.union(*(by_value[name] for name in names if len(by_value[name]) <= 2 * _RARE))
 
 
 def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int, about: set[int]) -> list[int]:
@@ -224,6 +230,8 @@ def _who_called(entry: "Entry") -> str:
 
 def _call_arguments(entry: "Entry", width: int) -> str:
     values = entry.args
+    if entry.left_by:
+        return f"by {entry.left_by}"
     positional = [briefly(value, width) for value in (values if len(values) <= _MOST_VALUES else (values[0], values[-1]))]
     if len(values) > _MOST_VALUES:
         positional.insert(1, f"… {len(values) - 2:,} more")

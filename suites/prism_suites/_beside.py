@@ -46,4 +46,5 @@ async def is_its_own(
             broken(promise, sentence, expected="an answer", got="CancelledError")
         await change()
         got = await look()
-    same(promise, got, expected(), f"{story}a call that began after a write returned gives what an older one saw ({ending})")
+    sentence = f"{story}a call that began after a write had returned does not see it; an older one was {ending} before"
+    same(promise, got, expected(), sentence)

@@ -69,14 +69,14 @@ async def at_every_write(
             await place.kill_at(moment, where)
             await judged(await place.client(0, namespace), f"{where} in {call}")
             if torn and number > 1 and _cut(moments[number - 2], moment):
-                where = f"within write {number} of {len(moments)}, at the end of a page of the file,"
+                where = f"within write {number} of {len(moments)} (cut at the end of a page of the file)"
                 await place.kill_at(moment, where)
                 again = await place.client(0, namespace)
                 await judged(again, f"{where} in {call}")
                 left = await torn(again)
                 await place.kill()
                 found = await torn(await place.client(0, namespace))
-                same(law, found, left, f"killed {where} in {call}, and used and killed again, it has lost something")
+                same(law, found, left, f"killed {where} in {call}, then opened, used and killed again: what was used is lost")
 
 
 def _cut(before: Path, after: Path) -> bool:

@@ -136,5 +136,5 @@ def _given(promise: str, life: Lone, got: Any, case: Case) -> None:
         broken(promise, "a lease did not survive the kill: its message is given to another", expected=None, got=got)
     exact = traits.attempts_survive_kill == "yes" and life.state != "acked"
     if got.attempt > life.attempts + 1 or got.attempt < (life.attempts + 1 if exact else 1):
-        sentence = "the attempts of a message did not survive the kill"
+        sentence = f"the attempts of a message, which was {life.state} before the kill, did not survive it"
         broken(promise, sentence, expected=life.attempts + 1, got=got.attempt)

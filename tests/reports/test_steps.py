@@ -274,3 +274,38 @@ def test_a_cancelled_call_says_at_which_line_of_the_driver_it_waited() -> None:
     asyncio.run(cancel(history, suspend=False))
     asyncio.run(cancel(history, suspend=True))
     assert steps_of(history.entries)[0] == [f"client 0: get() is cancelled at test_steps.py:{line}", "client 0: get() is cancelled"]
+
+
+def test_how_a_context_was_left_is_told() -> None:
+    @asynccontextmanager
+    async def subscribe(topic: str) -> AsyncIterator[Mock]:
+        yield Mock()
+
+    async def leave() -> None:
+        async with slot.subscribe("t"):
+            pass
+        with pytest.raises(asyncio.CancelledError):
+            async with slot.subscribe("t"):
+                raise asyncio.CancelledError
+
+    history = History(VirtualClock())
+    slot = tapped(Mock(subscribe=subscribe), ("pubsub_basic",), Tap(history=history))
+    asyncio.run(leave())
+    assert [step.partition(" -> ")[0] for step in steps_of(history.told)[0][1::2]] == [
+        "client 0: subscribe.exit()",
+        "client 0: subscribe.exit(by CancelledError)",
+    ]
+
+
+def test_what_was_given_is_told_as_it_was_when_it_was_given() -> None:
+    history = History(VirtualClock())
+    history.respond(history.invoke(0, "receive", (2,), {}), given := ["a"])
+    given += ["b"]
+    assert steps_of(history.told)[0] == ["client 0: receive(2) -> ['a']"]
+
+
+def test_what_the_last_call_was_made_for_stays() -> None:
+    entries = [entry(2 * n, "enqueue", f"q{n}", b"x") for n in range(80)] + [
+        entry(2 * n, "receive", f"q{n - 80}") for n in range(80, 120)
+    ]
+    assert 40 in steps_of(entries)[1], "it took from q39"

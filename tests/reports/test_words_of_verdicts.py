@@ -84,7 +84,7 @@ def test_what_was_handed_out_and_what_was_sent_are_told_as_in_the_steps() -> Non
         ),
         (b"a" * 900, b"a" * 899, "; it ends early, behind the first 899"),
         ("a" * 900, "a" * 901, "; it goes on behind the first 900"),
-        ([*range(99)], [*range(98)], "; 98 instead of 99"),
+        ([*range(99)], [*range(98)], "; 98 instead of 99; missing: 98"),
         ([*range(99)], [*range(97), 98, 97], "; first at [97]: 98 instead of 97"),
         (b"a" * 900, None, "None"),
     ],

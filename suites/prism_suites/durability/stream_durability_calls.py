@@ -83,4 +83,4 @@ async def whatever_was_the_last_call_is_there(stream: Kept, case: Case) -> None:
             slot = await place.client(0, namespace)
             after = await _seen(case, slot)
         for what, told in before.items():
-            same(promise, after[what], told, f"killed behind {call}: {what} is not what it was")
+            same(promise, after[what], told, f"killed behind {call}: what is told of the {what} is not what was told before")

@@ -154,7 +154,9 @@ async def whoever_met_a_cancelled_creation_is_told_the_truth(
         if all(created):
             broken(_TWO, f"{sentence}: both were told that they created it", expected="one True", got=created)
         if not created[1] and await rival.get(BUCKET, key) is None:
-            broken("object_storage_conditional.1", f"{sentence} is told that the object is there", expected="an object", got=None)
+            broken(
+                "object_storage_conditional.1", f"{sentence} returned False, and there is no object", expected="an object", got=None
+            )
         winner = 2 if created[1] else 1
         sentence = "the object that one of two created, of whom the first was cancelled"
         await expect_object(_TWO, rival, key, datas[winner - 1], sentence, signed(winner))

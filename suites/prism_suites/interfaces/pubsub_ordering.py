@@ -200,7 +200,7 @@ async def who_waits_for_a_key_is_woken(pubsub: PubSubOrdering, case: Case, waite
                 "pubsub_ordering.5",
                 "who waits is woken at the end of its time only",
                 expected="at once",
-                got=case.clock.now_s() - began_s,
+                got=f"after {case.clock.now_s() - began_s:g} s",
             )
     if how != "leave":
         await manager.__aexit__(None, None, None)

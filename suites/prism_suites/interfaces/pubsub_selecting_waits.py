@@ -50,7 +50,12 @@ async def _wakes(case: Case, slot: Any, kind: _Kind, laws: Laws, others: int, ho
         broken(laws.wait, sentence, expected=sent, got=None)
     is_message(laws.wait, got, sent[0], sentence)
     if case.clock.virtual and ended_s - published_s > wait_s / 10:
-        broken(laws.wait, "who waits is woken at the end of its time only", expected="at once", got=ended_s - published_s)
+        broken(
+            laws.wait,
+            "who waits is woken at the end of its time only",
+            expected="at once",
+            got=f"after {ended_s - published_s:g} s",
+        )
 
 
 async def _ends(case: Case, slot: Any, kind: _Kind, laws: Laws, timeout_s: float) -> None:

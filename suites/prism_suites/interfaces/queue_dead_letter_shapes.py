@@ -79,7 +79,8 @@ async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, ki
         same("queue_dead_letter.5", await queue.redrive("q"), 1, "redrive does not move what died")
     if offers(whole, QueueDelayed):
         counts = [await whole.scheduled_count(name) for name in ("q", "dead")]
-        same("queue_dead_letter.2", counts, [0, 0], "a message whose delay is over waits again")
+        sentence = "a dead message whose delay was over waits for it again: `scheduled_count` of the queue, and of its target"
+        same("queue_dead_letter.2", counts, [0, 0], sentence)
     await lease(times, queue, "q" if back else "dead", put, promise="queue_dead_letter.2")
 
 
