@@ -18,7 +18,7 @@ from prism_testkit.engine import EXAMPLES, Settings, run_check
 from prism_testkit.fleet import Fleet
 from prism_testkit.items import CheckItem, SuiteModule
 from prism_testkit.namespaces import Namespaces, new_run_id
-from prism_testkit.options import Options
+from prism_testkit.options import Options, whole_run
 from prism_testkit.reaper import hold
 from prism_testkit.reports.causes import Told
 from prism_testkit.reports.text import clip
@@ -262,7 +262,10 @@ class Acceptance:
         if self.worker is None:
             self.worker = self.make_worker(self.sent.get("number", 0))
         options = self.options
-        settings = Settings(level=options.level, seed=options.seed + self.round, state=self.state, replay=self.replay)
+        seed = options.seed + self.round
+        settings = Settings(
+            level=options.level, seed=seed, state=self.state, replay=self.replay, command=whole_run(self.config, options.seed)
+        )
         worker = self.worker
         return self.waiving.judge(
             item.check,

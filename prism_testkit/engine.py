@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ EXAMPLES: dict[Level, int] = {"smoke": 0, "standard": 25, "thorough": 300, "soak
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run asks of every check. ``state`` is the project's ``.prism``; None keeps no examples and no witnesses."""
+    """What a run asks of every check. ``state`` is the project's ``.prism``; None keeps no examples and no witnesses. ``command``
+    is what repeats the whole run."""
 
     level: Level = "standard"
     seed: int = 0
@@ -47,6 +48,7 @@ class Settings:
     shrink: bool = True
     replay: Mapping[str, Any] | None = None
     tries: int = 1
+    command: str = ""
 
 
 @dataclass
@@ -207,7 +209,7 @@ def _simplified(run: _Run, error: BaseException, settings: Settings) -> BaseExce
 
 def _failure(run: _Run, error: BaseException, identifier: str, settings: Settings) -> Failure:
     record = run.record
-    flaky = ""
+    flaky, again = "", _whole_check(run, identifier, settings)
     if type(error).__module__.startswith("hypothesis"):
         # The same case did not fail again. The first failure is the truth; what Hypothesis says of the repeat is a remark.
         flaky = "the same case was run again and did not fail the same way: a race, or a backend that changes its answer"
@@ -217,6 +219,12 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
             "alone, in a place where nothing was ever written, the same case passes: it depends on what earlier cases left "
             "in other namespaces, or it is a race, or the backend changes its answer"
         )
+        if settings.command and _all_pass(run, identifier, settings):
+            flaky = (
+                "alone, in a place where nothing was ever written, the whole check passes: it depends on what earlier checks left "
+                "in other namespaces, so all of them are to be run, in this order; or it is a race"
+            )
+            again = settings.command
     if record is None:
         return Failure(promise="", promise_text="", message=said(error))
     cause = cause_of(record.error if record.error is not None and not isinstance(error, Hung) else error)
@@ -249,7 +257,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     saved = _witness(run, record, promise, identifier, settings)
     if flaky:
         # The case alone need not fail again; it is kept for a waiver, whose `tries` are for this.
-        saved["command"] = _whole_check(run, identifier, settings)
+        saved["command"] = again
     return failure.model_copy(update=saved)
 
 
@@ -276,6 +284,16 @@ def _passes_alone(run: _Run, record: CaseRecord) -> bool:
         return False
     except Inconclusive:
         return True
+    return True
+
+
+def _all_pass(run: _Run, identifier: str, settings: Settings) -> bool:
+    """Run a check that failed once more from its first case, where no earlier check can show through."""
+    with run.worker.elsewhere():
+        try:
+            _search(_Run(run.worker, run.check, run.binding), identifier, replace(settings, state=None, shrink=False))
+        except (Exception, Hung):
+            return False
     return True
 
 

@@ -1,6 +1,7 @@
 """The options of a run, read from the command line, then from the ini file, then the defaults."""
 
 import secrets
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from prism_testkit.checks import Level
 from prism_testkit.plugin import COMBINE, LEVELS, SERVERS
 from prism_testkit.selection import BackendSelection, split
 
-__all__ = ["Options"]
+__all__ = ["Options", "whole_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,20 @@ class Options:
             replay=_existing(config, config.getoption("prism_replay")),
             hang_s=_seconds(config.getini("prism_hang_s")),
         )
+
+
+def whole_run(config: pytest.Config, seed: int) -> str:
+    """Return the command that runs the same again, with the same seed and in the same order."""
+    sent: Any = getattr(config, "workerinput", {})  # of a worker of pytest-xdist
+    words = [*sent.get("mainargv", ["", *config.invocation_params.args])[1:]]
+    if not any(word.startswith("--prism-seed") for word in words):
+        words.append(f"--prism-seed={seed}")
+    order = (
+        sent.get("randomly_seed", config.getoption("randomly_seed", None)) if config.pluginmanager.hasplugin("randomly") else None
+    )
+    if order is not None and not any("randomly" in word for word in words):
+        words.append(f"--randomly-seed={order}")
+    return shlex.join(["pytest", *map(str, words)])
 
 
 def _value(config: pytest.Config, name: str) -> Any:

@@ -152,7 +152,7 @@ def _count(number: int, noun: str) -> str:
 
 def _wrapped(line: str, width: int) -> list[str]:
     """Break a line that is too long between words, unless it is a command; what follows stands deeper than it began."""
-    if len(line) <= width or line.lstrip().startswith("pytest --prism-") or " " not in line.strip():
+    if len(line) <= width or line.lstrip().startswith("pytest -") or " " not in line.strip():
         return [line]
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
