@@ -246,7 +246,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
         hint=found.hint or asked,
         steps=steps,
         step_numbers=numbers,
-        steps_left_out=len(story) - len(steps),
+        steps_left_out=(numbers[-1] if numbers else 0) - len(steps),
         arguments={name: _told(name, value, record) for name, value in record.arguments.items()},
         passes_with=neighbours(record.arguments, _passed(run, settings)),
         namespace=record.namespace,

@@ -11,7 +11,9 @@ from prism_testkit.asides import SCALE, Aside, asking
 from prism_testkit.clock import Clock
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
 
-__all__ = ["Entry", "History", "Operation", "Outcome", "outcome_of"]
+__all__ = ["VERDICT", "Entry", "History", "Operation", "Outcome", "outcome_of"]
+
+VERDICT = "verdict"
 
 
 class Outcome(enum.Enum):
@@ -66,7 +68,7 @@ class Entry:
     aside: bool = False
     """It passed no tap; see `asides`."""
     left_by: str = ""
-    """The class of the exception by which a context is left."""
+    """The class of the exception by which a context is left; `VERDICT` for the check's."""
 
     @property
     def returned(self) -> bool:
@@ -143,8 +145,8 @@ class History:
         self._events.append((event, output if type(output) is not list else output[:], None, self._now()))
 
     def left_by(self, event: int, error: BaseException) -> None:
-        """Note by which exception a context is left."""
-        self._left_by[event] = type(error).__name__
+        """Note by which exception a context is left; ``verdict`` if it is that of the check, which is no part of the case."""
+        self._left_by[event] = VERDICT if isinstance(error, AssertionError) else type(error).__name__
 
     def fail(self, event: int, error: BaseException) -> None:
         """Record that a call raised."""

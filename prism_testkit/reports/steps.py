@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prism_testkit.asides import WRITER
 from prism_testkit.case import CLOCK
 from prism_testkit.faults import was_injected
+from prism_testkit.histories import VERDICT
 from prism_testkit.reports.briefly import briefly
 from prism_testkit.reports.text import clip, plain, show
 
@@ -52,8 +53,11 @@ def steps_of(
     moves of the clock, and what was done with a text or bytes that the verdict ``named``. Asides stay beside those (`_beside`),
     and so do one or two steps between two that stay. A call that was still open when later ones began says which, by their numbers.
     Time that passed is told from ``least_s`` on, in a call or before it; of several contexts that a client had open at once, which
-    one a call was made in; and of several things that a pattern was asked at once, for which it made a call.
+    one a call was made in; and of several things that a pattern was asked at once, for which it made a call. That contexts are left
+    at last, because the check has given its verdict, is no part of the story.
     """
+    while entries and entries[-1].left_by == VERDICT and entries[-1].returned and entries[-1].error is None:
+        entries = entries[:-1]
     if most < 1:
         raise ValueError(f"most={most} must be at least 1")
     kept = list(range(len(entries)))
@@ -230,7 +234,7 @@ def _who_called(entry: "Entry") -> str:
 
 def _call_arguments(entry: "Entry", width: int) -> str:
     values = entry.args
-    if entry.left_by:
+    if entry.left_by and entry.left_by != VERDICT:
         return f"by {entry.left_by}"
     positional = [briefly(value, width) for value in (values if len(values) <= _MOST_VALUES else (values[0], values[-1]))]
     if len(values) > _MOST_VALUES:
