@@ -85,8 +85,10 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
         assert failure is not None
         times = f", and {len(cause.results) - 1:,} more" if len(cause.results) > 1 else ""
         yield clip(f"  {place}. {plain(' '.join(failure.message.split()))}", 2 * width - 8)
-        if failure.expected is not None and failure.got is not None:
-            yield clip(f"     expected {plain(failure.expected)}, got {plain(failure.got)}", width)
+        yield from _compared(failure, width)
+        told = [f"{name} = {failure.arguments.get(name)} (passes with {', '.join(v)})" for name, v in failure.passes_with.items()]
+        if told:
+            yield clip(f"     with {plain('; '.join(told))}", width)
         if failure.hint:
             yield clip(f"     hint: {plain(failure.hint)}", width)
         broken, check = f"     {failure.promise or 'none of its own calls'}: {result.check}", f"[{result.binding}]{times}"
@@ -99,6 +101,22 @@ def beginning_lines(results: Iterable[CheckResult], width: int = 80) -> Iterator
     left = sum(len(cause.results) for cause in ordered[_MOST:])
     if left:
         yield f"  and {left:,} more {'failure' if left == 1 else 'failures'}, told above"
+
+
+def _compared(failure: Failure, width: int) -> Iterator[str]:
+    """Tell what was expected and seen in one line, or in two, each of which keeps its end: there differences are told."""
+    if failure.expected is None or failure.got is None:
+        return
+    expected, got = f"expected {plain(failure.expected)}", f"got {plain(failure.got)}"
+    if len(expected) + len(got) + 7 <= width:
+        yield f"     {expected}, {got}"
+    else:
+        yield f"     {_both_ends(expected, width - 5)}"
+        yield f"     {_both_ends(got, width - 5)}"
+
+
+def _both_ends(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width // 3]}…{text[len(text) - (width - width // 3 - 1) :]}"
 
 
 def _told(causes: int, promises: set[str]) -> str:

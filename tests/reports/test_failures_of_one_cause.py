@@ -131,6 +131,16 @@ def test_one_failure_is_told_on_the_last_screen_too_and_many_causes_are_cut() ->
     assert list(beginning_lines(many[:6]))[-1] == "  and 1 more failure, told above"
 
 
+def test_what_differs_at_the_end_of_long_data_is_told_on_the_last_screen_too() -> None:
+    got = f"{{'{'a' * 60}', … 1 more}}; too many: 'b'"
+    result = failed("a", "wrong", expected="{" + "a" * 90 + "}", got=got, arguments={"n": "1"}, passes_with={"n": ["2", "3"]})
+    expected, told, passes = list(beginning_lines([result], 80))[2:5]
+    assert len(expected) == len(told) == 80
+    assert told.startswith("     got {'aaaa")
+    assert told.endswith("… 1 more}; too many: 'b'")
+    assert passes == "     with n = 1 (passes with 2, 3)"
+
+
 def test_a_binding_that_is_long_stands_on_a_line_of_its_own() -> None:
     binding = "claim-check:mine[queue=memory.pubsub_persistent,store=memory.object_storage]"
     assert list(beginning_lines([failed("a", "wrong", promise="CC4", binding=binding)]))[2:4] == [
