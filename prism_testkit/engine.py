@@ -1,6 +1,7 @@
 """Runs one check on one binding: the gauntlet, then generated cases, each in a namespace of its own; one result."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,9 @@ from prism_testkit.witness import NotEncodable, Witness
 from prism_testkit.worker import Worker
 
 __all__ = ["EXAMPLES", "Settings", "run_check"]
+
+_QUOTED = re.compile(r"'([^']+)'")
+"""What a verdict names in words."""
 
 EXAMPLES: dict[Level, int] = {"smoke": 0, "standard": 25, "thorough": 300, "soak": 300}
 """Generated cases of each check at each level; programs have 50 steps."""
@@ -233,7 +237,7 @@ def _failure(run: _Run, error: BaseException, identifier: str, settings: Setting
     interfaces = [name for candidate in run.binding.slots.values() for name in candidate.interfaces]
     found = judge(cause, record, interfaces, run.check.function.__code__.co_filename)
     asked = watch_hint(run.binding.slots.values(), entries) if run.binding.kind == "virtual" and not found.hint else ""
-    named = (getattr(cause, "expected", None), getattr(cause, "got", None))
+    named = (getattr(cause, "expected", None), getattr(cause, "got", None), _QUOTED.findall(found.message))
     story = record.story
     # On virtual time nothing passes by itself.
     steps, numbers = steps_of(story, named=named, least_s=0.001 if run.binding.kind == "virtual" else A_WHILE_S)

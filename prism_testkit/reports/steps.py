@@ -3,12 +3,13 @@
 import asyncio
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
-from prism_testkit.asides import WRITER
+from prism_testkit.asides import WRITER, Said
 from prism_testkit.case import CLOCK
 from prism_testkit.faults import was_injected
 from prism_testkit.histories import VERDICT
@@ -35,6 +36,7 @@ _RARE = 2
 _LAST_ASKED = 6
 _FEW_ASKED = 8
 _SMALL_GAP = 2
+_MANY_ABOUT = 16
 _MOST_VALUES = 6
 """By position; more there are only of deliveries."""
 A_WHILE_S = 0.1
@@ -64,7 +66,7 @@ def steps_of(
     if len(entries) > most:
         about = _about(entries, named)
         kept = sorted({*_telling(entries), *about})
-        kept = kept if len(kept) <= most else sorted({*_ends_and_rare(entries, kept, most, about), *_beside(entries)})
+        kept = kept if len(kept) <= most else sorted({*_ends_and_rare(entries, kept, most, about), *about, *_beside(entries)})
         kept = _without_small_gaps(kept, len(entries))
     began = [entry.call for entry in entries]
     several, asked = _numbered(entries), _at_once(entries)
@@ -161,20 +163,46 @@ def _without_small_gaps(kept: Sequence[int], count: int) -> list[int]:
 
 
 def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
-    """Return the calls that were given one of the texts or bytes that are ``named``, or what the last call was given; none if
-    they are many."""
-    wanted = {value for value in named if type(value) in (str, bytes)}
-    last = next((entry for entry in reversed(entries) if not entry.aside and entry.args), None)
-    by_value: dict[object, set[int]] = {}
+    """Return the calls that were given one of the texts or bytes that are ``named``, alone or in a list, or one of the last call's.
+
+    Of what many calls were given none are. Names of what was entered are those of the calls within. What a process did that was
+    killed comes first, with what it did with the results.
+    """
+    entered = {entry.call: entry for entry in entries}
+    last = next((entry for entry in reversed(entries) if not entry.aside), None)
+    around = [last, entered.get(last.within)] if last is not None and last.within is not None else [last]
+    if last is None:
+        return set()
+    of_last = [value for entry in around if entry is not None for value in _texts(entry.args)]
+    first, second = _given(entries, {*_texts(named)}), _given(entries, {*of_last})
+    return first | second if len(first | second) <= _MANY_ABOUT else first or second
+
+
+def _given(entries: "Sequence[Entry]", wanted: set[object]) -> set[int]:
+    by_value: dict[object, list[int]] = {value: [] for value in wanted}
     for index, entry in enumerate(entries):
-        for value in (*entry.args, *entry.kwargs.values()):
-            if type(value) in (str, bytes):
-                by_value.setdefault(value, set()).add(index)
-    about = set[int]().union(*(by_value.get(value, ()) for value in wanted))
-    about = about if len(about) <= 2 * _RARE else set()
-    # Whatever the verdict names, it came of the last call.
-    names = [value for value in last.args if type(value) in (str, bytes)] if last is not None else []
-    return about.union(*(by_value[name] for name in names if len(by_value[name]) <= 2 * _RARE))
+        for value in wanted & {*_texts([*entry.args, *entry.kwargs.values()])}:
+            by_value[value].append(index)
+    about: set[int] = set()
+    for found in by_value.values():
+        if len(found) <= _MANY_ABOUT:
+            killed = [index for index in found if entries[index].client == WRITER]
+            others = [index for index in found if entries[index].client != WRITER]
+            about |= {*killed[-2 * _RARE :], *others[: max(_RARE, 2 * _RARE - len(killed))]}
+    about |= {
+        index
+        for number in [number for number in about if entries[number].client == WRITER]
+        for index, entry in enumerate(entries[number + 1 : number + 1 + _MANY_ABOUT], number + 1)
+        if any(type(value) is Said and str(value) == f"<what its call {number + 1} returned>" for value in entry.args)
+    }
+    return about if len(about) <= _MANY_ABOUT else set()
+
+
+def _texts(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        yield from (
+            _texts(islice(value, _RARE)) if isinstance(value, list | tuple) else [value] if type(value) in (str, bytes) else []
+        )
 
 
 def _ends_and_rare(entries: "Sequence[Entry]", kept: list[int], most: int, about: set[int]) -> list[int]:

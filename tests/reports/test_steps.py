@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import AsyncMock, Mock
 
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import entry
 
+from prism_testkit.asides import WRITER, Said
 from prism_testkit.case import CLOCK
 from prism_testkit.clock import VirtualClock
-from prism_testkit.histories import History
+from prism_testkit.histories import Entry, History
 from prism_testkit.interfaces import (
     Delivery,
     InvalidName,
@@ -313,3 +315,18 @@ def test_what_the_last_call_was_made_for_stays() -> None:
         entry(2 * n, "receive", f"q{n - 80}") for n in range(80, 120)
     ]
     assert 40 in steps_of(entries)[1], "it took from q39"
+
+
+def test_what_was_done_before_a_kill_with_what_the_verdict_names_stays_with_what_came_of_it() -> None:
+    def writer(number: int, op: str, *args: object) -> Entry:
+        return replace(entry(2 * number, op, *args), client=WRITER, label="writer", aside=True)
+
+    calls = [
+        ("publish", f"t{n}", b"%d" % n) if n % 3 == 0 else ("receive", Said(f"<what its call {n} returned>")) for n in range(150)
+    ]
+    before = [writer(number, *call) for number, call in enumerate(calls)]
+    after = [entry(300 + 2 * n, op, *args) for n in range(99) for op, args in [(("get", "list")[n % 2], (f"x{n}",))]]
+    steps, numbers = steps_of([*before, *after], named=([b"60"],))
+    assert {61, 62} <= {*numbers}
+    assert "writer: receive(<what its call 61 returned>) -> None" in steps
+    assert len(steps) < 40
