@@ -91,7 +91,7 @@ class Recorder:
 @pytest.fixture(scope="module")
 def recorded() -> Recorder:
     recorder = Recorder()
-    plugin.pytest_addoption(recorder)  # type: ignore[arg-type]
+    plugin.pytest_addoption(recorder, pytest.PytestPluginManager())  # type: ignore[arg-type]
     assert recorder.options
     return recorder
 
