@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from prism_testkit.private import PrivateServer
     from prism_testkit.processes import Told
 
-__all__ = ["CLOCK", "STRANGER", "Case"]
+__all__ = ["CLOCK", "NEWCOMER", "STRANGER", "Case"]
 
 Opener = Callable[[int, str, bool, bool], Awaitable[Any]]
 """(number of the client, negative on the first connection; namespace; with every interface; opened) -> a tapped driver."""
@@ -34,6 +34,8 @@ CLOCK = -1
 """The client number under which moves of the clock stand in a history."""
 STRANGER = 500
 """The number of the first client that shares nothing with the others of its process."""
+NEWCOMER = 700
+"""The number of the first client that connects when it is asked for."""
 
 
 class Case:
@@ -81,7 +83,7 @@ class Case:
         self._clean = cleaner
         self._crash = crasher
         self._new_namespace = new_namespace
-        self._clients, self._strangers = 1, 0
+        self._clients, self._strangers, self._newcomers = 1, 0, 0
         self.suspends = False
         """Calls were asked to overlap."""
 
@@ -107,6 +109,14 @@ class Case:
             return await self.client(whole=whole)
         self._strangers += 1
         return await self._open(STRANGER + self._strangers - 1, self.namespace, whole, True)
+
+    async def newcomer(self, *, whole: bool = False) -> Any:
+        """Return a client of the same namespace that connects now, as a process does that has just begun.
+
+        What a backend does when somebody comes, to look after what the dead left, it does here, beside whoever lives.
+        """
+        self._newcomers += 1
+        return await self._open(NEWCOMER + self._newcomers - 1, self.namespace, whole, True)
 
     async def sibling(self, *, whole: bool = False) -> Any:
         """Return a client of another, empty namespace on the same connection as the first."""

@@ -11,7 +11,7 @@ from prism_testkit.asides import WRITER, Aside, Said
 from prism_testkit.backend import Place
 from prism_testkit.bindings import Binding, Candidate
 from prism_testkit.bound import Bound
-from prism_testkit.case import STRANGER, Case
+from prism_testkit.case import NEWCOMER, STRANGER, Case
 from prism_testkit.checks import FAULTS, Check
 from prism_testkit.conducting import Player, conducted
 from prism_testkit.drivers import clean, close_driver, noted, open_driver
@@ -171,6 +171,7 @@ class _Opened:
         self._survivors: list[tuple[Survivors, Any]] = []
         """What kills left, with the driver that is open there."""
         self._mortals: list[Mortal] = []
+        self._newcomers = AsyncExitStack()
         self.case = Case(
             backend=first.backend.name,
             limits=first.offer.limits,
@@ -200,9 +201,7 @@ class _Opened:
     async def open(self, candidate: Candidate, number: int, namespace: str, whole: bool = False, opened: bool = True) -> Any:
         """Open a driver, unless not ``opened``, for client ``number`` (negative: one more on the first connection) and tap it."""
         site = self.site(candidate)
-        if number >= STRANGER:
-            self.history.labels[number] = f"stranger {number - STRANGER + 1}"
-        connection = await (site.stranger(number - STRANGER) if number >= STRANGER else site.client(max(number, 0)))
+        connection = await self._connection(site, number)
         self._namespaces.setdefault(namespace, site)
         driver = await open_driver(candidate, connection, namespace, opened)
         self._drivers.append(driver)
@@ -212,6 +211,17 @@ class _Opened:
         slot = tapped(driver, interfaces, tap)
         self._spaces[id(slot)] = (namespace, driver, tap.incarnation)
         return slot
+
+    async def _connection(self, site: Site, number: int) -> Any:
+        if number >= NEWCOMER:
+            self.history.labels[number] = f"newcomer {number - NEWCOMER + 1}"
+            connection, manager = await site.newcomer()
+            self._newcomers.push_async_exit(manager)
+            return connection
+        if number >= STRANGER:
+            self.history.labels[number] = f"stranger {number - STRANGER + 1}"
+            return await site.stranger(number - STRANGER)
+        return await site.client(max(number, 0))
 
     async def _crash(self, slot: Any, number: int) -> Any:
         namespace, driver, incarnation = self._spaces.pop(id(slot))
@@ -376,6 +386,7 @@ class _Opened:
     async def close(self) -> None:
         """Close the drivers, the newest first, then clean their namespaces."""
         async with AsyncExitStack() as last:  # whatever fails before, a server of our own is stopped
+            last.push_async_callback(self._newcomers.aclose)
             for mortal in self._mortals:
                 last.push_async_callback(mortal.close)
             for survivors, driver in self._survivors:

@@ -76,6 +76,11 @@ class Site:
             self._strangers.append(await self._connected(replace(self.place, shared={})))
         return self._strangers[number]
 
+    async def newcomer(self) -> tuple[Any, AbstractAsyncContextManager[Any]]:
+        """Return a client that connects now, and what is left to close it: nobody else is given it."""
+        client = await self._connected(self.place)
+        return client, self._open.pop()
+
     async def _connected(self, place: Place) -> Any:
         manager = self.backend.connect(place)
         if not hasattr(manager, "__aenter__"):

@@ -12,6 +12,8 @@ __all__ = ["METADATA_BYTES", "METADATA_NAME_BYTES", "TEXTS", "descriptions", "in
 
 METADATA_BYTES = 1024
 METADATA_NAME_BYTES = 512
+_SWELLING = ("\x01", '"', "\\", "%", "'", "\n", "\u20ac")
+"""What a store may keep as two to nine bytes, by the escapes of JSON, SQL, a URL or a header."""
 _LONG_TEXT = 600
 """Characters of a content type: a name of 127 for type and subtype each (RFC 6838, 4.2), and parameters."""
 
@@ -59,6 +61,10 @@ def descriptions(limits: Limits) -> Iterator[Given]:
     yield Given(None, None, {"n" * METADATA_NAME_BYTES: "v" * (METADATA_BYTES - METADATA_NAME_BYTES)})
     yield Given(None, None, {"n": "v" * (METADATA_BYTES - 1)})
     yield Given(None, None, {"é" * (METADATA_NAME_BYTES // 2): "🍣" * ((METADATA_BYTES - METADATA_NAME_BYTES) // 4)})
+    for mark in _SWELLING:
+        size = len(mark.encode())
+        full = {mark * (METADATA_NAME_BYTES // size): mark * ((METADATA_BYTES - METADATA_NAME_BYTES) // size)}
+        yield Given(mark * _LONG_TEXT, mark * _LONG_TEXT, full)
     yield Given(None, None, {"b": "1", "a": "2", "c": ""})
 
 
