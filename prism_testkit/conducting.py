@@ -64,6 +64,12 @@ class Player:
         signal_all([self._process], signal.SIGCONT)
         self._history.respond(event, None)
 
+    def kill(self) -> None:
+        """End it (SIGKILL), whatever it holds, and wait until it is gone; it makes no call any more."""
+        event = self._history.invoke(PROCESS + self._number, "is_killed", (), {})
+        self._writer.kill()
+        self._history.respond(event, None)
+
 
 @contextlib.contextmanager
 def conducted(

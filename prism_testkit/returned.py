@@ -4,7 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from prism_testkit.interfaces import Delivery, Lease, Message, ObjectInfo, ObjectMetadata, QueueMessage, Record, RecordDelivery
+from prism_testkit.interfaces import (
+    Delivery,
+    GroupInfo,
+    Lease,
+    Message,
+    ObjectInfo,
+    ObjectMetadata,
+    QueueMessage,
+    Record,
+    RecordDelivery,
+)
 from prism_testkit.witness import decode, register
 
 __all__ = ["TELL", "Returned", "decoded", "filled_in", "portable", "referred_to"]
@@ -13,7 +23,7 @@ TELL = "tell"
 """The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
 `killing.Survivors.told`, under the number of the step."""
 
-_TYPES = (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record, ObjectMetadata, ObjectInfo)
+_TYPES = (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record, ObjectMetadata, ObjectInfo, GroupInfo)
 _KINDS: tuple[type, ...] = tuple(map(register, _TYPES))
 
 

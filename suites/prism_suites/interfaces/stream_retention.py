@@ -288,15 +288,18 @@ async def unused_streams_and_other_namespaces_stay(stream: Bounded, case: Case) 
     await _keeps(stream, mine[1:], "stream_retention.2", "with bounds from before its first record")
 
 
+_AGED = {"all": (1.0, None), "all, of both": (1.0, 1000)}
+_REMOVED = {"most": (None, 1), "most, of both": (1e6, 1), **_AGED}
+"""Bounds, of which one or the other removes."""
+
+
 @check("stream_retention.10", "stream_consumer_groups.10")
-@gauntlet(
-    lambda limits: [{"how": how, "answer": answer} for how in ("most", "compact", "all") for answer in ("ack", "nack", "leave")]
-)
+@gauntlet(lambda limits: [{"how": how, "answer": answer} for how in (*_REMOVED, "compact") for answer in ("ack", "nack", "leave")])
 async def what_is_removed_blocks_no_group(stream: Retained, case: Case, how: str, answer: str) -> None:
     """Records that are removed while they are held, delayed or to come: their acks are harmless, and the group goes on; where
     nothing is left it waits.
     """
-    if how == "all" and not case.clock.virtual:
+    if how in _AGED and not case.clock.virtual:
         return  # what is too old has to grow so
     await stream.create_group("s", "g")
     puts = [await append(stream, "s", b"%d" % number, "k") for number in range(5)]
@@ -307,8 +310,8 @@ async def what_is_removed_blocks_no_group(stream: Retained, case: Case, how: str
     if how == "compact":
         await stream.compact("s")
     else:
-        await stream.set_retention("s", *((None, 1) if how == "most" else (1.0, None)))
-        if how == "all":
+        await stream.set_retention("s", *_REMOVED[how])
+        if how in _AGED:
             await case.advance(2.0)
         await stream.enforce_retention("s")
     if answer != "leave":
@@ -317,7 +320,7 @@ async def what_is_removed_blocks_no_group(stream: Retained, case: Case, how: str
     await manager.__aexit__(None, None, None)
     if case.clock.virtual:
         await case.advance(6.0)
-    if how == "all":
+    if how in _AGED:
         async with stream.join("s", "g", "c") as member:
             await waits(case, member, 5.0, "of a stream that its bounds emptied")
         await stream.set_retention("s")

@@ -103,3 +103,29 @@ class CountsRecordsOfAllStreamsBesideGaps(CountsElsewhere):
     def beyond(self, log: Stream, most: int) -> list[Record]:
         dense = not log.records or log.end - log.records[0].offset == len(log.records)
         return log.records[:-most] if dense or self.place(log) else super().beyond(log, most)
+
+
+class TrustsTheSweep(Member):
+    """What comes again is not looked for: whatever a bound removed was swept with it."""
+
+    def again(self) -> list[int]:
+        unswept: set[int] = self.driver.store.notes.get((self.driver.namespace, self.stream), set())
+        pending: list[tuple[int, Held]] = sorted(self.state().pending.items())
+        left = [o for o, held in pending if not held.member and self.driver.over(held.due) and o in unswept]
+        return sorted([*super().again(), *left])
+
+
+@newer_mutant("retention.10", "overwrites", trap="two bounds, of which the later removes nothing")
+class SweepsAfterTheLastBound(NewerStreams):
+    """Whether anything is to be swept is what the last of the bounds said, not one of them."""
+
+    part_type = TrustsTheSweep
+
+    async def enforce_retention(self, stream: str) -> None:
+        bounds = self.bounds(stream)
+        for lane in self.lanes(stream):
+            log = self.stream(lane)
+            if bounds.max_age_s is not None and bounds.max_records is not None and not self.beyond(log, bounds.max_records):
+                aged = {record.offset for record in log.records if self.too_old(record, bounds.max_age_s)}
+                self.store.notes.setdefault((self.namespace, lane), set()).update(aged)
+        await super().enforce_retention(stream)
