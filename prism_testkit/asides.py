@@ -41,6 +41,8 @@ class Aside:
     returned_s: float | None = None
     result: Any = None
     error: BaseException | None = None
+    within: int | None = None
+    """The ``call`` of what entered the context whose method this is."""
 
 
 Begin = Callable[[str, tuple[Any, ...], Mapping[str, Any]], Aside]
@@ -96,8 +98,13 @@ class _Overheard:
 
     def _context(self, op: str, method: Callable[..., Any], inner: Any) -> Callable[..., AbstractAsyncContextManager[Any]]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            def entering(entered: Any) -> Any:
-                return overheard(entered, inner, self._begin, self._end, f"{op}.") if isinstance(inner, type) else entered
+            def entering(entered: Any, aside: Aside) -> Any:
+                def begin(op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
+                    begun = self._begin(op, args, kwargs)
+                    begun.within = aside.call
+                    return begun
+
+                return overheard(entered, inner, begin, self._end, f"{op}.") if isinstance(inner, type) else entered
 
             return _Entered(method(*args, **kwargs), lambda: self._begin(op, _kept(args), kwargs), self._end, entering)
 
@@ -114,7 +121,7 @@ def _entered(protocol: type, name: str) -> Any:
 class _Entered(AbstractAsyncContextManager[Any]):
     """A context whose entry is told; its exit is not."""
 
-    def __init__(self, manager: Any, begin: Callable[[], Aside], end: End, entering: Callable[[Any], Any]) -> None:
+    def __init__(self, manager: Any, begin: Callable[[], Aside], end: End, entering: Callable[[Any, Aside], Any]) -> None:
         self._manager, self._begin, self._end, self._entering = manager, begin, end, entering
 
     async def __aenter__(self) -> Any:
@@ -128,7 +135,7 @@ class _Entered(AbstractAsyncContextManager[Any]):
         finally:
             asking.reset(token)
         self._end(aside, Said(f"<{type(entered).__name__}>"), None)
-        return self._entering(entered)
+        return self._entering(entered, aside)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -213,7 +213,11 @@ class History:
             for entry in self.entries
         ]
         asides = [
-            Entry(a.client, a.label, a.op, a.args, a.kwargs, a.call, a.called_s, a.ret, a.returned_s, a.result, a.error, aside=True)
+            Entry(
+                *(a.client, a.label, a.op, a.args, a.kwargs, a.call, a.called_s),
+                *(a.ret, a.returned_s, a.result, a.error, a.within),
+                aside=True,
+            )
             for a in self._asides
         ]
         return sorted([*entries, *asides], key=attrgetter("call"))

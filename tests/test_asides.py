@@ -101,6 +101,30 @@ def test_what_a_pattern_is_asked_stands_in_the_story_before_what_it_does_for_it(
     assert len(history) == 4
 
 
+def test_contexts_of_a_pattern_that_a_user_has_open_at_once_are_told_apart() -> None:
+    async def use(desk: Any) -> None:
+        for _ in range(2):
+            async with desk.reading("t") as reader:
+                await reader.read("a")
+
+    async def use_both(desk: Any) -> None:
+        async with desk.reading("t") as reader, desk.reading("u") as another:
+            await another.read("a")
+            await reader.read("b")
+
+    history = History(VirtualClock())
+    asyncio.run(use(heard(history)))
+    assert told(history) == ["user: reading('t') -> <Made>", "user: reading.read('a') -> <5,000 bytes>"] * 2
+    history = History(VirtualClock())
+    asyncio.run(use_both(heard(history)))
+    assert told(history) == [
+        "user: reading('t') -> <Made #1>",
+        "user: reading('u') -> <Made #2>",
+        "user: reading#2.read('a') -> <5,000 bytes>",
+        "user: reading#1.read('b') -> <5,000 bytes>",
+    ]
+
+
 def test_of_what_is_asked_at_once_each_call_says_for_which_it_was_made() -> None:
     async def use(desk: Any) -> None:
         await asyncio.gather(desk.send("a", b"1"), desk.send("b", b"2"))

@@ -115,7 +115,9 @@ def _numbered(entries: "Sequence[Entry]") -> dict[int, str]:
     Only those of which one client had two open at once: of several transactions one after another no step can be taken for
     one of another's.
     """
-    left = {entry.within: entry.call for entry in entries if entry.within is not None and entry.op.endswith(".exit")}
+    # That a user left what a pattern gave him passes no tap: he was in it at his last call there at least.
+    last = [entry for entry in entries if entry.within is not None and (entry.aside or entry.op.endswith(".exit"))]
+    left = {entry.within: entry.call for entry in last}
     inside = {entry.within for entry in entries if entry.within is not None}
     groups: dict[tuple[int, str], list[Entry]] = {}
     for entry in entries:

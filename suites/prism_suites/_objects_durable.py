@@ -9,6 +9,7 @@ from prism_suites._objects_asking import Given, infos, made, signed, streamed, t
 from prism_testkit.case import Case
 from prism_testkit.interfaces import BucketNotFound, ObjectNotFound
 from prism_testkit.killing import Step, Survivors
+from prism_testkit.outcomes import Words
 from prism_testkit.strategies import name_groups
 from prism_testkit.traits import Limits
 
@@ -169,7 +170,9 @@ async def losses(case: Case, slot: Any, ledger: Ledger, flying: Step | None, whe
         if not fits:
             what = "the object in flight is neither as it was nor as it was to be" if len(allowed) > 1 else "an acknowledged write"
             told = " or ".join(_tell(kept) for kept in allowed)
-            found.append(Loss(f"{what}: {place[1][:40]!a} in {place[0]!a}", told, f"{_short(got)}, listed size {lines}"))
+            found.append(
+                Loss(f"{what}: {place[1][:40]!a} in {place[0]!a}", Words(told), Words(f"{_short(got)}, listed size {lines}"))
+            )
         elif place in may and fits[0] == may[place] and fits[0] != ledger.kept.get(place):
             ledger.apply(flying or ("", ()), when)
     for bucket, more in listings.items():

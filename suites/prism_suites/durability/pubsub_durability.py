@@ -77,7 +77,8 @@ async def _messages_left(case: Case, slot: Any, state: State) -> None:
             broken(_LAW, f"after the kill messages of {topic[:30]!a} are {what}", expected=log, got=payloads)
         for message in found:
             if message.topic != topic or dict(message.headers) != HEADERS or not isinstance(message.payload, bytes):
-                broken(_LAW, "a message is changed after the kill", expected=(topic, HEADERS), got=message)
+                seen = (message.topic, dict(message.headers), type(message.payload).__name__)
+                broken(_LAW, "a message is changed after the kill", expected=(topic, HEADERS, "bytes"), got=seen)
         same(_LAW, len({message.id for message in found}), len(found), "after the kill two messages have the same id")
         last = found[-1].id if found else None
         same("pubsub_persistent.10", await slot.last_message_id(topic), last, "after the kill the last id is another")
