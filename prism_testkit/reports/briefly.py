@@ -26,7 +26,7 @@ def briefly(value: object, width: int = 48) -> str:
     brief = _BRIEF.get(type(value))
     if brief is not None:
         return clip(brief(value, width), LONGEST)
-    if type(value) is list and value and type(value[0]) in _BRIEF:
+    if type(value) is list and value and (type(value[0]) in _BRIEF or _sent(value[0], width)):
         return _several(value, width)
     kind: Any = type(value)
     return _sent(value, width) or _offered(kind) or show(value, width)

@@ -67,6 +67,7 @@ def test_what_was_handed_out_and_what_was_sent_are_told_as_in_the_steps() -> Non
     record = RecordDelivery(Record(3, None, b"v"), 2, "token")
     assert _words([], [record]) == ("[]", "[delivery 2 of record 3]")
     assert _words(Put("1", b"x", {}), QueueMessage("3", b"y")) == ("message '1' b'x'", "message '3' b'y'")
+    assert _words([Put("1", b"x", {}), Put("2", b"z", {})], [])[0] == "[message '1' b'x', message '2' b'z']"
     expected, got = _words(Put("1", b"x", {"a": "1"}), QueueMessage("1", b"x", {"a": "2"}))
     assert expected != got, "what differs does not look alike"
 
