@@ -28,8 +28,8 @@ from prism_testkit.worker import Site
 __all__ = ["Mortal"]
 
 _TRIES = 5
-_MOST_MOMENTS = 200
-"""Of one call; what it writes behind them is not looked at."""
+_MOST_MOMENTS = 201
+"""Of one call, with what was there before it; what it writes behind them is not looked at."""
 
 
 class Mortal:
@@ -64,7 +64,7 @@ class Mortal:
         await self.kill_at(self._site.place.directory, "all clients")
 
     async def moments(self, call: Awaitable[Any]) -> list[Path]:
-        """Make a call to its end; return what a process leaves that is killed behind one of the writes to files in it.
+        """Make a call to its end; return what there was before it, and what a kill leaves behind each write to files in it.
 
         Seen are writes of this thread, which is where `run_in_executor` calls on virtual time, and none that leaves all files as
         they were. Each can be given to `kill_at`, as often as wanted.
@@ -74,10 +74,13 @@ class Mortal:
         def keep() -> None:
             if len(found) < _MOST_MOMENTS:
                 found.append(self._new_place().directory)
+                self._moments.append(found[-1])
                 _copy(files, found[-1])
 
+        keep()
         before: Any = sys.getprofile()
-        sys.setprofile(_Watch(files, keep))
+        watch = _Watch(files, keep)
+        sys.setprofile(watch)
         try:
             await call
         finally:
@@ -85,7 +88,7 @@ class Mortal:
                 sys.setprofile(before)
             else:
                 before.enable()  # cProfile's profiler is no function
-            self._moments += found
+        watch.look()  # a file that `with` closes is written by no call that a profiler is told of
         return found
 
     async def kill_at(self, moment: Path, told: str) -> None:
@@ -124,10 +127,14 @@ class _Watch:
 
     def __call__(self, frame: FrameType, event: str, what: Any) -> None:
         if event == "c_return" and (what.__name__ in ("open", "mkdir", "rmdir") or writes(what)):
-            now = _contents(self._directory)
-            if now != self._last:
-                self._last = now
-                self._keep()
+            self.look()
+
+    def look(self) -> None:
+        """Call ``keep`` if the files are not what they were."""
+        now = _contents(self._directory)
+        if now != self._last:
+            self._last = now
+            self._keep()
 
 
 def _contents(files: Path) -> dict[str, bytes | None]:

@@ -94,6 +94,8 @@ def test_behind_each_write_of_a_call_stands_what_it_left(tmp_path: Path) -> None
                 os.write(file.fileno(), b", behind")
             (place.directory / "file").rename(place.directory / "other")
             os.utime(place.directory / "other")
+            with (place.directory / "other").open("ab") as file:
+                file.write(b", by with")
 
         found = []
         for moment in await mortal.moments(call()):
@@ -105,10 +107,12 @@ def test_behind_each_write_of_a_call_stands_what_it_left(tmp_path: Path) -> None
         return found
 
     assert asyncio.run(walk()) == [
+        {"file": b"old"},
         {"file": b""},
         {"file": b"kept back"},
         {"file": b"kept back, behind"},
         {"other": b"kept back, behind"},
+        {"other": b"kept back, behind, by with"},
     ]
     assert list(tmp_path.glob("*/*")) == []
 
@@ -170,4 +174,4 @@ def test_what_libraries_hand_to_an_executor_is_seen_as_well(tmp_path: Path) -> N
         found = loop.run_until_complete(walk())
     finally:
         loop.close()
-    assert found == [{"file": b"a"}, {"file": b"ab"}, {"other": b"ab"}, {"other": b"abc"}]
+    assert found == [{"file": b""}, {"file": b"a"}, {"file": b"ab"}, {"other": b"ab"}, {"other": b"abc"}]

@@ -13,7 +13,7 @@ from prism_testkit.outcomes import Violation
 from prism_testkit.programs import Program, Step
 from prism_testkit.tap import offers
 
-__all__ = ["OPERATIONS", "operations", "run_program"]
+__all__ = ["OPERATIONS", "Actor", "does", "operations", "run_program"]
 
 OPERATIONS = {
     "keyvalue_basic": ("set", "get", "delete", "exists"),
@@ -39,6 +39,11 @@ def operations(*interfaces: str) -> tuple[str, ...]:
     return tuple(op for interface in interfaces for op in OPERATIONS[interface])
 
 
+def does(slot: Any, step: Step) -> bool:
+    """Say whether a slot offers what a step asks for."""
+    return offers(slot, INTERFACES[_HOME[step.op]])
+
+
 async def run_program(case: Case, first: Any, program: Program) -> None:
     """Run a program on two clients of one namespace and a sibling; operations that are not offered are left out."""
     slack = round((case.limits.clock_resolution_s + case.traits.ttl_late_s) * 1e9)
@@ -48,9 +53,9 @@ async def run_program(case: Case, first: Any, program: Program) -> None:
     clients = {0: first, 1: await case.client(whole=wants), 2: await case.sibling(whole=wants)}
     judges = {0: Judge(here, there), 1: Judge(here, there), 2: Judge(there, here)}
     for step in program.steps:
-        if offers(clients[step.client], INTERFACES[_HOME[step.op]]):
+        if does(clients[step.client], step):
             actor = Actor(case, clients[step.client], judges[step.client], program, clients[1 - step.client % 2])
-            await getattr(actor, f"do_{step.op}")(step)
+            await actor.do(step)
     for number in (0, 2):
         actor = Actor(case, clients[number], judges[number], program, clients[1])
         for index in range(len(program.names)):
@@ -78,6 +83,10 @@ class Actor:
         start = self.now_ns()
         result = await call()
         return result, Window(start, self.now_ns())
+
+    async def do(self, step: Step) -> None:
+        """Make the calls of a step, and judge them."""
+        await getattr(self, f"do_{step.op}")(step)
 
     # -- keyvalue_basic --------------------------------------------------------------------------------------------------------
 

@@ -45,45 +45,55 @@ async def at_every_write(
     prepare: Callable[[Any], Awaitable[Any]],
     done: Callable[[Any], Awaitable[Any]] | None = None,
     only_turns: bool = False,
-    torn: Callable[[Any], Awaitable[object]] | None = None,
+    again: Callable[[Any], Awaitable[object]] | None = None,
 ) -> None:
     """Prepare a place, make a call in it to its end, and be ``done``; then judge, by a new client, what each write in it left.
 
     A store that cannot be opened or read then breaks ``law``. ``only_turns``: of many writes those behind which a file is new, gone
-    or shorter, for a store that writes anew what it has does so now and then. ``torn``: a write that goes over the end of a page of
-    its file is cut there, too, for the system writes page by page, and looks in between whether the process was killed; what that
-    function says of the place then is the same after a further kill.
+    or shorter, for a store that writes anew what it has does so now and then. ``again``: what that function says of the place, when
+    it was judged and used, is the same after a further kill; and a write that goes over the end of a page of its file is cut there,
+    too, for the system writes page by page, and looks in between whether the process was killed.
     """
     place = case.mortal()
     namespace = place.new_namespace()
     slot = await place.client(0, namespace)
     await prepare(slot)
-    moments = await place.moments(act(slot))
+    before, *moments = await place.moments(act(slot))
     if done is not None:
         await done(slot)
     if not moments:
         case.note(f"{call}: it wrote to no file in the thread that called, so it could not be killed between two writes")
-    for number, moment in _turns(moments) if only_turns else enumerate(moments, 1):
-        where = f"behind write {number} of {len(moments)}"
+
+    async def dies(moment: Path, where: str) -> None:
+        told = f"{where} in {call}"
         with case.law(law):
             await place.kill_at(moment, where)
-            await judged(await place.client(0, namespace), f"{where} in {call}")
-            if torn and number > 1 and _cut(moments[number - 2], moment):
-                where = f"within write {number} of {len(moments)} (cut at the end of a page of the file)"
-                await place.kill_at(moment, where)
-                again = await place.client(0, namespace)
-                await judged(again, f"{where} in {call}")
-                left = await torn(again)
+            client = await place.client(0, namespace)
+            await judged(client, told)
+            if again is not None:
+                left = await again(client)
                 await place.kill()
-                found = await torn(await place.client(0, namespace))
-                same(law, found, left, f"killed {where} in {call}, then opened, used and killed again: what was used is lost")
+                found = await again(await place.client(0, namespace))
+                same(law, found, left, f"killed {told}, and used and killed again, it has lost something")
+
+    for number, moment in _turns(moments) if only_turns else enumerate(moments, 1):
+        await dies(moment, f"behind write {number} of {len(moments)}")
+        if again is not None and not only_turns and _cut(moments[number - 2] if number > 1 else before, moment):
+            await dies(moment, f"within write {number} of {len(moments)}, at the end of a page of the file,")
 
 
 def _cut(before: Path, after: Path) -> bool:
-    """Cut what was added to a file at the first end of a page in it; say whether there was one, and nothing else was changed."""
+    """Cut what was added to a file at the first end of a page in it; say whether there was one, and nothing else was changed.
+
+    What was not there before was linked or renamed, and so it is whole: a file that is made is empty first.
+    """
     was, now = ({path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()} for top in (before, after))
     changed = [path for path in was.keys() | now.keys() if was.get(path) != now.get(path)]
-    if len(changed) != 1 or not (grown := now.get(changed[0], b"")).startswith(old := was.get(changed[0], b"")):
+    if (
+        len(changed) != 1
+        or changed[0] not in was
+        or not (grown := now.get(changed[0], b"")).startswith(old := was.get(changed[0], b""))
+    ):
         return False
     end = (len(old) // _PAGE + 1) * _PAGE
     if not len(old) < end < len(grown):

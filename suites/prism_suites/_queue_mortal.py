@@ -6,8 +6,8 @@ from prism_suites._keyvalue_model import Window
 from prism_suites._queue_judge import Judge
 from prism_suites._queue_model import Model
 from prism_suites._queue_steps import Actor, does
+from prism_suites._quiet import Quiet
 from prism_testkit.case import Case
-from prism_testkit.clock import VirtualClock
 from prism_testkit.interfaces import QueueBasic, QueueVisibility
 from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
@@ -75,7 +75,7 @@ async def run_mortal(case: Case, program: Program) -> None:
     try:
         await _run(case, place, program, kills=True)
     except Violation as wrong:
-        await _run(_Quiet(case), place, program, kills=False)
+        await _run(Quiet(case), place, program, kills=False)
         promise = _SURVIVES[wrong.promise.rpartition(".")[0]]
         told = f"{wrong.message}; without the kills before it the same calls go well"
         raise Violation.of(promise, told, expected=wrong.expected, got=wrong.got) from wrong
@@ -94,23 +94,6 @@ def life(calls: str, other: bool) -> Program:
     after = [Step("enqueue", value=3), Step("wear_out"), Step("dead_letters"), Step("redrive"), Step("scheduled_count")]
     kill = Step(KILL, value=int(other), extra=5)
     return Program(("a", "b"), (b"0", b"1", b"2", b"3"), (*steps, kill, Step(_INSPECT), *after))
-
-
-class _Quiet:
-    """A case whose calls and whose clock are not in the story: that has its end."""
-
-    def __init__(self, case: Case) -> None:
-        self.limits, self.traits, self.clock, self.note, self.inconclusive = (
-            case.limits,
-            case.traits,
-            case.clock,
-            case.note,
-            case.inconclusive,
-        )
-
-    async def advance(self, seconds: float) -> None:
-        assert isinstance(self.clock, VirtualClock)
-        await self.clock.advance(seconds)
 
 
 class Survivor(Actor):

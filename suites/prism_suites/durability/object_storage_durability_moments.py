@@ -96,7 +96,7 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(store: Durable,
                 broken(_LAW, f"killed {told}, {key!r} is neither the old object nor the new one", expected=either, got=found[key])
         await _goes_on(slot, told)
 
-    await at_every_write(case, _LAW, call, lambda slot: act(slot, b"n" * size), judged, prepare=prepare, done=done)
+    await at_every_write(case, _LAW, call, lambda slot: act(slot, b"n" * size), judged, prepare=prepare, done=done, again=_state)
 
 
 async def _goes_on(slot: Any, told: str) -> None:
@@ -108,3 +108,4 @@ async def _goes_on(slot: Any, told: str) -> None:
     same(_LAW, await slot.delete_bucket("bucket", force=True), True, f"killed {told}, the bucket cannot be removed")
     await slot.create_bucket("bucket")
     same(_LAW, await _state(slot), dict.fromkeys(_KEYS), f"killed {told}, a bucket that was made again is not empty")
+    await slot.put("bucket", "other", b"and again")

@@ -15,7 +15,9 @@ _LAW = "pubsub_persistent.16"
 _HEADERS = {"h": "v"}
 _SENT = (b"1", b"2", b"3")
 _MUCH = "much in another topic"
-_CALLS = (_MUCH, "publish", "publish_ordered", "subscribe", "join", "receive", "ack", "ack of two", "nack", "leave")
+_PAGES = bytes(range(250)) * 36
+_LONG = "publish of some pages"
+_CALLS = (_MUCH, "publish", _LONG, "publish_ordered", "subscribe", "join", "receive", "ack", "ack of two", "nack", "leave")
 
 
 @check(_LAW)
@@ -49,6 +51,8 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
                     await slot.publish_persistent("elsewhere", b"new")
             case "publish":
                 await slot.publish_persistent("t", b"new", _HEADERS)
+            case _ if call == _LONG:
+                await slot.publish_persistent("t", _PAGES, _HEADERS)
             case "publish_ordered":
                 await slot.publish_ordered("t", "k", b"new", _HEADERS)
             case "subscribe":
@@ -72,15 +76,20 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
                 found |= {delivery.message.payload: dict(delivery.message.headers) for delivery in got}
                 await member.ack(*got)
         needed = set(_SENT[acked:])
-        if not needed <= found.keys() <= {*_SENT, b"new"}:
+        if not needed <= found.keys() <= {*_SENT, b"new", _PAGES}:
             broken(_LAW, f"killed {told}, messages do not come to the next member", expected=sorted(needed), got=sorted(found))
         if wrong := [headers for headers in found.values() if headers != _HEADERS]:
             broken(_LAW, f"killed {told}, a message has lost its headers", expected=_HEADERS, got=wrong[0])
         async with slot.subscribe_durable("t", "s") as member:
             await slot.publish_persistent("t", b"again", _HEADERS)
-            again = [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
-        if again != [b"again"]:
-            broken(_LAW, f"killed {told}, the topic is not used as any other", expected=[b"again"], got=again)
+            there = [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
+        if there != [b"again"]:
+            broken(_LAW, f"killed {told}, the topic is not used as any other", expected=[b"again"], got=there)
 
-    only_turns = call == _MUCH
-    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=entered.leave, only_turns=only_turns)
+    async def again(slot: Any) -> list[bytes]:
+        await case.advance(2 * timeout_s + 100.0)
+        async with slot.subscribe_durable("t", "s") as member:  # nothing is acked, so whoever looks next finds the same
+            return [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
+
+    turns = call == _MUCH
+    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=entered.leave, only_turns=turns, again=again)

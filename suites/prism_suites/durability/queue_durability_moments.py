@@ -18,7 +18,7 @@ _LATER_S = 1e6
 _HELD_S = 1000.0
 _HEADERS = {"h": "v"}
 _MESSAGES = numbered(3)
-_FIRST, _NEW = _MESSAGES[0], b"new"
+_FIRST, _NEW, _PAGES = _MESSAGES[0], b"new", bytes(range(250)) * 36
 _KEPT = Traits(durability="process")
 
 
@@ -65,6 +65,7 @@ _LEASES, _DEATHS = (QueueVisibility,), (QueueVisibility, QueueDeadLetter)
 _BASIC, _HELD, _DIED = "queue_basic.12", "queue_visibility.13", "queue_dead_letter.8"
 _CALLS = {
     "enqueue": _Call((QueueBasic,), _BASIC, lambda slot, _: slot.enqueue("q", _NEW, _HEADERS), perhaps=_NEW),
+    "enqueue of some pages": _Call((QueueBasic,), _BASIC, lambda slot, _: slot.enqueue("q", _PAGES, _HEADERS), perhaps=_PAGES),
     "enqueue_with_priority": _Call(
         (QueuePriority,),
         "queue_priority.4",
@@ -144,8 +145,14 @@ async def _dies(case: Case, call: str) -> None:
         again = [message.payload for message in await drained(slot, "q")]
         if again != [b"again"]:
             broken(kind.law, f"killed {told}, the queue is not used as any other", expected=[b"again"], got=again)
+        await slot.enqueue("q", b"and again", _HEADERS)
 
     only_turns = call == _MUCH
     await at_every_write(
-        case, kind.law, call, lambda slot: kind.act(slot, given[0]), judged, prepare=prepare, only_turns=only_turns
+        case, kind.law, call, lambda slot: kind.act(slot, given[0]), judged, prepare=prepare, only_turns=only_turns, again=_next
     )
+
+
+async def _next(slot: Any) -> bytes | None:
+    message = await slot.peek("q")
+    return None if message is None else bytes(message.payload)

@@ -83,9 +83,7 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
             broken(_LOG, f"killed {told}, the next record does not stand behind all others", expected=f"over {last}", got=offset)
         same(_LOG, await _log(slot), [*found, (offset, b"again", None, _HEADERS)], f"killed {told}, an append changes more")
 
-    await at_every_write(
-        case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH, torn=_log if call == _PAGES else None
-    )
+    await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH, again=_log)
 
 
 @check(_GROUPS, _LOG)
