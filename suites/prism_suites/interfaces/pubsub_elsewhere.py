@@ -1,14 +1,16 @@
-"""pubsub: who waits is woken by what another process publishes, as by what his own does."""
+"""pubsub: who waits is woken by what another process publishes, as by what his own does; one that is killed stops nobody."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from prism_suites._judging import broken
+from prism_suites._judging import broken, same
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.conducting import Player
 from prism_testkit.interfaces import PubSubBasic, PubSubPersistent
+from prism_testkit.processes import Told
+from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
 _ROUNDS = 4
@@ -63,3 +65,39 @@ async def a_member_hears_another_process(pubsub: Annotated[PubSubPersistent, Tra
                 return got[0].message.payload if got else None
 
             await _woken("pubsub_persistent.9", receive, player, "publish_persistent", "a receive of a member that waits")
+
+
+_PUBLISHES = 110
+"""More than a driver may send before it looks who still listens."""
+
+
+@check("pubsub_basic.4", "pubsub_basic.1", "pubsub_basic.2", level="standard")
+async def a_killed_subscriber_stops_nobody(pubsub: Annotated[PubSubBasic, Traits(sharing="processes")], case: Case) -> None:
+    """Who listens beside a process that is killed, or from then on, receives what is published, in order, each once (PS-02)."""
+    with case.conducted(2) as (living, dying):
+        for topic in ("t", "u"):
+            _done(dying.call("subscribe", topic))
+        first = _done(living.call("subscribe", "t"))
+        _done(living.call("publish", "t", b"before"))
+        dying.kill()
+        second = _done(living.call("subscribe", "t"))
+        sent = [b"%d" % number for number in range(_PUBLISHES)]
+        for payload in sent:
+            _done(living.call("publish", "t", payload))
+        for member, wanted, story in ((first, [b"before", *sent], "beside a process"), (second, sent, "after a process")):
+            found: list[bytes] = []
+            while len(found) <= len(wanted):
+                told = living.call("subscribe.receive", member, _PATIENCE_S if len(found) < len(wanted) else 0.0)
+                _done(told)
+                if told.result is None:
+                    break
+                found.append(bytes(told.result.payload))
+            same("pubsub_basic.4", found, wanted, f"what is received by who subscribed {story} that was killed listening")
+            _done(living.call("subscribe.exit", member))
+
+
+def _done(told: Told) -> Returned:
+    """Return what stands for the result; no call here may raise."""
+    if told.error is not None:
+        broken("pubsub_basic.4", f"{told.op} beside a killed subscriber raised", expected="no error", got=told.error)
+    return Returned(told.step)

@@ -7,6 +7,7 @@ from .change import Change
 __all__ = ["CHANGES"]
 
 _members = partial(Change, backend="sqlite", module="prism_backends.sqlite.members")
+_listeners = partial(Change, backend="sqlite", module="prism_backends.sqlite.listening")
 _streams = partial(Change, backend="sqlite", module="prism_backends.sqlite.streammembers")
 
 CHANGES = [
@@ -24,6 +25,21 @@ CHANGES = [
         promise="pubsub_persistent.7",
         also=("pubsub_persistent.4", "pubsub_persistent.16"),
         why="whoever lives joins again",
+    ),
+    _listeners(
+        name="sqlite_listeners_go_with_the_dead",
+        before='_FORGET = "DELETE FROM pubsub_listeners WHERE namespace = :namespace AND owner = :owner"',
+        after='_FORGET = "DELETE FROM pubsub_listeners WHERE namespace = :namespace"',
+        promise="pubsub_basic.4",
+        also=("pubsub_basic.1",),
+        why="the rows of the dead are the old ones",
+    ),
+    _listeners(
+        name="sqlite_listeners_of_the_dead_fail_others",
+        before='_trim(connection, {"namespace": namespace, "topic": topic})',
+        after='_trim(connection, {"topic": topic})',
+        promise="pubsub_basic.4",
+        why="a path that runs only where a process died while it listened",
     ),
     _streams(
         name="sqlite_stream_strangers_are_dead",
