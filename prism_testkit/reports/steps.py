@@ -4,7 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
@@ -176,28 +176,25 @@ def _about(entries: "Sequence[Entry]", named: Sequence[object]) -> set[int]:
     if last is None:
         return set()
     of_last = [value for entry in around if entry is not None for value in _texts(entry.args)]
-    first, second = _given(entries, {*_texts(named)}), _given(entries, {*of_last})
-    return first | second if len(first | second) <= _MANY_ABOUT else first or second
-
-
-def _given(entries: "Sequence[Entry]", wanted: set[object]) -> set[int]:
-    by_value: dict[object, list[int]] = {value: [] for value in wanted}
+    wanted = {*_texts(named), *of_last}
+    by_value: dict[object, list[int]] = {}
     for index, entry in enumerate(entries):
-        for value in wanted & {*_texts([*entry.args, *entry.kwargs.values()])}:
-            by_value[value].append(index)
+        of_both = sorted(wanted & {*_texts([*entry.args, *entry.kwargs.values()])}, key=repr)
+        for value in (*of_both, *combinations(of_both[:_MOST_VALUES], 2)):  # where a stream is used often, its group may not be
+            by_value.setdefault(value, []).append(index)
     about: set[int] = set()
-    for found in by_value.values():
-        if len(found) <= _MANY_ABOUT:
-            killed = [index for index in found if entries[index].client == WRITER]
-            others = [index for index in found if entries[index].client != WRITER]
-            about |= {*killed[-2 * _RARE :], *others[: max(_RARE, 2 * _RARE - len(killed))]}
-    about |= {
+    for found in sorted(by_value.values(), key=len):
+        killed = [index for index in found if entries[index].client == WRITER]
+        others = [index for index in found if entries[index].client != WRITER]
+        told = {*killed[-2 * _RARE :], *others[: max(_RARE, 2 * _RARE - len(killed))]}
+        if len(found) <= _MANY_ABOUT and len(about | told) <= _MANY_ABOUT:
+            about |= told
+    return about | {
         index
         for number in [number for number in about if entries[number].client == WRITER]
         for index, entry in enumerate(entries[number + 1 : number + 1 + _MANY_ABOUT], number + 1)
         if any(type(value) is Said and str(value) == f"<what its call {number + 1} returned>" for value in entry.args)
     }
-    return about if len(about) <= _MANY_ABOUT else set()
 
 
 def _texts(values: Iterable[object]) -> Iterator[object]:

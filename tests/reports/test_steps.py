@@ -317,6 +317,13 @@ def test_what_the_last_call_was_made_for_stays() -> None:
     assert 40 in steps_of(entries)[1], "it took from q39"
 
 
+def test_of_two_names_that_are_used_often_what_was_done_with_both_stays() -> None:
+    names = [(f"s{n % 9}", f"g{n // 9}") for n in range(81)]
+    entries = [entry(2 * n, "seek" if n % 2 else "read", *of) for n, of in enumerate(names)]
+    entries += [entry(2 * n, "read", "s4", "g3", "after") for n in range(81, 84)]
+    assert 32 in steps_of(entries)[1], "the move of this group"
+
+
 def test_what_was_done_before_a_kill_with_what_the_verdict_names_stays_with_what_came_of_it() -> None:
     def writer(number: int, op: str, *args: object) -> Entry:
         return replace(entry(2 * number, op, *args), client=WRITER, label="writer", aside=True)
