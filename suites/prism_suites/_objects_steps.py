@@ -1,10 +1,12 @@
 """Runs the steps of a program against object storage, and judges each answer against the model."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from prism_suites._judging import broken
 from prism_suites._keyvalue_model import Window
+from prism_suites._mortal import KILL, Clients, run_with_kills
 from prism_suites._objects_asking import NOTHING, Given, creates, listed, source, streamed
 from prism_suites._objects_judge import Judge
 from prism_suites._objects_model import Kept, Namespace
@@ -13,7 +15,7 @@ from prism_testkit.clock import VirtualClock
 from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound
 from prism_testkit.programs import Program, Step
 
-__all__ = ["BUCKET_STEPS", "CONDITIONAL_STEPS", "LIFE_STEPS", "PLAIN_STEPS", "run_program"]
+__all__ = ["BUCKET_STEPS", "CONDITIONAL_STEPS", "LIFE_STEPS", "PLAIN_STEPS", "Actor", "run_mortal", "run_program"]
 
 PLAIN_STEPS = ("put", "get", "put_stream", "delete", "metadata", "exists", "get_stream", "list_objects", "failing_stream")
 LIFE_STEPS = ("set_ttl", "advance")
@@ -53,19 +55,42 @@ async def run_program(case: Case, first: Any, program: Program) -> None:
     clients = {0: first, 1: await case.client(whole=whole), 2: await case.sibling(whole=whole)}
     judges = {0: Judge(case, here, there), 1: Judge(case, here, there), 2: Judge(case, there, here)}
     for number in (0, 2):
-        actor = Actor(case, clients[number], judges[number], program)
-        for bucket in program.names[:2]:
-            await actor.do_create_bucket(Step("create_bucket", number, extra=3 * program.names.index(bucket)))
+        await Actor(case, clients[number], judges[number], program).begin()
     for step in program.steps:
         actor = Actor(case, clients[step.client], judges[step.client], program)
         await getattr(actor, f"do_{step.op}")(step)
     for number in (1, 2):
-        actor = Actor(case, clients[number], judges[number], program)
-        for place in range(2):
-            for index in (0, 4, 6, 7):
-                await actor.do_get(Step("get", number, index, extra=3 * place))
-                await actor.do_metadata(Step("metadata", number, index, extra=3 * place))
-            await actor.do_list_objects(Step("list_objects", number, 0, extra=3 * place))
+        await Actor(case, clients[number], judges[number], program).look_around()
+
+
+async def run_mortal(case: Case, program: Program) -> None:
+    """Run a program with its kills, and say of a wrong answer whether they are to blame."""
+    await run_with_kills(case, program, _run_mortal, lambda promise: "object_storage.19")
+
+
+async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
+    slack = round((case.limits.clock_resolution_s + case.traits.ttl_late_s) * 1e9) + _AT_ONCE_NS
+    here, there = Namespace(slack), Namespace(slack)
+    judges = (Judge(case, here, there), Judge(case, here, there), Judge(case, there, here))
+    await clients.open()
+
+    def actor(number: int) -> Actor:
+        return Actor(case, clients.slots[number], judges[number], program)
+
+    for number in (0, 2):
+        await actor(number).begin()
+    for step in program.steps:
+        if step.op == KILL:  # time that passes while nobody is there counts
+            away_s = _ADVANCES[step.name % len(_ADVANCES)] if step.value % 4 == 1 else 0.0
+            await clients.kill(partial(case.advance, away_s))
+        else:
+            await getattr(actor(step.client), f"do_{step.op}")(step)
+            if step.value % 8 == 7:
+                await clients.kill()
+    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
+        await clients.kill()
+        for number in (1, 2):
+            await actor(number).look_around()
 
 
 class Actor:
@@ -77,6 +102,19 @@ class Actor:
         self.judge = judge
         self.model = judge.model
         self.program = program
+
+    async def begin(self) -> None:
+        """Create both buckets."""
+        for bucket in self.program.names[:2]:
+            await self.do_create_bucket(Step("create_bucket", extra=3 * self.program.names.index(bucket)))
+
+    async def look_around(self) -> None:
+        """Look at all that may be there."""
+        for place in range(2):
+            for index in (0, 4, 6, 7):
+                await self.do_get(Step("get", name=index, extra=3 * place))
+                await self.do_metadata(Step("metadata", name=index, extra=3 * place))
+            await self.do_list_objects(Step("list_objects", extra=3 * place))
 
     def _place(self, step: Step) -> tuple[str, str]:
         return self._bucket(step), self.program.name(_KEYS[step.name % len(_KEYS)])

@@ -3,21 +3,16 @@
 from typing import Any
 
 from prism_suites._keyvalue_model import Window
+from prism_suites._mortal import KILL, Clients, run_with_kills
 from prism_suites._queue_judge import Judge
 from prism_suites._queue_model import Model
 from prism_suites._queue_steps import Actor, does
-from prism_suites._quiet import Quiet
 from prism_testkit.case import Case
 from prism_testkit.interfaces import QueueBasic, QueueVisibility
-from prism_testkit.mortal import Mortal
-from prism_testkit.outcomes import Violation
 from prism_testkit.programs import Program, Step
 from prism_testkit.tap import offers
 
-__all__ = ["KILL", "LIVES", "life", "run_mortal"]
-
-KILL = "kill"
-"""The step that kills all clients; what is between them and the files is lost."""
+__all__ = ["LIVES", "life", "run_mortal"]
 
 _AT_ONCE = 32
 """Half of the calls that change something, those whose ``extra`` is at least this, are followed by a kill at once."""
@@ -70,15 +65,8 @@ _SURVIVES = {
 
 
 async def run_mortal(case: Case, program: Program) -> None:
-    """Run a program with its kills. If an answer is wrong, run it again without: where that goes well, the kill is to blame."""
-    place = case.mortal()
-    try:
-        await _run(case, place, program, kills=True)
-    except Violation as wrong:
-        await _run(Quiet(case), place, program, kills=False)
-        promise = _SURVIVES[wrong.promise.rpartition(".")[0]]
-        told = f"{wrong.message}; without the kills before it the same calls go well"
-        raise Violation.of(promise, told, expected=wrong.expected, got=wrong.got) from wrong
+    """Run a program with its kills, and say of a wrong answer whether they are to blame."""
+    await run_with_kills(case, program, _run, lambda promise: _SURVIVES[promise.rpartition(".")[0]])
 
 
 def life(calls: str, other: bool) -> Program:
@@ -140,40 +128,29 @@ class Survivor(Actor):
                 await self.call("release", delivery, 0)
 
 
-async def _run(case: Any, place: Mortal, program: Program, *, kills: bool) -> None:
+async def _run(case: Any, clients: Clients, program: Program) -> None:
     slack = round((case.limits.clock_resolution_s + case.traits.ttl_late_s) * 1e9)
     here, there = Model(slack), Model(slack)
-    spaces = (place.new_namespace(), place.new_namespace())
     judges = [Judge(here, there), Judge(here, there), Judge(there, here)]
-    actors = [
-        Survivor(case, slot, judge, program) for slot, judge in zip(await _clients(place, spaces, kills), judges, strict=True)
-    ]
+    await clients.open()
+    actors = [Survivor(case, slot, judge, program) for slot, judge in zip(clients.slots, judges, strict=True)]
+
+    async def kill(step: Step, *, waits: bool) -> None:
+        await clients.kill((lambda: actors[0].advance(step)) if waits else None)
+        for actor, slot in zip(actors, clients.slots, strict=True):
+            actor.slot = slot
+
     for step in program.steps:
         if step.op == _INSPECT:
             await actors[step.client].inspect()
         elif step.op == KILL:
-            await _kill(place, actors, spaces, step, waits=step.value % 2 == 1, kills=kills)
+            await kill(step, waits=step.value % 2 == 1)
         elif does(actors[step.client].slot, step):
             await actors[step.client].do(step)
             if step.extra >= _AT_ONCE and step.op not in _LOOKS:
-                await _kill(place, actors, spaces, step, waits=False, kills=kills)
+                await kill(step, waits=False)
                 await actors[step.client].probe(step)
     for _ in range(2):  # what was left, and what is left of that
-        await _kill(place, actors, spaces, Step(KILL), waits=False, kills=kills)
+        await kill(Step(KILL), waits=False)
         for actor in actors[1:]:
             await actor.finish()
-
-
-async def _clients(place: Mortal, spaces: tuple[str, str], told: bool) -> list[Any]:
-    return [await place.client(connection, spaces[space], told=told) for connection, space in ((0, 0), (1, 0), (0, 1))]
-
-
-async def _kill(place: Mortal, actors: list[Survivor], spaces: tuple[str, str], step: Step, *, waits: bool, kills: bool) -> None:
-    """Kill all clients, let time pass if asked to, and open new ones."""
-    if kills:
-        await place.kill()
-    if waits:
-        await actors[0].advance(step)
-    if kills:
-        for actor, slot in zip(actors, await _clients(place, spaces, kills), strict=True):
-            actor.slot = slot

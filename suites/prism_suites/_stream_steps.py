@@ -3,6 +3,7 @@
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
+from prism_suites._mortal import KILL, Clients, run_with_kills
 from prism_suites._stream_group_steps import Company
 from prism_suites._stream_model import Trimmed
 from prism_suites._stream_shared import BASIC, GROUPS, Put, append, is_record, read, reads
@@ -11,7 +12,7 @@ from prism_testkit.interfaces import Record, StreamBasic, StreamConsumerGroups
 from prism_testkit.programs import Program, Step
 from prism_testkit.tap import offers
 
-__all__ = ["BASIC_OPERATIONS", "GROUP_OPERATIONS", "run_program"]
+__all__ = ["BASIC_OPERATIONS", "GROUP_OPERATIONS", "run_mortal", "run_program"]
 
 BASIC_OPERATIONS = ("append", "read", "latest_offset", "trim", "read_part")
 GROUP_OPERATIONS = ("append", "receive", "create_group", "join", "ack", "nack", "leave", "group_info", "advance", "read")
@@ -46,6 +47,29 @@ async def run_program(case: Case, first: Any, program: Program, *, whole: bool =
         await actors[step.client].do(step)
     for actor in actors[1:]:
         await actor.finish()
+
+
+async def run_mortal(case: Case, program: Program) -> None:
+    """Run a program with its kills, and say of a wrong answer whether they are to blame; groups and time are left out."""
+    await run_with_kills(case, program, _run_mortal, lambda promise: "stream_basic.15")
+
+
+async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
+    here, there = Space(case, program), Space(case, program)
+    await clients.open()
+
+    def actor(number: int) -> Actor:
+        return Actor(clients.slots[number], *((there, here) if number == 2 else (here, there)), program)
+
+    for step in program.steps:
+        if step.op != KILL:
+            await actor(step.client).do(step)
+        if step.op == KILL or step.extra % 8 == 7:
+            await clients.kill()
+    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
+        await clients.kill()
+        for number in (1, 2):
+            await actor(number).finish()
 
 
 class Actor:

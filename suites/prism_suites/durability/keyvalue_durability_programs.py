@@ -5,9 +5,10 @@ from typing import Annotated
 from hypothesis import given
 
 from prism_suites._keyvalue_crowds import crowded
-from prism_suites._keyvalue_mortal import KILL, run_mortal
+from prism_suites._keyvalue_mortal import run_mortal
 from prism_suites._keyvalue_steps import OPERATIONS, operations
 from prism_suites._moments import keeps_files
+from prism_suites._mortal import KILL
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic

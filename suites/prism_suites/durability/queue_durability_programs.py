@@ -4,7 +4,8 @@ from typing import Annotated
 
 from hypothesis import given
 
-from prism_suites._queue_mortal import KILL, LIVES, life, run_mortal
+from prism_suites._mortal import KILL
+from prism_suites._queue_mortal import LIVES, life, run_mortal
 from prism_suites._queue_steps import OPERATIONS, operations
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet

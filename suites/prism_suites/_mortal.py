@@ -1,0 +1,75 @@
+"""Programs whose clients are killed in between, in a place whose files stay: with the kills, and once more without."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from prism_testkit.case import Case
+from prism_testkit.clock import VirtualClock
+from prism_testkit.mortal import Mortal
+from prism_testkit.outcomes import Violation
+from prism_testkit.programs import Program
+
+__all__ = ["KILL", "Clients", "run_with_kills"]
+
+KILL = "kill"
+"""The step that kills all clients; what is between them and the files is lost."""
+
+
+class Clients:
+    """Two clients of one namespace and one of a sibling. Without ``kills`` nobody dies, and the calls are not in the story."""
+
+    def __init__(self, place: Mortal, kills: bool) -> None:
+        self.kills = kills
+        self._place = place
+        self._spaces = (place.new_namespace(), place.new_namespace())
+        self.slots: list[Any] = []
+
+    async def open(self) -> None:
+        """Open all three."""
+        numbers = ((0, 0), (1, 0), (0, 1))
+        self.slots = [await self._place.client(each, self._spaces[space], told=self.kills) for each, space in numbers]
+
+    async def kill(self, meanwhile: Callable[[], Awaitable[Any]] | None = None) -> None:
+        """Kill all, and open new ones over what is left; ``meanwhile`` is done while nobody is there."""
+        if self.kills:
+            await self._place.kill()
+        if meanwhile is not None:
+            await meanwhile()
+        if self.kills:
+            await self.open()
+
+
+async def run_with_kills(
+    case: Case,
+    program: Program,
+    run: Callable[[Any, Clients, Program], Awaitable[None]],
+    promise: Callable[[str], str],
+) -> None:
+    """Run a program with its kills. If an answer is wrong, run it again without: where that goes well, the kill is to blame.
+
+    ``promise`` says which one that breaks, given the one that the wrong answer would break otherwise.
+    """
+    place = case.mortal()
+    try:
+        await run(case, Clients(place, True), program)
+    except Violation as wrong:
+        await run(_Quiet(case), Clients(place, False), program)
+        told = f"{wrong.message}; without the kills before it the same calls go well"
+        raise Violation.of(promise(wrong.promise), told, expected=wrong.expected, got=wrong.got) from wrong
+
+
+class _Quiet:
+    """A case whose calls and whose clock are not in the story: that has its end."""
+
+    def __init__(self, case: Case) -> None:
+        self.limits, self.traits, self.clock, self.note, self.inconclusive = (
+            case.limits,
+            case.traits,
+            case.clock,
+            case.note,
+            case.inconclusive,
+        )
+
+    async def advance(self, seconds: float) -> None:
+        assert isinstance(self.clock, VirtualClock)
+        await self.clock.advance(seconds)

@@ -1,0 +1,26 @@
+"""Generated programs in which all clients are killed again and again, behind whatever call."""
+
+from typing import Annotated
+
+from hypothesis import given
+
+from prism_suites._moments import keeps_files
+from prism_suites._mortal import KILL
+from prism_suites._objects_steps import BUCKET_STEPS, CONDITIONAL_STEPS, LIFE_STEPS, PLAIN_STEPS, run_mortal
+from prism_testkit.case import Case
+from prism_testkit.checks import check
+from prism_testkit.interfaces import ObjectStorage
+from prism_testkit.programs import Program, programs
+from prism_testkit.traits import Traits
+
+_PLAIN = tuple(f"object_storage.{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 14, 15))
+
+
+@check("object_storage.19", *_PLAIN, "object_storage_conditional.1", "object_storage_conditional.3")
+@given(program=programs((*PLAIN_STEPS, *BUCKET_STEPS, *CONDITIONAL_STEPS, *LIFE_STEPS, "create_bucket", KILL)))
+async def programs_with_kills_match_the_model(
+    store: Annotated[ObjectStorage, Traits(durability="process")], case: Case, program: Program
+) -> None:
+    """Every answer is the model's, which knows of no kill (OS-55). Of files only: servers have other checks."""
+    if keeps_files(case):
+        await run_mortal(case, program)
