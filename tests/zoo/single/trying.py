@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -94,11 +95,12 @@ def tried(subject: Subject, text: str, *, checks: Sequence[str] | None = None, h
     ``here``: of all, none that kills another process. Whoever takes longer than ``limit_s`` is killed, with its children.
     """
     started = time.monotonic()
+    folder = tempfile.mkdtemp(prefix="prism-single-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
     with _FORKING:
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
-            _be_the_child(lambda: _run(subject, text, checks, here), writing)
+            _be_the_child(lambda: _run(subject, text, checks, here, folder), writing)
         os.close(writing)
     said = b""
     try:
@@ -114,6 +116,7 @@ def tried(subject: Subject, text: str, *, checks: Sequence[str] | None = None, h
         except ProcessLookupError:
             os.kill(child, signal.SIGKILL)  # it had no time to become the first of its group
         os.waitpid(child, 0)
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         found = Tried(**json.loads(said))
     except ValueError:
@@ -141,11 +144,10 @@ def _be_the_child(what: Callable[[], Tried], writing: int) -> None:
         os._exit(0)
 
 
-def _run(subject: Subject, text: str, checks: Sequence[str] | None, here: bool) -> Tried:
+def _run(subject: Subject, text: str, checks: Sequence[str] | None, here: bool, folder: str) -> Tried:
     _install(subject.module, text)
-    with tempfile.TemporaryDirectory(prefix="prism-single-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        tempfile.tempdir = folder
-        return _judge(subject, checks, here)
+    tempfile.tempdir = folder  # removed by the parent, however this process ends
+    return _judge(subject, checks, here)
 
 
 def _install(module: str, text: str) -> None:
