@@ -63,10 +63,12 @@ def all_checks() -> list[tuple[str, Check]]:
 class Runner:
     """Runs one backend, or one pattern on backends, against checks, one after another, in a worker of its own.
 
-    ``home`` is the module whose hook registers the backends, in a child process too.
+    ``home`` is the module whose hook registers the backends, in a child process too. ``folder`` is where its files are made.
     """
 
-    def __init__(self, *backends: Backend[Any], pattern: Pattern | None = None, home: str = HOME, seed: int = SEED) -> None:
+    def __init__(
+        self, *backends: Backend[Any], pattern: Pattern | None = None, home: str = HOME, seed: int = SEED, folder: str | None = None
+    ) -> None:
         self.pattern = pattern
         self.settings = Settings(seed=seed, shrink=False)
         self.registry = Registry(adding="zoo", origin=("module", home))
@@ -74,7 +76,8 @@ class Runner:
             self.registry.add(backend)
         if pattern is not None:
             self.registry.add(pattern)
-        self._folder = Path(tempfile.mkdtemp(prefix="prism-zoo-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        where = folder or ("/dev/shm" if Path("/dev/shm").is_dir() else None)
+        self._folder = Path(tempfile.mkdtemp(prefix="prism-zoo-", dir=where))
         self._worker: Worker | None = None
 
     @property

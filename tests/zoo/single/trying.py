@@ -243,7 +243,7 @@ def _runner(subject: Subject, kill: Any) -> tuple[str, Any]:
     if subject.module.startswith("prism_backends."):
         home = ".".join(subject.module.split(".")[:2]) if not subject.driver else f"prism_backends.{subject.driver}"
         shipped = getattr(importlib.import_module(home), home.rpartition(".")[2])
-        return shipped.name, kill.Runner(shipped, home=home)
+        return shipped.name, kill.Runner(shipped, home=home, folder=tempfile.tempdir)
     home = "tests.zoo.catalogue" if subject.family == "keyvalue" else f"tests.zoo.{subject.family}.catalogue"
     if subject.family == "claims":
         return _claims_runner(subject, home, kill)
@@ -251,7 +251,7 @@ def _runner(subject: Subject, kill: Any) -> tuple[str, Any]:
     fits = [b for b in backends if subject.driver in ("", b.name) and (subject.driver or _uses(b.drivers, subject.module))]
     if not fits:
         raise LookupError(f"no unusual driver of {subject.family} has a class of {subject.module}; name one")
-    return fits[0].name, kill.Runner(fits[0], home=home)
+    return fits[0].name, kill.Runner(fits[0], home=home, folder=tempfile.tempdir)
 
 
 def _claims_runner(subject: Subject, home: str, kill: Any) -> tuple[str, Any]:
@@ -263,12 +263,12 @@ def _claims_runner(subject: Subject, home: str, kill: Any) -> tuple[str, Any]:
         from prism_testkit.pattern import Pattern
 
         ours = Pattern(kind="claim-check", name="prism", implementation=PrismClaimCheck)
-        return "prism", kill.Runner(memory, pattern=ours, home=home)
+        return "prism", kill.Runner(memory, pattern=ours, home=home, folder=tempfile.tempdir)
     named, module = subject.driver, subject.module
     fits = [p for p in catalogue.UNUSUAL if named in ("", p.name) and (named or _uses([p.implementation], module))]
     if not fits:
         raise LookupError(f"no unusual claim check has a class of {module}; name one")
-    return str(fits[0].name), kill.Runner(memory, pattern=fits[0], home=home)
+    return str(fits[0].name), kill.Runner(memory, pattern=fits[0], home=home, folder=tempfile.tempdir)
 
 
 def _uses(classes: Sequence[Any], module: str) -> bool:
