@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-SHARE = 4
+SHARE = 8
 """One in so many mutants is hunted."""
 RIGHT_SHARE = 16
 """One in so many unusual backends is run: a mutant is done when it is caught, and of these every check runs to its end."""
