@@ -1,12 +1,11 @@
 """Runs a program against key-value stores whose clients are killed in between, and names what did not survive."""
 
-from functools import partial
 from typing import Any
 
 from prism_suites._keyvalue_judge import Judge
 from prism_suites._keyvalue_model import Model
 from prism_suites._keyvalue_steps import Actor, does
-from prism_suites._mortal import KILL, Clients, run_with_kills
+from prism_suites._mortal import KILL, Clients, play, run_with_kills
 from prism_testkit.case import Case
 from prism_testkit.programs import Program, Step
 
@@ -35,18 +34,14 @@ async def _run(case: Any, clients: Clients, program: Program) -> None:
     def actor(number: int) -> Actor:
         return Actor(case, clients.slots[number], judges[number], program, clients.slots[1 - number % 2])
 
-    for step in program.steps:
-        if step.op == KILL:  # time that passes while nobody is there counts
-            away_s = _AWAY_S[step.name % len(_AWAY_S)] if step.value % 4 == 1 else 0.0
-            await clients.kill(partial(case.advance, away_s))
-        elif does(clients.slots[step.client], step):
-            await actor(step.client).do(step)
-            if step.extra >= _AT_ONCE:
-                await clients.kill()
-    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
-        await clients.kill()
-        for number in (1, 2):
-            await _look_around(actor(number), program)
+    await play(
+        clients,
+        [step for step in program.steps if step.op == KILL or does(clients.slots[step.client], step)],
+        lambda step: actor(step.client).do(step),
+        lambda number: _look_around(actor(number), program),
+        at_once=lambda step: step.extra >= _AT_ONCE,
+        away=lambda step: case.advance(_AWAY_S[step.name % len(_AWAY_S)]),
+    )
 
 
 async def _look_around(actor: Actor, program: Program) -> None:

@@ -1,15 +1,16 @@
 """Programs whose clients are killed in between, in a place whose files stay: with the kills, and once more without."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from prism_testkit.case import Case
 from prism_testkit.clock import VirtualClock
 from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
-from prism_testkit.programs import Program
+from prism_testkit.programs import Program, Step
 
-__all__ = ["KILL", "Clients", "run_with_kills"]
+__all__ = ["KILL", "Clients", "play", "run_with_kills"]
 
 KILL = "kill"
 """The step that kills all clients; what is between them and the files is lost."""
@@ -37,6 +38,32 @@ class Clients:
             await meanwhile()
         if self.kills:
             await self.open()
+
+
+async def play(
+    clients: Clients,
+    steps: Iterable[Step],
+    do: Callable[[Step], Awaitable[Any]],
+    look: Callable[[int], Awaitable[Any]],
+    *,
+    at_once: Callable[[Step], bool],
+    away: Callable[[Step], Awaitable[Any]] | None = None,
+) -> None:
+    """Do the steps, with a kill where one is and behind those of which ``at_once`` says so; then look twice through two clients.
+
+    ``away`` is what is done before some come back, for time that passes while nobody is there counts.
+    """
+    for step in steps:
+        if step.op == KILL:
+            await clients.kill(partial(away, step) if away is not None and step.value % 4 == 1 else None)
+            continue
+        await do(step)
+        if at_once(step):
+            await clients.kill()
+    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
+        await clients.kill()
+        for number in (1, 2):
+            await look(number)
 
 
 async def run_with_kills(

@@ -1,12 +1,11 @@
 """Runs the steps of a program against object storage, and judges each answer against the model."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from prism_suites._judging import broken
 from prism_suites._keyvalue_model import Window
-from prism_suites._mortal import KILL, Clients, run_with_kills
+from prism_suites._mortal import Clients, play, run_with_kills
 from prism_suites._objects_asking import NOTHING, Given, creates, listed, source, streamed
 from prism_suites._objects_judge import Judge
 from prism_suites._objects_model import Kept, Namespace
@@ -15,7 +14,7 @@ from prism_testkit.clock import VirtualClock
 from prism_testkit.interfaces import BucketNotFound, Conflict, ObjectNotFound
 from prism_testkit.programs import Program, Step
 
-__all__ = ["BUCKET_STEPS", "CONDITIONAL_STEPS", "LIFE_STEPS", "PLAIN_STEPS", "Actor", "run_mortal", "run_program"]
+__all__ = ["BUCKET_STEPS", "CONDITIONAL_STEPS", "LIFE_STEPS", "PLAIN_STEPS", "run_mortal", "run_program"]
 
 PLAIN_STEPS = ("put", "get", "put_stream", "delete", "metadata", "exists", "get_stream", "list_objects", "failing_stream")
 LIFE_STEPS = ("set_ttl", "advance")
@@ -57,8 +56,7 @@ async def run_program(case: Case, first: Any, program: Program) -> None:
     for number in (0, 2):
         await Actor(case, clients[number], judges[number], program).begin()
     for step in program.steps:
-        actor = Actor(case, clients[step.client], judges[step.client], program)
-        await getattr(actor, f"do_{step.op}")(step)
+        await Actor(case, clients[step.client], judges[step.client], program).do(step)
     for number in (1, 2):
         await Actor(case, clients[number], judges[number], program).look_around()
 
@@ -79,18 +77,14 @@ async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
 
     for number in (0, 2):
         await actor(number).begin()
-    for step in program.steps:
-        if step.op == KILL:  # time that passes while nobody is there counts
-            away_s = _ADVANCES[step.name % len(_ADVANCES)] if step.value % 4 == 1 else 0.0
-            await clients.kill(partial(case.advance, away_s))
-        else:
-            await getattr(actor(step.client), f"do_{step.op}")(step)
-            if step.value % 8 == 7:
-                await clients.kill()
-    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
-        await clients.kill()
-        for number in (1, 2):
-            await actor(number).look_around()
+    await play(
+        clients,
+        program.steps,
+        lambda step: actor(step.client).do(step),
+        lambda number: actor(number).look_around(),
+        at_once=lambda step: step.value % 8 == 7,
+        away=lambda step: case.advance(_ADVANCES[step.name % len(_ADVANCES)]),
+    )
 
 
 class Actor:
@@ -102,6 +96,10 @@ class Actor:
         self.judge = judge
         self.model = judge.model
         self.program = program
+
+    async def do(self, step: Step) -> None:
+        """Make the calls of a step, and judge them."""
+        await getattr(self, f"do_{step.op}")(step)
 
     async def begin(self) -> None:
         """Create both buckets."""

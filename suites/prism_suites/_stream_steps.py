@@ -3,7 +3,7 @@
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._mortal import KILL, Clients, run_with_kills
+from prism_suites._mortal import Clients, play, run_with_kills
 from prism_suites._stream_group_steps import Company
 from prism_suites._stream_model import Trimmed
 from prism_suites._stream_shared import BASIC, GROUPS, Put, append, is_record, read, reads
@@ -61,15 +61,13 @@ async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
     def actor(number: int) -> Actor:
         return Actor(clients.slots[number], *((there, here) if number == 2 else (here, there)), program)
 
-    for step in program.steps:
-        if step.op != KILL:
-            await actor(step.client).do(step)
-        if step.op == KILL or step.extra % 8 == 7:
-            await clients.kill()
-    for _ in range(2):  # what was left, and what is left when that was opened and nothing was written
-        await clients.kill()
-        for number in (1, 2):
-            await actor(number).finish()
+    await play(
+        clients,
+        program.steps,
+        lambda step: actor(step.client).do(step),
+        lambda number: actor(number).finish(),
+        at_once=lambda step: step.extra % 8 == 7,
+    )
 
 
 class Actor:

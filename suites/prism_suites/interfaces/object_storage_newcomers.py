@@ -78,8 +78,7 @@ async def a_newcomer_leaves_what_is_being_written(store: ObjectStorage, case: Ca
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         try:
             if waiting.done():
-                newcomer = await case.newcomer()
-                await _DOES[does](newcomer)
+                await _DOES[does](await case.newcomer())
                 await (await case.newcomer()).exists(BUCKET, "old")
         finally:
             go_on.set()
@@ -87,7 +86,7 @@ async def a_newcomer_leaves_what_is_being_written(store: ObjectStorage, case: Ca
             known = (await asyncio.gather(task, return_exceptions=True))[0]
         if isinstance(known, BaseException):
             broken("object_storage.6", "a stream fails because somebody connects", expected="it goes on to its end", got=known)
-    for client in (store, newcomer):
+    for client in (store, await case.newcomer()):
         sentence = "an object during whose stream somebody connected"
         await expect_object("object_storage.6", client, "k", data + b"the end", sentence, said, known=known)
         await expect_object("object_storage.14", client, "old", b"old", "what was there before", signed("old"), known=old)

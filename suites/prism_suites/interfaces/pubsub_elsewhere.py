@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
+from prism_suites._conducted import done
 from prism_suites._judging import broken, same
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.conducting import Player
 from prism_testkit.interfaces import PubSubBasic, PubSubPersistent
-from prism_testkit.processes import Told
-from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
 _ROUNDS = 4
@@ -69,6 +69,7 @@ async def a_member_hears_another_process(pubsub: Annotated[PubSubPersistent, Tra
 
 _PUBLISHES = 110
 """More than a driver may send before it looks who still listens."""
+_done = partial(done, promise="pubsub_basic.4", beside=" beside a killed subscriber")
 
 
 @check("pubsub_basic.4", "pubsub_basic.1", "pubsub_basic.2", level="standard")
@@ -94,10 +95,3 @@ async def a_killed_subscriber_stops_nobody(pubsub: Annotated[PubSubBasic, Traits
                 found.append(bytes(told.result.payload))
             same("pubsub_basic.4", found, wanted, f"what is received by who subscribed {story} that was killed listening")
             _done(living.call("subscribe.exit", member))
-
-
-def _done(told: Told) -> Returned:
-    """Return what stands for the result; no call here may raise."""
-    if told.error is not None:
-        broken("pubsub_basic.4", f"{told.op} beside a killed subscriber raised", expected="no error", got=told.error)
-    return Returned(told.step)

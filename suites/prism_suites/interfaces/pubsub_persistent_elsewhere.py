@@ -3,13 +3,13 @@
 import time
 from typing import Annotated
 
+from prism_suites._conducted import done
 from prism_suites._judging import broken, same
 from prism_suites._pubsub_members import HELD_S
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.conducting import Player
 from prism_testkit.interfaces import Delivery, PubSubPersistent
-from prism_testkit.processes import Told
 from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
@@ -46,30 +46,23 @@ def _beside_the_dead(case: Case) -> None:
         case.inconclusive(f"the death of a member may be noticed after {timeout_s:g} s, and nothing waits that long")
     with case.conducted(2) as (living, dying):
         for number in range(2 * _HELD):
-            _done(living.call("publish_persistent", "t", b"%d" % number))
-        first, second = (_done(player.call("subscribe_durable", "t", "s", "earliest")) for player in (living, dying))
+            done(living.call("publish_persistent", "t", b"%d" % number), _HOLDS)
+        first, second = (done(player.call("subscribe_durable", "t", "s", "earliest"), _HOLDS) for player in (living, dying))
         since_s = time.monotonic()
         mine = _receive(living, first, _HELD)
         theirs = _apart(mine, _receive(dying, second, _HELD), since_s)
         dying.kill()
         again = _apart(mine, _receive(living, first, len(theirs), timeout_s + _PATIENCE_S), since_s)
         same(_COMES, _payloads(again), _payloads(theirs), "what a killed process held does not come to who lives")
-        _done(living.call("publish_persistent", "t", b"new"))
+        done(living.call("publish_persistent", "t", b"new"), _HOLDS)
         new = _apart([*mine, *again], _receive(living, first, 1), since_s)
         same(_HOLDS, bool(new), True, "a member does not go on after one in another process was killed")
-        _done(living.call("subscribe_durable.ack", first, *mine, *again, *new))
-        _done(living.call("subscribe_durable.exit", first))
+        done(living.call("subscribe_durable.ack", first, *mine, *again, *new), _HOLDS)
+        done(living.call("subscribe_durable.exit", first), _HOLDS)
         if time.monotonic() - since_s < HELD_S:
-            last = _done(living.call("subscribe_durable", "t", "s"))
+            last = done(living.call("subscribe_durable", "t", "s"), _HOLDS)
             left = living.call("subscribe_durable.receive", last, 10, _GLANCE_S)
             same("pubsub_persistent.5", _payloads(left.result), [], "what was acked comes again after another's death")
-
-
-def _done(told: Told) -> Returned:
-    """Return what stands for the result; no call here may raise."""
-    if told.error is not None:
-        broken(_HOLDS, f"{told.op} raised", expected="no error", got=told.error)
-    return Returned(told.step)
 
 
 def _receive(player: Player, member: Returned, count: int, wait_s: float = _PATIENCE_S) -> list[Delivery]:
@@ -77,7 +70,7 @@ def _receive(player: Player, member: Returned, count: int, wait_s: float = _PATI
     found: list[Delivery] = []
     while len(found) < count:
         told = player.call("subscribe_durable.receive", member, count - len(found), wait_s)
-        _done(told)
+        done(told, _HOLDS)
         if not told.result:
             break
         found += told.result

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
+from prism_suites._conducted import done
 from prism_suites._judging import broken, same
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.conducting import Player
 from prism_testkit.interfaces import RecordDelivery, StreamConsumerGroups
-from prism_testkit.processes import Told
 from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
@@ -27,9 +27,9 @@ async def what_a_member_of_another_process_holds_is_its_own(
         return
     with case.conducted(2) as (one, two):
         for number in range(_COUNT):
-            _done(one.call("append", "s", b"%d" % number))
-        _done(one.call("create_group", "s", "g"))
-        members = [(player, _done(player.call("join", "s", "g", "c"))) for player in (one, two)]
+            done(one.call("append", "s", b"%d" % number), _HOLDS)
+        done(one.call("create_group", "s", "g"), _HOLDS)
+        members = [(player, done(player.call("join", "s", "g", "c"), _HOLDS)) for player in (one, two)]
         held: list[list[RecordDelivery]] = [[], []]
         for turn in range(4):
             for place, (player, member) in enumerate(members):
@@ -42,25 +42,18 @@ async def what_a_member_of_another_process_holds_is_its_own(
                 held[place] += got
         same(_HOLDS, sum(map(len, held)), _COUNT, "members of two processes do not get every record, one or the other")
         info = one.call("group_info", "s", "g")
-        _done(info, _TOLD)
+        done(info, _TOLD)
         told = (info.result.members, info.result.pending)
         same(_TOLD, told, (2, _COUNT), "how many members of two processes, and how many records of both, group_info tells")
         for (player, member), mine in zip(members, held, strict=True):
-            _done(player.call("join.ack", member, *mine))
-            _done(player.call("join.exit", member))
-        last = _done(one.call("join", "s", "g", "d"))
+            done(player.call("join.ack", member, *mine), _HOLDS)
+            done(player.call("join.exit", member), _HOLDS)
+        last = done(one.call("join", "s", "g", "d"), _HOLDS)
         again = _received(one, last, _COUNT, 0.0)
         same("stream_consumer_groups.6", again, [], "what members of two processes acked comes again")
 
 
-def _done(told: Told, promise: str = _HOLDS) -> Returned:
-    """Return what stands for the result; no call here may raise."""
-    if told.error is not None:
-        broken(promise, f"{told.op} raised", expected="no error", got=told.error)
-    return Returned(told.step)
-
-
 def _received(player: Player, member: Returned, most: int, wait_s: float) -> list[RecordDelivery]:
     told = player.call("join.receive", member, most, wait_s)
-    _done(told)
+    done(told, _HOLDS)
     return list(told.result)

@@ -6,6 +6,7 @@ While that is waited for, one that lives and is slow keeps what it holds, and a 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from prism_suites._conducted import done
 from prism_suites._judging import broken
 from prism_testkit.case import Case
 from prism_testkit.checks import check
@@ -50,50 +51,43 @@ def _stand_still(case: Case) -> None:
     with case.conducted(2) as (sleeper, other):
         shares = case.traits.group_parallelism == "record"
         for number in range(_COUNT + shares):
-            _done(sleeper.call("append", "s", b"%d" % number))
+            done(sleeper.call("append", "s", b"%d" % number), _COMES)
         for group in ("g", "rests"):
-            _done(sleeper.call("create_group", "s", group))
+            done(sleeper.call("create_group", "s", group), _COMES)
         kept: list[RecordDelivery] = []
         if shares:  # else whoever joins later takes what is held
-            second = _done(other.call("join", "s", "g", "d"))
+            second = done(other.call("join", "s", "g", "d"), _COMES)
             kept = _received(other, second, _PATIENCE_S, 1)
-        first = _done(sleeper.call("join", "s", "g", "c"))
+        first = done(sleeper.call("join", "s", "g", "c"), _COMES)
         held = _all(sleeper, first, _PATIENCE_S)
         sleeper.stop()
         if not shares:
-            second = _done(other.call("join", "s", "g", "d"))
+            second = done(other.call("join", "s", "g", "d"), _COMES)
         taken = _all(other, second, timeout_s + _PATIENCE_S, kept)
         sleeper.resume()
         _refused(sleeper.call("join.ack", first, *held[::2]))
         _refused(sleeper.call("join.nack", first, *held[1::2]))
         if stolen := _received(sleeper, first, _GLANCE_S):
             broken(_STALE, "what one member holds came to another that had stood still", expected=[], got=stolen)
-        _done(other.call("join.ack", second, *taken, *kept), _STALE)
-        _done(other.call("join.exit", second))
-        _done(sleeper.call("append", "s", b"new"))
+        done(other.call("join.ack", second, *taken, *kept), _STALE)
+        done(other.call("join.exit", second), _COMES)
+        done(sleeper.call("append", "s", b"new"), _COMES)
         again = _received(sleeper, first, timeout_s + _PATIENCE_S)
         if [bytes(delivery.record.payload) for delivery in again] != [b"new"]:
             sentence = "a member that stood still does not receive again what is new, and only that"
             broken(_STALE if not again else _ACKED, sentence, expected=[b"new"], got=again)
         _refused(sleeper.call("join.ack", first, held[0], *again))
-        _done(sleeper.call("join.exit", first))
-        third = _done(other.call("join", "s", "g", "e"))
+        done(sleeper.call("join.exit", first), _COMES)
+        third = done(other.call("join", "s", "g", "e"), _COMES)
         if undone := _received(other, third, _GLANCE_S):
             sentence = "of several acks at once, one of them from before its member stood still, the valid one was not done"
             broken(_STALE, sentence, expected="what was acked does not come again", got=undone)
         _rested(other, _COUNT + shares + 1)
 
 
-def _done(told: Told, promise: str = _COMES) -> Returned:
-    """Return what stands for the result; no call here may raise."""
-    if told.error is not None:
-        broken(promise, f"{told.op} raised", expected="no error", got=told.error)
-    return Returned(told.step)
-
-
 def _received(player: Player, member: Returned, wait_s: float, most: int = _COUNT) -> list[RecordDelivery]:
     told = player.call("join.receive", member, most, wait_s)
-    _done(told, _STALE)
+    done(told, _STALE)
     return list(told.result)
 
 
@@ -115,7 +109,7 @@ def _all(player: Player, member: Returned, wait_s: float, kept: Sequence[RecordD
 
 def _rested(player: Player, count: int) -> None:
     """Judge that a group which nobody has used since it was made has every record."""
-    member = _done(player.call("join", "s", "rests", "c"), _RESTS)
+    member = done(player.call("join", "s", "rests", "c"), _RESTS)
     found: set[int] = set()
     while len(found) < count:
         got = _received(player, member, _PATIENCE_S, count)
@@ -123,7 +117,7 @@ def _rested(player: Player, count: int) -> None:
             sentence = "a group that nobody used for some seconds does not get every record"
             broken(_RESTS, sentence, expected=f"{count} records", got=sorted(found))
         found |= {delivery.record.offset for delivery in got}
-    _done(player.call("join.exit", member), _RESTS)
+    done(player.call("join.exit", member), _RESTS)
 
 
 def _refused(told: Told) -> None:
