@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +24,7 @@ from prism_testkit.backend import Place
 from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import serve
 from prism_testkit.fuse import Fuse
-from prism_testkit.halts import Halt
+from prism_testkit.halts import Halts
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
@@ -73,9 +74,11 @@ def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[_Part
     """Return what a process does with its driver."""
     match order["manner"]:
         case "together":
-            return partial(_take_part, steps=steps, pace_ns=order["pace_ns"], turn=order["turn"])
+            turn, pace_ns = order["turn"], order["pace_ns"]
+            pauses = _Pauses(pace_ns / 2e9, turn) if pace_ns and turn[1] > 1 else None
+            return partial(_take_part, steps=steps, pace_ns=pace_ns, pauses=pauses)
         case "conducted":
-            return _obey
+            return partial(_obey, halts=Halts(_stand_still))
         case _:
             return partial(_write, steps=steps, clock=clock, fuse=Fuse(*order["fuse"]))
 
@@ -148,13 +151,9 @@ _Told = tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]
 """A step: its number, when it began and ended, its arguments, its result, the name and the text of what it raised."""
 
 
-async def _take_part(part: _Part, *, steps: Steps, pace_ns: int, turn: tuple[int, int]) -> None:
-    """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when.
-
-    ``turn``: which process this is, and of how many. Where they meet at every step, one of them stands still in the middle of it.
-    """
+async def _take_part(part: _Part, *, steps: Steps, pace_ns: int, pauses: "_Pauses | None") -> None:
+    """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
     told: list[_Told] = []
-    halt = Halt(pace_ns / 2e9) if pace_ns and turn[1] > 1 else None
     _say(f"ready {os.getpid()}")
     begin_ns = int(sys.stdin.readline())
     for number, (method, arguments) in enumerate(steps):
@@ -164,23 +163,52 @@ async def _take_part(part: _Part, *, steps: Steps, pace_ns: int, turn: tuple[int
         references = referred_to([(method, arguments)])
         if any(part.results.get(step) is None for step in references):
             continue  # there was no message, or no value
-        if halt is not None and number % turn[1] == turn[0]:
-            halt.in_the_middle_of(method)
+        if pauses is not None:
+            pauses.begins(method, number)
         told.append(await _step(part, number, method, arguments))
-        if halt is not None:
-            halt.returned(method, told[-1][2] - told[-1][1])
+        if pauses is not None:
+            pauses.returned(method)
     for each in told:
         _tell(each)
     _say("told")
 
 
-async def _obey(part: _Part) -> None:
+class _Pauses:
+    """Where all meet at every step one of them, by turns, stands still for a moment at a point in the middle of it.
+
+    ``turn``: which process this is, and of how many. How many points a call has is known from earlier ones of its kind.
+    """
+
+    def __init__(self, still_s: float, turn: tuple[int, int]) -> None:
+        self._halts = Halts(lambda where: time.sleep(still_s))
+        self._turn = turn
+        self._points: dict[str, int] = {}
+        self._random = Random(0)
+
+    def begins(self, method: str, number: int) -> None:
+        points = self._points.get(method, 0) if number % self._turn[1] == self._turn[0] else 0
+        self._halts.begins(method, self._random.randint(1, points) if points else 0)
+
+    def returned(self, method: str) -> None:
+        self._points[method] = max(self._points.get(method, 0), self._halts.returned(method))
+
+
+def _stand_still(where: str) -> None:
+    """Say so, and wait for a line."""
+    _say(f"halted {where}")
+    sys.stdin.readline()
+
+
+async def _obey(part: _Part, *, halts: Halts) -> None:
     """Make one call after another as they are asked for, and say at once what each was told. In between the loop runs on."""
     _say(f"ready {os.getpid()}")
     loop, number = asyncio.get_running_loop(), 0
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        method, arguments = json.loads(line)
-        _tell(await _step(part, number, method, decode(arguments)))
+        method, arguments, at = json.loads(line)
+        halts.begins(method, at)
+        told = await _step(part, number, method, decode(arguments))
+        halts.returned(method)
+        _tell(told)
         number += 1
 
 
@@ -256,13 +284,12 @@ async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _
     for tried in range(_TRIES):
         try:
             async with driver.transaction() as transaction:
-                for inner, values in arguments:
-                    await getattr(transaction, inner)(*values)
+                told = [await getattr(transaction, inner)(*values) for inner, values in arguments]
         except Conflict:
             if tried + 1 == _TRIES:
                 raise
         else:
-            return None
+            return told
     return None
 
 

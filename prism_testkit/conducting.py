@@ -7,8 +7,12 @@ has passed.
 
 import contextlib
 import json
+import select
 import signal
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from prism_testkit.backend import Place
@@ -25,6 +29,9 @@ from prism_testkit.worker import Worker
 
 __all__ = ["Player", "conducted"]
 
+_HALTED = b"halted "
+_LOOKS = 4
+"""So often is looked whether a process has run, before it is said that it did not."""
 _STOPPED_S = 10.0
 """Until then the system shows a process as stopped, or this is no stop."""
 
@@ -35,20 +42,61 @@ class Player:
     def __init__(self, number: int, writer: Writer, process: Identity, history: History) -> None:
         self._number, self._writer, self._process, self._history = number, writer, process, history
         self._methods: list[str] = []
+        self._event: Any = None
+        self._halted: Any = None
+        self._line = b""
         history.labels[PROCESS + number] = f"process {number + 1}"
 
     def call(self, method: str, *arguments: Any) -> Told:
         """Let it make a call, and return what it was told: a result or an error. The steps of `killing.Step` count from 0."""
+        self.begin(method, *arguments)
+        return self.end()
+
+    def begin(self, method: str, *arguments: Any, point: int = 0) -> str | None:
+        """Let it begin a call. With a ``point``, counted from 1, wait until it stands still there (see `halts`).
+
+        Return what it called last; None without a point, or if the call ended before it.
+        """
         self._methods.append(method)
-        event = self._history.invoke(PROCESS + self._number, method, arguments, {})
-        self._writer.orders.write(json.dumps([method, encode(arguments)]).encode() + b"\n")
-        self._writer.orders.flush()
-        told = heard(self._number, self._writer.said.readline() or b"! it ended", self._methods)
+        self._event = self._history.invoke(PROCESS + self._number, method, arguments, {})
+        self._send(json.dumps([method, encode(arguments), point]))
+        if not point:
+            return None
+        self._line = self._writer.said.readline()
+        if not self._line.startswith(_HALTED):
+            return None
+        where, self._line = self._line.removeprefix(_HALTED).decode().strip(), b""
+        self._halted = self._history.invoke(PROCESS + self._number, "stand_still", (f"behind {where}",), {})
+        self._history.respond(self._halted, None)
+        return where
+
+    def settle(self, still_s: float) -> bool:
+        """Wait until the call that it has begun is ended, or waits: nothing in it has run for so long. Say whether it is ended."""
+        work, since_s = _work(self._process.pid), time.monotonic()
+        while not select.select([self._writer.said], [], [], still_s / _LOOKS)[0]:
+            now = _work(self._process.pid)
+            if now is None or now != work:
+                work, since_s = now, time.monotonic()
+            elif time.monotonic() - since_s > still_s:
+                return False
+        return True
+
+    def end(self) -> Told:
+        """Let a call that stands still go on; return what it was told when it has ended."""
+        if self._halted is not None:
+            self._halted = None
+            self._send("")
+        told = heard(self._number, self._line or self._writer.said.readline() or b"! it ended", self._methods)
+        self._line = b""
         if told.error is not None:
-            self._history.fail(event, told.error)
+            self._history.fail(self._event, told.error)
         else:
-            self._history.respond(event, told.result)
+            self._history.respond(self._event, told.result)
         return told
+
+    def _send(self, line: str) -> None:
+        self._writer.orders.write(line.encode() + b"\n")
+        self._writer.orders.flush()
 
     def stop(self) -> None:
         """Let all of it stand still (SIGSTOP) until `resume`; inconclusive if the system does not show it so."""
@@ -69,6 +117,19 @@ class Player:
         event = self._history.invoke(PROCESS + self._number, "is_killed", (), {})
         self._writer.kill()
         self._history.respond(event, None)
+
+
+def _work(pid: int) -> object:
+    """Return what changes whenever a process has run; None while it runs, would if it had a processor, or waits for a disk."""
+    if not sys.platform.startswith("linux"):
+        return ()  # nobody knows: time alone decides
+    done = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] in "RD":
+                return None
+            done.append((task.name, (task / "schedstat").read_text()))
+    return done
 
 
 @contextlib.contextmanager

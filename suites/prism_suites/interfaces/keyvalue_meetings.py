@@ -1,0 +1,98 @@
+"""keyvalue: calls of two processes meet at every point of the first at which somebody else can notice that it is under way."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from typing import Annotated
+
+from prism_suites._meeting import Meeting, Results, meet
+from prism_testkit.case import Case
+from prism_testkit.checks import check
+from prism_testkit.interfaces import KeyValueBasic, KeyValueCas, KeyValueTransactional, KeyValueTtl
+from prism_testkit.killing import Step
+from prism_testkit.traits import Traits
+
+_OLD, _MINE, _THEIRS = b"old", b"mine, which is longer", b"theirs"
+_LONG_S = (1e3, 1e5, 1e7)
+"""Times to live that nothing here outlasts, told apart by how many digits they have."""
+
+_Calls = dict[str, Step]
+
+
+def _on(name: str, value: bytes, seconds: float) -> _Calls:
+    """Return every call on one key, by a short name."""
+    return {
+        "set": ("set", (name, value)),
+        "delete": ("delete", (name,)),
+        "swap": ("compare_and_swap", (name, _OLD, value)),
+        "create": ("compare_and_swap", (name, None, value)),
+        "drop": ("compare_and_delete", (name, _OLD)),
+        "set_with_ttl": ("set_with_ttl", (name, value, seconds)),
+        "expire": ("expire", (name, seconds)),
+        "persist": ("persist", (name,)),
+        "both": ("transaction", (("set", (name, value)), ("set", (_beside(name), value)))),
+        "read": ("transaction", (("get", (name,)), ("get", (_beside(name),)))),
+        "this by that": ("transaction", (("get", (_beside(name),)), ("set", (name, value)))),
+        "that by this": ("transaction", (("get", (name,)), ("set", (_beside(name), value)))),
+        "neither": ("transaction", (("delete", (name,)), ("delete", (_beside(name),)))),
+    }
+
+
+def _beside(name: str) -> str:
+    """Return the other key that a transaction has to do with."""
+    return f"{name}-beside"
+
+
+def _meetings(
+    first: Sequence[str], second: Sequence[str], looks: Sequence[str], present: Sequence[str] = ("set", "")
+) -> Iterator[Meeting]:
+    """Yield all pairs, on a key that is present (written by that call) or missing (without one)."""
+
+    def call(kind: str, value: bytes, seconds: float, name: str, results: Results) -> Step:
+        return _on(name, value, seconds)[kind]
+
+    def before(kind: str, name: str) -> tuple[Sequence[Step], Sequence[Step]]:
+        return ((_on(name, _OLD, _LONG_S[0])[kind],) if kind else ()), ()
+
+    def after(name: str, results: Results) -> Sequence[Step]:
+        return [(look, (key,)) for look in looks for key in (name, _beside(name)) for _ in range(2)]
+
+    for one, other, there in product(first, second, present):
+        mine, theirs = partial(call, one, _MINE, _LONG_S[1]), partial(call, other, _THEIRS, _LONG_S[2])
+        yield Meeting(mine, theirs, partial(before, there), after)
+
+
+@check("keyvalue_basic.10", "keyvalue_basic.4")
+async def calls_of_processes_meet(kv: Annotated[KeyValueBasic, Traits(sharing="processes")], case: Case) -> None:
+    """Sets and deletes of one key by two processes take effect one after the other, wherever they meet (KV-05)."""
+    meet(case, "keyvalue_basic.10", [*_meetings(("set", "delete"), ("set", "delete"), ("get", "exists"))])
+
+
+@check("keyvalue_cas.6", "keyvalue_cas.1")
+async def swaps_of_processes_meet(kv: Annotated[KeyValueCas, Traits(sharing="processes")], case: Case) -> None:
+    """A swap compares and writes at one instant, whatever another process does to the key meanwhile."""
+    swaps = ("swap", "drop")
+    meet(case, "keyvalue_cas.6", [
+        *_meetings(swaps, ("set", "delete", *swaps), ("get",), ("set",)),
+        *_meetings(("create",), ("set", "create"), ("get",), ("",)),
+        *_meetings(("set", "delete"), ("swap",), ("get",), ("set",)),
+    ])  # fmt: skip
+
+
+@check("keyvalue_ttl.10", "keyvalue_ttl.3", "keyvalue_ttl.7", "keyvalue_ttl.8")
+async def deadlines_of_processes_meet(kv: Annotated[KeyValueTtl, Traits(sharing="processes")], case: Case) -> None:
+    """Who changes a deadline changes neither the value nor the deadline that another process writes meanwhile."""
+    meet(case, "keyvalue_ttl.10", [
+        *_meetings(("expire", "persist"), ("set", "delete", "set_with_ttl"), ("get", "ttl"), ("set_with_ttl",)),
+        *_meetings(("set", "set_with_ttl", "delete"), ("expire",), ("get", "ttl"), ("set_with_ttl",)),
+    ])  # fmt: skip
+
+
+@check("keyvalue_transactional.5", "keyvalue_transactional.1")
+async def transactions_of_processes_meet(kv: Annotated[KeyValueTransactional, Traits(sharing="processes")], case: Case) -> None:
+    """Transactions of two processes, retried where they conflict, and plain calls leave what some order of them leaves."""
+    changes = ("both", "this by that", "neither")
+    meet(case, "keyvalue_transactional.5", [
+        *_meetings(changes, ("that by this", "set", "read"), ("get",), ("both",)),
+        *_meetings(("read", "set"), ("both",), ("get",), ("both",)),
+    ])  # fmt: skip
