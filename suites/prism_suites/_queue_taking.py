@@ -135,12 +135,15 @@ def spoil(message: QueueMessage | None) -> None:
         message.headers[_SPOILED] = "by its taker"
 
 
-async def drains(slot: Any, queue: str, puts: Sequence[Put], laws: Laws, story: str = "") -> None:
-    """Take what was put, in that order, and then nothing; name order, loss, doubles and strangers apart."""
+async def drains(slot: Any, queue: str, puts: Sequence[Put], laws: Laws, story: str = "", *, beside: Any = None) -> None:
+    """Take what was put, in that order, and then nothing; name order, loss, doubles and strangers apart.
+
+    ``beside``: another client, that makes every third take.
+    """
     told = f" ({story})" if story else ""
     pending = list(puts)
     while pending:
-        got = await take(slot, queue)
+        got = await take(beside if beside is not None and len(pending) % 3 == 1 else slot, queue)
         if got is None:
             broken(laws.once, f"a message that was enqueued is never given{told}", expected=pending[0].payload, got=None)
         if isinstance(got, QueueMessage) and got.id != pending[0].id:

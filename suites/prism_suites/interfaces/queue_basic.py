@@ -71,14 +71,14 @@ async def so_many_come_out_in_order(queue: QueueBasic, case: Case, count: int) -
 
 @check("queue_basic.3", "queue_basic.2", "queue_priority.1")
 async def a_long_queue_keeps_its_order(queue: QueueBasic, case: Case) -> None:
-    """No page, cap or number of digits ends a queue: over a thousand messages are given in order (Q-08, Q-31)."""
+    """No page, cap or number of digits ends a queue: over a thousand messages are given in order, to two clients (Q-08, Q-31)."""
     puts, whole = await fill(queue, "q", numbered(300 if case.server else 1030)), await case.whole()
     if offers(whole, QueuePriority):
         high = Put(await whole.enqueue_with_priority("q", b"high", priority=1), b"high", {})
         is_message(
             "queue_priority.1", await queue.dequeue("q"), high, "behind many messages one of a higher priority is not the first"
         )
-    await drains(queue, "q", puts, BASIC, "a long queue")
+    await drains(queue, "q", puts, BASIC, "a long queue, by two clients", beside=await case.client())
 
 
 @check("queue_basic.1", "queue_basic.2", "queue_basic.5")

@@ -108,7 +108,8 @@ async def a_long_queue_keeps_its_order(queue: QueueVisibility, case: Case) -> No
         "q",
         await fill(queue, "q", numbered(130 if case.server or await is_second(queue, case) else 600)),
         VISIBILITY,
-        "a long queue",
+        "a long queue, by two clients",
+        beside=await case.client(),
     )
 
 
