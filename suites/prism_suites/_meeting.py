@@ -16,6 +16,7 @@ from prism_testkit.case import Case
 from prism_testkit.conducting import Player
 from prism_testkit.killing import Step
 from prism_testkit.processes import Told
+from prism_testkit.servers.processes import holds_within
 
 __all__ = ["Meeting", "Results", "meet"]
 
@@ -28,6 +29,11 @@ _OWN = frozenset(("id", "token", "offset", "etag", "timestamp_ms", "published_at
 """Fields of results that a store chooses."""
 _CHOSEN = ("enqueue", "append", "publish")
 """Calls that return what a store chooses."""
+
+_UNORDERED = ("list_objects", "scan", "scan_keys")
+_LONG = 100
+_EXPIRES_S = 10.0
+"""Until then what was given a few milliseconds is gone, or nothing can be said of what is expired."""
 
 Results = Sequence[Told]
 """What the calls before were told, on this name, by this process."""
@@ -43,22 +49,28 @@ class Meeting:
     second: Callable[[str, Results], Step]
     before: Callable[[str], tuple[Sequence[Step], Sequence[Step]]] = lambda name: ((), ())
     after: Callable[[str, Results], Sequence[Step]] = lambda name, results: ()
+    until: Callable[[str], Step] | None = None
+    """A look that is made again before the two meet, until it says None or False: then all that was written before has expired.
+
+    It looks at what was written last, and not at what they meet at: a look may remove what has expired.
+    """
+    allowed: tuple[type[Exception], ...] = ()
+    """What the first call may raise for meeting another one; its own answer is not judged then, the others are."""
 
 
 def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
     """Let the two calls of each meeting meet at every point of the first one; judge what they are told."""
     with case.law(promise), case.conducted(2) as (one, other):
         names = (f"n{number}" for number in count())
-        still_s = _SERVER_S if case.server else _FILES_S
-        met = sum(_Judge(promise, one, other, meeting, names, still_s).met() for meeting in meetings)
+        met = sum(_Judge(case, promise, one, other, meeting, names).met() for meeting in meetings)
     if not met:
         case.inconclusive("no call stood still in its middle: none calls the system, or a library in C, from a thread of Python's")
 
 
 class _Judge:
-    def __init__(self, promise: str, one: Player, other: Player, meeting: Meeting, names: Iterator[str], still_s: float) -> None:
-        self._promise, self._one, self._other, self._meeting = promise, one, other, meeting
-        self._names, self._still_s = names, still_s
+    def __init__(self, case: Case, promise: str, one: Player, other: Player, meeting: Meeting, names: Iterator[str]) -> None:
+        self._case, self._promise, self._one, self._other, self._meeting = case, promise, one, other, meeting
+        self._names, self._still_s = names, _SERVER_S if case.server else _FILES_S
 
     def met(self) -> int:
         """Return at how many points they met, at each of which all was well."""
@@ -74,15 +86,18 @@ class _Judge:
             waits = not self._other.settle(self._still_s)
             told = self._one.end(), self._other.end()
             found = _story(name, told, self._looked(name, theirs))
-            if found not in legal:
+            orders = legal
+            if isinstance(told[0].error, self._meeting.allowed):
+                orders = [[found[0], *rest] for _, *rest in legal]
+            if found not in orders:
                 beside = "began" if waits else "was made"
-                apart = [next(pair for pair in zip(each, found, strict=True) if pair[0] != pair[1]) for each in legal]
-                orders = [f"with process {n} first it would be {would}, and was {did}" for n, (would, did) in enumerate(apart, 1)]
+                apart = [next(pair for pair in zip(each, found, strict=True) if pair[0] != pair[1]) for each in orders]
+                whys = [f"with process {n} first it would be {would}, and was {did}" for n, (would, did) in enumerate(apart, 1)]
                 broken(
                     self._promise,
                     f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where}), and {second[0]} of "
                     f"process 2 {beside} meanwhile: what these and later calls are told fits no order of the two; "
-                    + "; ".join(orders),
+                    + "; ".join(whys),
                 )
         return _MOST_POINTS
 
@@ -99,7 +114,12 @@ class _Judge:
     def _prepared(self) -> tuple[str, Results, Results]:
         name = next(self._names)
         mine, theirs = self._meeting.before(name)
-        return name, _made(self._one, mine), _made(self._other, theirs)
+        made = name, _made(self._one, mine), _made(self._other, theirs)
+        if self._meeting.until is not None:
+            method, arguments = self._meeting.until(name)
+            if not holds_within(lambda: not self._other.call(method, *arguments).result, _EXPIRES_S):
+                self._case.inconclusive(f"{method} still finds after {_EXPIRES_S:g} s what should have expired")
+        return made
 
     def _looked(self, name: str, results: Results) -> Sequence[Told]:
         steps = self._meeting.after(name, results)
@@ -125,7 +145,15 @@ def _plain(call: Told, name: str) -> str:
         return f"raises {type(call.error).__name__}"
     if isinstance(call.result, int | str) and not isinstance(call.result, bool) and call.op.startswith(_CHOSEN):
         return "its own"
-    return repr(_data(call.result)).replace(name, "NAME")
+    result = _data(call.result)
+    if isinstance(result, list) and call.op in _UNORDERED:
+        result.sort(key=repr)
+    if isinstance(result, list) and call.op == "get_stream":
+        result = b"".join(result)
+    if isinstance(result, bytes) and len(result) > _LONG:
+        kinds = bytes(dict.fromkeys(result))
+        return f"{len(result)} bytes of {kinds!r}"
+    return repr(result).replace(name, "NAME")
 
 
 def _data(value: Any) -> Any:

@@ -1,5 +1,7 @@
 """What one driver remembers of a queue, so that it looks at no entry twice that it cannot take."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +14,9 @@ __all__ = ["Looks"]
 
 _REMEMBERED = 1000
 _PAGE = 100
+_OVERDUE_NS = 1_000_000_000
+"""Longer is not waited for the server to store what is due: it is in trouble then, and tells others."""
+_LOOK_AGAIN_S = 0.005
 
 
 @dataclass(slots=True)
@@ -44,8 +49,14 @@ class Looks:
 
     async def first(self, what: str, queue: str) -> tuple[Entry | None, int | None]:
         """Return the entry that the next take gives; if there is none, the instant at which the next one comes free."""
+        patience_ns = 0
         while True:
             settings, found, due_ns = await self._first(what, queue)
+            if found is None and await self._table.is_overdue(what, queue):
+                patience_ns = patience_ns or time.monotonic_ns() + _OVERDUE_NS
+                if time.monotonic_ns() < patience_ns:
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    continue
             policy = settings.policy
             if found is None or policy is None or found.attempt < policy.max_attempts:
                 return found, due_ns

@@ -1,4 +1,4 @@
-"""keyvalue: calls of two processes meet at every point of the first at which somebody else can notice that it is under way."""
+"""keyvalue: calls of two processes meet wherever, while the first is under way, somebody else can notice that it is."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -16,6 +16,8 @@ _OLD, _MINE, _THEIRS = b"old", b"mine, which is longer", b"theirs"
 _LONG_S = (1e3, 1e5, 1e7)
 """Times to live that nothing here outlasts, told apart by how many digits they have."""
 
+_SHORT_S = 0.002
+
 _Calls = dict[str, Step]
 
 
@@ -24,6 +26,8 @@ def _on(name: str, value: bytes, seconds: float) -> _Calls:
     return {
         "set": ("set", (name, value)),
         "delete": ("delete", (name,)),
+        "get": ("get", (name,)),
+        "expired": ("set_with_ttl", (name, value, _SHORT_S)),
         "swap": ("compare_and_swap", (name, _OLD, value)),
         "create": ("compare_and_swap", (name, None, value)),
         "drop": ("compare_and_delete", (name, _OLD)),
@@ -38,6 +42,9 @@ def _on(name: str, value: bytes, seconds: float) -> _Calls:
     }
 
 
+_MULTI = frozenset(("both", "this by that", "that by this", "neither"))
+
+
 def _beside(name: str) -> str:
     """Return the other key that a transaction has to do with."""
     return f"{name}-beside"
@@ -46,20 +53,23 @@ def _beside(name: str) -> str:
 def _meetings(
     first: Sequence[str], second: Sequence[str], looks: Sequence[str], present: Sequence[str] = ("set", "")
 ) -> Iterator[Meeting]:
-    """Yield all pairs, on a key that is present (written by that call) or missing (without one)."""
+    """Yield all pairs, on a key that is present (written by that call), missing (without one), or has "expired"."""
 
     def call(kind: str, value: bytes, seconds: float, name: str, results: Results) -> Step:
         return _on(name, value, seconds)[kind]
 
     def before(kind: str, name: str) -> tuple[Sequence[Step], Sequence[Step]]:
-        return ((_on(name, _OLD, _LONG_S[0])[kind],) if kind else ()), ()
+        keys = (name, _beside(name)) if kind == "expired" else (name,)
+        return [_on(key, _OLD, _LONG_S[0])[kind] for key in keys if kind], ()
 
     def after(name: str, results: Results) -> Sequence[Step]:
-        return [(look, (key,)) for look in looks for key in (name, _beside(name)) for _ in range(2)]
+        keys = (name, _beside(name)) if _MULTI.intersection((*first, *second)) else (name,)
+        return [(look, (key,)) for look in looks for key in keys for _ in range(2)]
 
     for one, other, there in product(first, second, present):
         mine, theirs = partial(call, one, _MINE, _LONG_S[1]), partial(call, other, _THEIRS, _LONG_S[2])
-        yield Meeting(mine, theirs, partial(before, there), after)
+        expired = (lambda name: ("get", (_beside(name),))) if there == "expired" else None
+        yield Meeting(mine, theirs, partial(before, there), after, expired)
 
 
 @check("keyvalue_basic.10", "keyvalue_basic.4")
@@ -85,6 +95,18 @@ async def deadlines_of_processes_meet(kv: Annotated[KeyValueTtl, Traits(sharing=
     meet(case, "keyvalue_ttl.10", [
         *_meetings(("expire", "persist"), ("set", "delete", "set_with_ttl"), ("get", "ttl"), ("set_with_ttl",)),
         *_meetings(("set", "set_with_ttl", "delete"), ("expire",), ("get", "ttl"), ("set_with_ttl",)),
+    ])  # fmt: skip
+
+
+@check("keyvalue_ttl.10", "keyvalue_ttl.2")
+async def who_finds_a_key_expired_meets_who_writes_it_again(
+    kv: Annotated[KeyValueTtl, Traits(sharing="processes")], case: Case
+) -> None:
+    """Whoever comes upon an expired key, and removes it by the way, does not remove what another process writes meanwhile."""
+    looks = ("get", "delete", "expire", "persist")
+    meet(case, "keyvalue_ttl.10", [
+        *_meetings(looks, ("set", "set_with_ttl"), ("get", "exists"), ("expired",)),
+        *_meetings(("set", "set_with_ttl"), ("get", "delete"), ("get", "exists"), ("expired",)),
     ])  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Every change of a driver over a real server, and those that leave it right."""
 
 from . import (
+    changes_filesystem_meetings,
     changes_jetstream_keyvalue,
     changes_jetstream_objects,
     changes_jetstream_pubsub,
@@ -38,6 +39,7 @@ from .change import Change
 __all__ = ["CHANGES", "MISSED", "UNUSUAL"]
 
 CHANGES: list[Change] = [
+    *changes_filesystem_meetings.CHANGES,
     *changes_jetstream_keyvalue.CHANGES,
     *changes_jetstream_objects.CHANGES,
     *changes_jetstream_pubsub.CHANGES,
