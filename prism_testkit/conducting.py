@@ -32,6 +32,7 @@ __all__ = ["Player", "conducted"]
 _HALTED = b"halted "
 _LOOKS = 4
 """So often is looked whether a process has run, before it is said that it did not."""
+_POLLING_S = 0.5
 _STOPPED_S = 10.0
 """Until then the system shows a process as stopped, or this is no stop."""
 
@@ -71,10 +72,16 @@ class Player:
         return where
 
     def settle(self, still_s: float) -> bool:
-        """Wait until the call that it has begun is ended, or waits: nothing in it has run for so long. Say whether it is ended."""
-        work, since_s = _work(self._process.pid), time.monotonic()
+        """Wait until the call that it has begun is ended, or waits: nothing in it has run for so long. Say whether it is ended.
+
+        Who waits by looking again and again is not waited for longer than half a second.
+        """
+        work, began_s = _work(self._process.pid), time.monotonic()
+        since_s = began_s
         while not select.select([self._writer.said], [], [], still_s / _LOOKS)[0]:
             now = _work(self._process.pid)
+            if time.monotonic() - began_s > _POLLING_S:
+                return False
             if now is None or now != work:
                 work, since_s = now, time.monotonic()
             elif time.monotonic() - since_s > still_s:

@@ -16,12 +16,14 @@ from typing import Any
 
 __all__ = ["Halts"]
 
-_SYSTEM = frozenset(("io", "_io", "posix", "nt", "fcntl", "msvcrt", "sqlite3", "_dbm", "_gdbm", "_socket", "_ssl", "mmap"))
+_SYSTEM = frozenset(("io", "_io", "posix", "nt", "fcntl", "msvcrt", "sqlite3", "_dbm", "_gdbm", "mmap"))
 _IN_MEMORY = (io.BytesIO, io.StringIO)
 _HARMLESS = frozenset(
     ("fspath", "getpid", "getppid", "gettid", "urandom", "getcwd", "cpu_count", "register_at_fork", "fileno", "isatty", "getvalue")
 ) | frozenset(("tell", "seekable", "readable", "writable", "gettimeout", "setblocking", "getpeername", "getsockname", "waitstatus"))
 """Of the system's own, what nobody else can notice."""
+_OF_SOCKETS = frozenset(("_socket", "_ssl"))
+"""Who is at the other end acts on what is sent; whether its answer has been read by then it cannot know."""
 _WAKING = frozenset(("_write_to_self", "_read_from_self"))
 """The functions by which a loop of asyncio is woken, from a thread of the same process."""
 
@@ -32,7 +34,7 @@ class Halts:
     Seen is what is done by the thread that makes this, and by those that begin later.
 
     A call that reaches at most one of the system's own points, as one of a library that does not call the system through Python,
-    is halted from its next time on behind calls of C functions that are not Python's own.
+    is halted from its next time on behind calls of C functions that are not Python's own, too.
     """
 
     def __init__(self, stand_still: Callable[[str], None]) -> None:
@@ -47,7 +49,7 @@ class Halts:
 
     def begins(self, method: str, at: int = 0) -> None:
         """A call begins that is to be halted at point ``at``, counted from 1; at none for 0."""
-        self._asked = _of_others if method in self._foreign else _of_system
+        self._asked = _of_any if method in self._foreign else _of_system
         self._points, self._at, self._counts = 0, at, True
 
     def returned(self, method: str) -> int:
@@ -82,7 +84,14 @@ def _of_system(what: Any) -> bool:
     name = what.__name__
     if name in _HARMLESS or name.startswith("_path") or isinstance(getattr(what, "__self__", None), _IN_MEMORY):
         return False
-    return not _SYSTEM.isdisjoint(_modules(what))
+    modules = frozenset(_modules(what))
+    if not _OF_SOCKETS.isdisjoint(modules):
+        return bool(name.startswith(("send", "write")))
+    return not _SYSTEM.isdisjoint(modules)
+
+
+def _of_any(what: Any) -> bool:
+    return _of_system(what) or _of_others(what)
 
 
 def _of_others(what: Any) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import socket
 import sqlite3
 import sys
 import threading
@@ -69,6 +70,19 @@ def test_statements_are_points_and_what_stays_in_memory_is_none(tmp_path: Path) 
         assert [_stops(at, call)[0] for at in (1, 2, 3)] == [["Connection.execute"], ["Cursor.fetchone"], []]
     finally:
         connection.close()
+
+
+def test_of_sockets_what_is_sent_is_a_point_and_not_what_comes() -> None:
+    here, there = socket.socketpair()
+
+    def call() -> None:
+        here.send(b"x")
+        there.recv(1)
+        there.sendall(b"y")
+        here.recv(1)
+
+    with here, there:
+        assert [_stops(at, call)[0] for at in (1, 2, 3)] == [["socket.send"], ["socket.sendall"], []]
 
 
 def test_a_thread_that_begins_later_is_seen(tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ class JetStreamObjectStorage(LivingJetStream, ObjectStorageConditional):
             held = version or await self._table.held(target, generation)
             if held is None:
                 return False
+            if version is None and held.sequence != sequence:
+                continue  # it was expired, and is put again: what is there now was not looked at
             subject = self._table.subject(generation, target.key_bytes)
             what = f"{self.backend_name}: {target}"
             gone = await self._table.change(what, subject, held.sequence, GONE)
