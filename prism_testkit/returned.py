@@ -14,6 +14,7 @@ from prism_testkit.interfaces import (
     QueueMessage,
     Record,
     RecordDelivery,
+    Retention,
 )
 from prism_testkit.witness import decode, register
 
@@ -23,7 +24,7 @@ TELL = "tell"
 """The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
 `killing.Survivors.told`, under the number of the step."""
 
-_TYPES = (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record, ObjectMetadata, ObjectInfo, GroupInfo)
+_TYPES = (Lease, QueueMessage, Delivery, Message, RecordDelivery, Record, ObjectMetadata, ObjectInfo, GroupInfo, Retention)
 _KINDS: tuple[type, ...] = tuple(map(register, _TYPES))
 
 

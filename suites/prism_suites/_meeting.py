@@ -16,18 +16,20 @@ from prism_testkit.case import Case
 from prism_testkit.conducting import Player
 from prism_testkit.killing import Step
 from prism_testkit.processes import Told
+from prism_testkit.returned import Returned
 from prism_testkit.servers.processes import holds_within
 
 __all__ = ["Meeting", "Results", "meet"]
 
-_MOST_POINTS = 48
-"""At so many points of a call, from its first, somebody else is let in."""
+_MOST_POINTS, _MOST_ON_A_SERVER = 48, 12
+"""At so many points of a call, from its first, somebody else is let in: behind each request to a server, there are fewer."""
 _FILES_S = 0.003
 _SERVER_S = 0.02
 """Who does nothing for so long is taken to wait for the other process; an answer of a server comes sooner."""
-_OWN = frozenset(("id", "token", "offset", "etag", "timestamp_ms", "published_at_ms", "last_modified_ms", "expires_at_ms", "queue"))
+_TIMES = frozenset(f"{each}_ms" for each in ("timestamp", "published_at", "appended", "last_modified", "expires_at"))
+_OWN = frozenset(("id", "token", "offset", "position", "partition", "etag", "queue")) | _TIMES
 """Fields of results that a store chooses."""
-_CHOSEN = ("enqueue", "append", "publish")
+_CHOSEN = ("enqueue", "append", "publish", "trim", "latest_offset")
 """Calls that return what a store chooses."""
 
 _UNORDERED = ("list_objects", "scan", "scan_keys")
@@ -35,19 +37,24 @@ _LONG = 100
 _EXPIRES_S = 10.0
 """Until then what was given a few milliseconds is gone, or nothing can be said of what is expired."""
 
-Results = Sequence[Told]
-"""What the calls before were told, on this name, by this process."""
+
+class Results(list[Told]):
+    """What the calls before were told, on this name, by this process; ``others``: by the other one."""
+
+    others: Sequence[Told] = ()
 
 
 @dataclass(frozen=True)
 class Meeting:
     """The two calls that meet, given a fresh name and what was told ``before``; that, each process makes by itself, one after
-    the other. What is looked at ``after`` both, they do by turns. ``after`` is given what the second process was told before.
+    the other. What is looked at ``after`` both, they do by turns, the second process first; ``after`` is given what that was told
+    before. A list of ``second`` is made one after the other, with the first call before, between or behind them.
     """
 
     first: Callable[[str, Results], Step]
-    second: Callable[[str, Results], Step]
+    second: Callable[[str, Results], Step | list[Step]]
     before: Callable[[str], tuple[Sequence[Step], Sequence[Step]]] = lambda name: ((), ())
+    """What each makes by itself; a `Returned` counts from the first of these steps, or, below 0, from the one it is in."""
     after: Callable[[str, Results], Sequence[Step]] = lambda name, results: ()
     until: Callable[[str], Step] | None = None
     """A look that is made again before the two meet, until it says None or False: then all that was written before has expired.
@@ -56,6 +63,10 @@ class Meeting:
     """
     allowed: tuple[type[Exception], ...] = ()
     """What the first call may raise for meeting another one; its own answer is not judged then, the others are."""
+    until_found: bool = False
+    """The look ``until`` is made until it says something, instead."""
+    shuffled: bool = False
+    """What is told may be told to any of the calls, and looks, of the same name."""
 
 
 def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
@@ -74,69 +85,98 @@ class _Judge:
 
     def met(self) -> int:
         """Return at how many points they met, at each of which all was well."""
-        legal = [self._in_turn(True), self._in_turn(False)]
-        for point in range(1, _MOST_POINTS + 1):
+        legal = self._in_turn()
+        most = _MOST_ON_A_SERVER if self._case.server else _MOST_POINTS
+        for point in range(1, most + 1):
             name, mine, theirs = self._prepared()
-            first, second = self._meeting.first(name, mine), self._meeting.second(name, theirs)
+            first, seconds = self._meeting.first(name, mine), self._seconds(name, theirs)
             where = self._one.begin(first[0], *first[1], point=point)
             if where is None:
                 self._one.end()
                 return point - 1
-            self._other.begin(second[0], *second[1])
-            waits = not self._other.settle(self._still_s)
-            told = self._one.end(), self._other.end()
-            found = _story(name, told, self._looked(name, theirs))
+            told, waits = self._beside(seconds)
+            found = self._story(name, told, self._looked(name, theirs))
             orders = legal
             if isinstance(told[0].error, self._meeting.allowed):
-                orders = [[found[0], *rest] for _, *rest in legal]
-            if found not in orders:
-                beside = "began" if waits else "was made"
-                apart = [next(pair for pair in zip(each, found, strict=True) if pair[0] != pair[1]) for each in orders]
-                whys = [f"with process {n} first it would be {would}, and was {did}" for n, (would, did) in enumerate(apart, 1)]
+                orders = {order: [found[0], *rest] for order, (_, *rest) in legal.items()}
+            if found not in orders.values():
+                apart = {order: next((a, b) for a, b in zip(each, found, strict=True) if a != b) for order, each in orders.items()}
+                whys = [f"with {order} it would be {would}, and was {did}" for order, (would, did) in apart.items()]
+                made = " and ".join(method for method, _ in seconds)
                 broken(
                     self._promise,
-                    f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where}), and {second[0]} of "
-                    f"process 2 {beside} meanwhile: what these and later calls are told fits no order of the two; "
-                    + "; ".join(whys),
+                    f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where}), and {made} of "
+                    f"process 2 {'began' if waits else 'was made'} meanwhile: what these and later calls are told fits no order of "
+                    f"the two; {'; '.join(whys)}",
                 )
-        return _MOST_POINTS
+        return most
 
-    def _in_turn(self, first: bool) -> list[str]:
-        """Return what the calls are told that are made one after the other."""
-        name, mine, theirs = self._prepared()
-        told: dict[bool, Told] = {}
-        for each in (first, not first):
-            player, make, results = (self._one, self._meeting.first, mine) if each else (self._other, self._meeting.second, theirs)
-            method, arguments = make(name, results)
-            told[each] = player.call(method, *arguments)
-        return _story(name, (told[True], told[False]), self._looked(name, theirs))
+    def _seconds(self, name: str, results: Results) -> list[Step]:
+        made = self._meeting.second(name, results)
+        return made if isinstance(made, list) else [made]
+
+    def _beside(self, seconds: Sequence[Step]) -> tuple[list[Told], bool]:
+        """Let the second process make its calls while the first stands still; return what all are told, and whether one waited."""
+        told: list[Told] = []
+        mine: Told | None = None
+        for method, arguments in seconds:
+            self._other.begin(method, *arguments)
+            if mine is None and not self._other.settle(self._still_s):
+                mine = self._one.end()
+            told.append(self._other.end())
+        return [mine or self._one.end(), *told], mine is not None
+
+    def _in_turn(self) -> dict[str, list[str]]:
+        """Return what the calls are told that are made one after the other, for each place of the first one."""
+        orders: dict[str, list[str]] = {}
+        place = count = 0
+        while place <= count:
+            name, mine, theirs = self._prepared()
+            method, arguments = self._meeting.first(name, mine)
+            seconds = self._seconds(name, theirs)
+            count = len(seconds)
+            told = [self._other.call(each, *values) for each, values in seconds[:place]]
+            told.insert(0, self._one.call(method, *arguments))
+            told += [self._other.call(each, *values) for each, values in seconds[place:]]
+            first = "first" if not place else f"behind call {place} of process 2"
+            order = "process 2 first" if place == count else f"process 1 {first}"
+            orders[order] = self._story(name, told, self._looked(name, theirs))
+            place += 1
+        return orders
 
     def _prepared(self) -> tuple[str, Results, Results]:
         name = next(self._names)
         mine, theirs = self._meeting.before(name)
-        made = name, _made(self._one, mine), _made(self._other, theirs)
+        results = Results(_made(self._one, mine)), Results(_made(self._other, theirs))
+        results[0].others, results[1].others = results[1], results[0]
         if self._meeting.until is not None:
             method, arguments = self._meeting.until(name)
-            if not holds_within(lambda: not self._other.call(method, *arguments).result, _EXPIRES_S):
-                self._case.inconclusive(f"{method} still finds after {_EXPIRES_S:g} s what should have expired")
-        return made
+            found = self._meeting.until_found
+            if not holds_within(lambda: bool(self._other.call(method, *arguments).result) is found, _EXPIRES_S):
+                self._case.inconclusive(f"{method} does not say after {_EXPIRES_S:g} s that what should have expired has")
+        return name, *results
 
     def _looked(self, name: str, results: Results) -> Sequence[Told]:
         steps = self._meeting.after(name, results)
         return [(self._one if number % 2 else self._other).call(step[0], *step[1]) for number, step in enumerate(steps)]
 
+    def _story(self, name: str, told: Sequence[Told], looks: Sequence[Told]) -> list[str]:
+        if self._meeting.shuffled:
+            answers = sorted(f"{call.op}: {_plain(call, name)}" for call in [*told, *looks])
+            return [f"answer {n} of all, {answer}" for n, answer in enumerate(answers, 1)]
+        several = len(told) > 2
+        titles = [f"{told[0].op} of process 1"]
+        titles += [f"{each.op} of process 2{f' (call {n})' if several else ''}" for n, each in enumerate(told[1:], 1)]
+        titles += [f"look {n}, {look.op}" for n, look in enumerate(looks, 1)]
+        return [f"{title}: {_plain(call, name)}" for title, call in zip(titles, [*told, *looks], strict=True)]
 
-def _made(player: Player, steps: Sequence[Step]) -> Results:
-    return [player.call(method, *arguments) for method, arguments in steps]
 
-
-def _story(name: str, told: Sequence[Told], looks: Sequence[Told]) -> list[str]:
-    titles = [
-        f"{told[0].op} of process 1",
-        f"{told[1].op} of process 2",
-        *(f"look {n}, {look.op}" for n, look in enumerate(looks, 1)),
-    ]
-    return [f"{title}: {_plain(call, name)}" for title, call in zip(titles, (*told, *looks), strict=True)]
+def _made(player: Player, steps: Sequence[Step]) -> list[Told]:
+    told: list[Told] = []
+    for method, arguments in steps:
+        given = (Returned(told[each.step].step) if isinstance(each, Returned) else each for each in arguments)
+        told.append(player.call(method, *given))
+    return told
 
 
 def _plain(call: Told, name: str) -> str:
