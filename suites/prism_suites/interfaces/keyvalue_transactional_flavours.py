@@ -153,6 +153,28 @@ async def time_that_passes_is_no_conflict(kv: TransactionalTtl, case: Case, seco
     value("keyvalue_transactional.1", await kv.get("b"), b"y", "a committed write is not there")
 
 
+@check("keyvalue_transactional.5", "keyvalue_ttl.2")
+@gauntlet(lambda limits: [{"reads": reads} for reads in ("get", "delete")])
+async def what_expired_since_it_was_read_is_a_conflict(kv: TransactionalTtl, case: Case, reads: str) -> None:
+    """A key that a transaction found, and that is missing by its deadline when it commits, is no longer what was read."""
+    if not case.clock.virtual:
+        return
+    for beside in (False, True):
+        await kv.set_with_ttl("a", b"x", 60.0)
+        try:
+            async with kv.transaction() as transaction:
+                await getattr(transaction, reads)("a")
+                await transaction.set("b", b"from what was read")
+                await case.advance(120.0)
+                if beside:  # whoever comes upon it may remove it
+                    await (await case.client()).get("a")
+        except Conflict:
+            value("keyvalue_transactional.6", await kv.get("b"), None, "a transaction that raised Conflict left a write behind")
+        else:
+            told = f"committed although what it had read with {reads} had expired meanwhile"
+            broken("keyvalue_transactional.5", told, expected="Conflict", got="a commit")
+
+
 @check("keyvalue_transactional.4", "keyvalue_transactional.1")
 @gauntlet(lambda limits: [{"count": count} for count in (1, 2, 9, 17, 26, 33, 65, 101, 129, 257, 513)])
 async def no_number_of_writes_overflows_the_buffer(kv: KeyValueTransactional, case: Case, count: int) -> None:

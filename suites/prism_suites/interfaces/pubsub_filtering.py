@@ -42,6 +42,10 @@ _MANY: list[Headers] = [
 _LONG: list[Headers] = [{"a" * size + end: "v"} for size in (63, 64, 255, 256, 500) for end in ("", "x", "y")]
 _LONG_VALUES: list[Headers] = [{"a": value} for size in (63, 255, 1024, 4000) for value in differing(size)]
 _ALIKE: list[Headers] = [headers for name in (*SEPARATED, *PADDED, *differing(300)) for headers in ({name: "b"}, {"a": name})]
+_JOINED: list[Headers] = [
+    headers for mark in "\0\n=:;,/ |\x1f&" for headers in ({"a": f"b{mark}c"}, {f"a{mark}b": "c"}, {"a": "b", "b": "c"})
+]
+"""A name and a value that are alike once they are put together with something in between."""
 _TABLES: dict[str, list[Headers]] = {
     "values": [{"a": value} for value in _VALUES],
     "names": [{name: "b"} for name in _NAMES],
@@ -50,6 +54,7 @@ _TABLES: dict[str, list[Headers]] = {
     "long": _LONG,
     "long values": _LONG_VALUES,
     "separated": _ALIKE,
+    "joined": _JOINED,
 }
 _small = st.dictionaries(st.sampled_from(("a", "A", "c")), st.sampled_from(("", "b", "B")), max_size=3)
 

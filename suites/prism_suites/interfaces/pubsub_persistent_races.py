@@ -106,6 +106,35 @@ async def first_entries_at_once_make_one(pubsub: PubSubPersistent, case: Case, c
         await together(*(manager.__aexit__(None, None, None) for manager in managers))
 
 
+@check("pubsub_persistent.1", "pubsub_persistent.3", "pubsub_persistent.13")
+@gauntlet(lambda limits: [{"before": before, "turns": turns} for before in (3, 260) for turns in range(6)])
+async def who_enters_a_long_topic_gets_what_comes_meanwhile_behind_it(
+    pubsub: PubSubPersistent, case: Case, before: int, turns: int
+) -> None:
+    """What a publisher sends while a subscription is made from the earliest message on comes once, behind all that it had sent."""
+    if case.server and turns:
+        return
+    other = await case.client()
+    sents = await send(other, "t", numbered(before), PERSISTENT)
+    case.overlap()
+    manager = pubsub.subscribe_durable("t", "s", "earliest")
+    entering = asyncio.ensure_future(manager.__aenter__())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    sents += await send(other, "t", numbered(3, "meanwhile"), PERSISTENT)
+    member = await entering
+    found: list[str] = []
+    while len(found) < len(sents) and (got := await received(case, member, 100)):
+        found += [delivery.message.id for delivery in got]
+        await member.ack(*got)
+    expected = [sent.id for sent in sents]
+    same(
+        "pubsub_persistent.1", sorted(found), sorted(expected), "not every message comes once that was there, or came, at an entry"
+    )
+    same("pubsub_persistent.3", found, expected, "what was published during an entry comes before what was published earlier")
+    await manager.__aexit__(None, None, None)
+
+
 @check("pubsub_persistent.7", "pubsub_persistent.9")
 @gauntlet(
     lambda limits: [{"waiters": w, "messages": m, "on": on} for w, m in ((2, 1), (2, 2), (4, 4), (3, 8)) for on in ("one", "each")]

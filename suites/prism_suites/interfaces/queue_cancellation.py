@@ -107,6 +107,23 @@ async def a_take_that_gave_up_waiting_takes_nothing(queue: QueueBasic, case: Cas
 
 @check("queue_basic.11")
 @gauntlet(lambda limits: [{"point": point} for point in range(1, 12)])
+async def a_take_cancelled_as_messages_come_keeps_their_order(queue: QueueBasic, case: Case, point: int) -> None:
+    """Of two messages that come while a waiting take is cancelled the first was given to it, or is still the first (Q-29)."""
+    other = await case.client()
+    waiting = asyncio.ensure_future(other.dequeue("q", 3600.0))
+    await case.clock.sleep(1.0 if case.clock.virtual else 0.02)
+    putting = asyncio.ensure_future(fill(queue, "q", [b"comes", b"behind"]))
+    for _ in range(point):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    told = (await asyncio.gather(waiting, return_exceptions=True))[0]
+    puts = await putting
+    left = puts[1:] if isinstance(told, QueueMessage) else puts
+    await drains(queue, "q", left, BASIC, "after a take that was cancelled as they came")
+
+
+@check("queue_basic.11")
+@gauntlet(lambda limits: [{"point": point} for point in range(1, 12)])
 async def a_take_cancelled_as_a_message_comes_loses_nothing(queue: QueueBasic, case: Case, point: int) -> None:
     """Of a message that comes while a waiting take is cancelled either the take was told, or it is still there (Q-29)."""
     other = await case.client()

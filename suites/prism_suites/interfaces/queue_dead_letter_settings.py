@@ -86,6 +86,23 @@ async def a_new_configuration_reaches_what_is_held(queue: VisibilityAndDeadLette
     await drains(queue, "other", puts[1:], VISIBILITY, "the new target")
 
 
+@check("queue_dead_letter.6", "queue_dead_letter.1")
+@gauntlet(lambda limits: [{"had": had, "most": most} for had, most in ((2, 1), (3, 1), (3, 2), (5, 2))])
+async def what_was_tried_more_often_dies_with_its_lease(queue: VisibilityAndDeadLetter, case: Case, had: int, most: int) -> None:
+    """What is held in more attempts than a new configuration allows is delivered no more when that one fails."""
+    times, other = Times(case), await case.client()
+    put = (await fill(queue, "q", [b"x"], {"h": "v"}))[0]
+    for attempt in range(1, had):
+        await queue.release((await lease(times, queue, "q", put, attempt=attempt)).lease)
+    held = await lease(times, queue, "q", put, attempt=had)
+    await other.configure_dead_letter("q", "dead", most)
+    await queue.release(held.lease)
+    got = await queue.receive("q", HELD_S)
+    same("queue_dead_letter.6", got, None, "a message is delivered more often than what is configured now allows")
+    await listed(queue, "q", [put])
+    await drains(queue, "dead", [put], VISIBILITY, "what had been tried too often already")
+
+
 @check("queue_dead_letter.6")
 @gauntlet(lambda limits: [{"most": most} for most in (0, -1, -(2**40))])
 async def too_few_attempts_are_refused(queue: VisibilityAndDeadLetter, case: Case, most: int) -> None:

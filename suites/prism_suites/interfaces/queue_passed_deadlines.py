@@ -15,7 +15,7 @@ from prism_suites._queue_taking import HELD_S, Put, empty, fill, is_message, tak
 from prism_suites._queue_times import Times
 from prism_suites._racing import together
 from prism_testkit.case import Case
-from prism_testkit.checks import check
+from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, Lease, QueueBasic, QueueDeadLetter, QueueDelayed, QueueVisibility
 from prism_testkit.tap import offers
 
@@ -145,6 +145,29 @@ async def what_was_done_before_a_deadline_stays_done(queue: QueueVisibility, cas
         sentence = "a message is not available at the first look after its deadline, at which many leases of its namespace ended"
         is_message("queue_visibility.3", got and got.message, put, sentence)
     await done.judge(case)
+
+
+@check("queue_basic.5", "queue_delayed.1")
+@gauntlet(lambda limits: [{"way": way} for way in ("a delay", "a lease")])
+async def a_peek_before_a_deadline_tells_nothing_behind_it(queue: DelayedAndBasic, case: Case, way: str) -> None:
+    """What is first once time has passed the next take gives, and a peek shows, though it has shown another one before (Q-14)."""
+    whole = await case.whole()
+    if not case.clock.virtual or not offers(whole, QueueVisibility if way == "a lease" else QueueDelayed):
+        return
+    for slot in (queue, await case.client()):
+        if way == "a delay":
+            await queue.enqueue_delayed("q", b"first", delay_s=50.0)
+        else:
+            await one_leased(Times(case), whole, "q", 50.0)
+        await queue.enqueue("q", b"second")
+        before = [await slot.peek("q") for _ in range(2)]
+        await case.advance(120.0)
+        shown = await slot.peek("q")
+        given = await slot.dequeue("q")
+        sentence = f"behind {way} a peek shows something else than the next take gives (before it had shown {before[0]!r})"
+        same("queue_basic.5", shown, given, sentence)
+        last = await slot.peek("q")
+        same("queue_basic.5", await slot.dequeue("q"), last, "a peek shows something else than the next take gives")
 
 
 @check("queue_delayed.1", "queue_delayed.2", "queue_delayed.4")

@@ -175,6 +175,8 @@ async def a_receive_cancelled_as_a_message_comes_loses_nothing(queue: QueueVisib
         )
 
 
+_CROWD = 120
+"""More than are moved in one step by who moves them by the page."""
 _DEAD = ("configure_dead_letter", "dead_letters", "redrive", "receive")
 
 
@@ -188,18 +190,27 @@ async def _configured_or_not(queue: Any) -> None:
 
 
 @check("queue_dead_letter.9", "queue_dead_letter.3")
-@gauntlet(lambda limits: [{"kind": kind, "point": point} for kind in _DEAD for point in POINTS[:9]])
-async def a_cancelled_call_leaves_the_dead_in_one_queue(queue: VisibilityAndDeadLetter, case: Case, kind: str, point: int) -> None:
+@gauntlet(
+    lambda limits: [
+        *({"kind": kind, "point": point, "count": 4} for kind in _DEAD for point in POINTS[:9]),
+        *({"kind": "redrive", "point": point, "count": _CROWD} for point in (1, 2, 3, 5)),
+    ]
+)
+async def a_cancelled_call_leaves_the_dead_in_one_queue(
+    queue: VisibilityAndDeadLetter, case: Case, kind: str, point: int, count: int
+) -> None:
     """A look, a redrive or a configuration that is cancelled at any point leaves every message in one of both queues (Q-16)."""
     times = Times(case)
-    puts = await fill(queue, "q", numbered(4), {"h": "v"})
+    if case.server and count == _CROWD:
+        return
+    puts = await fill(queue, "q", numbered(count), {"h": "v"})
     if kind != "configure_dead_letter":
         await queue.configure_dead_letter("q", "dead", 1)
     held = [await lease(times, queue, "q", put) for put in puts]
     for item in held:
         await queue.release(item.lease)
     if kind == "redrive":
-        same("queue_dead_letter.4", len(await queue.dead_letters("q")), 4, "dead_letters does not list what died")
+        same("queue_dead_letter.4", len(await queue.dead_letters("q")), count, "dead_letters does not list what died")
     calls: dict[str, Any] = {
         "configure_dead_letter": lambda: queue.configure_dead_letter("q", "dead", 1),
         "dead_letters": lambda: queue.dead_letters("q"),

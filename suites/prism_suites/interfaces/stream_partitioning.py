@@ -145,6 +145,9 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
     for slot in slots:  # who looked before knows of it too
         same("stream_partitioning.3", await slot.partitions("s"), 1, "a stream that was never used has partitions")
     await stream.create_partitioned("s", n)
+    early = [f"early {number}" for number in range(8)]
+    for key in early:
+        await stream.append("s", b"early", key)
     keys = [*(f"key {number}" for number in range(100)), "k" * case.limits.max_name]
     families = [keys[:100]]
     if n == 2 and not case.server:  # alike in length, in how they begin, in how they end
@@ -152,9 +155,9 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
         keys += [key for family in families[1:] for key in family]
     keys += [name for group in name_groups(case.limits.max_name)[::15] for name in group[:2]]
     if n == 16 and not case.server:  # more than anybody remembers who gives each new key a partition, one after the other
-        keys += [f"one of many {number}" for number in range(700)]
+        keys += [f"one of many {number}" for number in range(1100)]
     keys = list(dict.fromkeys(keys))
-    appended, elsewhere = 0, 0
+    appended, elsewhere = 2 * len(early), 0
     for turn, slot in enumerate(slots):
         keys = keys[:100] if turn == 2 else keys
         for key in keys if turn % 2 else reversed(keys):
@@ -164,6 +167,9 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
                 await slot.append_to_partition("s", (elsewhere + turn) % n, b"elsewhere", key)
         await slot.append("s", b"no key")
         appended += len(keys) + 1
+        if not turn:  # all those keys later
+            for key in early:
+                await slot.append("s", b"early", key)
     where: dict[str | None, set[int]] = {}
     total = 0
     for place in range(n):

@@ -50,6 +50,25 @@ async def a_moved_group_lives_as_any(stream: Replayed, case: Case, to: str, had:
     )
 
 
+@check("stream_replay.2", "stream_replay.3")
+@gauntlet(lambda limits: [{"before": before, "alike": alike} for before, alike in ((0, 260), (5, 260), (95, 10), (250, 12))])
+async def of_many_records_of_one_instant_the_first_is_sought(stream: Replayed, case: Case, before: int, alike: int) -> None:
+    """Where hundreds were appended at one instant, or some on both sides of a page, a group is moved to the first of them."""
+    if not case.clock.virtual:
+        return
+    puts = await fill(stream, "s", numbered(before, "before"), laws=GROUPS)
+    await case.advance(10.0)
+    puts += await fill(stream, "s", numbered(alike, "alike"), laws=GROUPS)
+    await case.advance(10.0)
+    puts += await fill(stream, "s", numbered(3, "behind"), laws=GROUPS)
+    instants = [record.appended_ms async for record in stream.read("s")]
+    await stream.create_group("s", "g")
+    for place in (before, before + alike - 1, len(puts) - 1, before):
+        await stream.seek_to_time("s", "g", instants[place])
+        left = from_on(puts, puts[instants.index(instants[place])].offset)
+        await quiet_group(case, stream, left, "stream_replay.2", "a seek to an instant at which many records were appended")
+
+
 @check("stream_replay.3", "stream_replay.2", "stream_replay.1")
 @gauntlet(lambda limits: [{"count": count, "way": way} for count in (300,) for way in ("seek", "seek_to_time")])
 async def a_large_group_is_moved_whole(stream: Replayed, case: Case, count: int, way: str) -> None:

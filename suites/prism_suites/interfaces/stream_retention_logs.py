@@ -11,7 +11,7 @@ from prism_suites._stream_shared import append, fill, numbered
 from prism_suites._stream_taking import receive, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import StreamConsumerGroups, StreamReplay
+from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay
 from prism_testkit.tap import offers
 
 _LAWS = {"!": ("stream_retention.6", "stream_retention.7"), "=": ("stream_retention.1", "stream_retention.2")}
@@ -63,7 +63,7 @@ async def _new_group(case: Case, state: State, over: str) -> None:
     same(over, [delivery.record.offset for delivery in more], [], f"a group gets more than is kept, {told}")
 
 
-_AFTER = ((0, 1), (2, 1), (5, 1), (5, 8))
+_AFTER = ((0, 1), (2, 1), (5, 1), (5, 8), (5, 30), (120, 30))
 """How many records a read has given when others go, and of how many times so many."""
 
 
@@ -72,17 +72,22 @@ _AFTER = ((0, 1), (2, 1), (5, 1), (5, 8))
     lambda limits: [
         {"how": how, "by": by, "given": given, "times": times}
         for how in ("most", "compact", "trim")
-        for by in ("read", "replay")
+        for by in ("read", "replay", "read_partition")
         for given, times in _AFTER
     ]
 )
 async def a_read_goes_on_while_records_go(stream: Bounded, case: Case, how: str, by: str, given: int, times: int) -> None:
     """What a read was to give and is kept it gives, once, in order; what goes meanwhile it may leave out (ST-06)."""
     slot, other = await case.whole(), await case.client(whole=True)
-    if by == "replay" and not offers(slot, StreamReplay):
+    needed: dict[str, type] = {"replay": StreamReplay, "read_partition": StreamPartitioning}
+    if not offers(slot, needed.get(by, StreamBasic)) or (case.server and times > 8):
         return
     puts = [await append(stream, "s", b"%d" % number, key) for number, key in enumerate("aab.abacca" * times)]
-    begun = slot.read("s") if by == "read" else slot.replay("s", 0, puts[-1].offset + 1)
+    begun = {
+        "read": lambda: slot.read("s"),
+        "replay": lambda: slot.replay("s", 0, puts[-1].offset + 1),
+        "read_partition": lambda: slot.read_partition("s", 0),
+    }[by]()
     found = [(await anext(begun)).offset for _ in range(given)]
     if how == "most":
         await other.set_retention("s", max_records=4)
