@@ -23,7 +23,7 @@ __all__ = ["Meeting", "Results", "meet"]
 
 _MOST_POINTS, _MOST_ON_A_SERVER = 48, 12
 """At so many points of a call, from its first, somebody else is let in: behind each request to a server, there are fewer."""
-_FILES_S = 0.003
+_FILES_S = 0.0015
 _SERVER_S = 0.02
 """Who does nothing for so long is taken to wait for the other process; an answer of a server comes sooner."""
 _TIMES = frozenset(f"{each}_ms" for each in ("timestamp", "published_at", "appended", "last_modified", "expires_at"))
@@ -100,14 +100,17 @@ class _Judge:
             if isinstance(told[0].error, self._meeting.allowed):
                 orders = {order: [found[0], *rest] for order, (_, *rest) in legal.items()}
             if found not in orders.values():
-                apart = {order: next((a, b) for a, b in zip(each, found, strict=True) if a != b) for order, each in orders.items()}
-                whys = [f"with {order} it would be {would}, and was {did}" for order, (would, did) in apart.items()]
+                apart: dict[tuple[str, str], list[str]] = {}
+                for order, each in orders.items():
+                    apart.setdefault(next((a, b) for a, b in zip(each, found, strict=True) if a != b), []).append(order)
+                whys = [f"with {' or '.join(names)} it would be {would}, and was {did}" for (would, did), names in apart.items()]
                 made = " and ".join(method for method, _ in seconds)
+                verb = "began" if waits else "was made" if len(seconds) == 1 else "were made"
                 broken(
                     self._promise,
                     f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where}), and {made} of "
-                    f"process 2 {'began' if waits else 'was made'} meanwhile: what these and later calls are told fits no order of "
-                    f"the two; {'; '.join(whys)}",
+                    f"process 2 {verb} meanwhile: what these and later calls are told fits no order "
+                    f"of the two; {'; '.join(whys)}",
                 )
         return most
 
@@ -174,9 +177,14 @@ class _Judge:
 def _made(player: Player, steps: Sequence[Step]) -> list[Told]:
     told: list[Told] = []
     for method, arguments in steps:
-        given = (Returned(told[each.step].step) if isinstance(each, Returned) else each for each in arguments)
+        given = (_returned(told[each.step]) if isinstance(each, Returned) else each for each in arguments)
         told.append(player.call(method, *given))
     return told
+
+
+def _returned(told: Told) -> Any:
+    """Return what a call was told, which a history shows, or what stands for what is no data: something entered."""
+    return Returned(told.step) if told.result is None else told.result
 
 
 def _plain(call: Told, name: str) -> str:
