@@ -6,9 +6,9 @@ both orders first. So nothing is known here of keys or queues, and what is wrong
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
-from itertools import count
+from itertools import count, zip_longest
 from typing import Any
 
 from prism_suites._judging import broken
@@ -26,14 +26,17 @@ _MOST_POINTS, _MOST_ON_A_SERVER = 48, 12
 _FILES_S = 0.0015
 _SERVER_S = 0.02
 """Who does nothing for so long is taken to wait for the other process; an answer of a server comes sooner."""
-_TIMES = frozenset(f"{each}_ms" for each in ("timestamp", "published_at", "appended", "last_modified", "expires_at"))
+_TIMES = frozenset(f"{each}_ms" for each in ("timestamp", "published_at", "appended", "last_modified"))
+_DEADLINE = "expires_at_ms"
+"""Of an instant ahead, whether there is one is compared."""
 _OWN = frozenset(("id", "token", "offset", "position", "partition", "etag", "queue")) | _TIMES
 """Fields of results that a store chooses."""
-_CHOSEN = ("enqueue", "append", "publish", "trim", "latest_offset")
+_CHOSEN = ("enqueue", "append", "publish", "trim", "latest_offset", "last_message_id")
 """Calls that return what a store chooses."""
 
 _UNORDERED = ("list_objects", "scan", "scan_keys")
 _LONG = 100
+_TRIES = 3
 _EXPIRES_S = 10.0
 """Until then what was given a few milliseconds is gone, or nothing can be said of what is expired."""
 
@@ -66,7 +69,11 @@ class Meeting:
     until_found: bool = False
     """The look ``until`` is made until it says something, instead."""
     shuffled: bool = False
-    """What is told may be told to any of the calls, and looks, of the same name."""
+    """What is told may be told to any of the calls, and looks, of the same name; one that got nothing counts for nothing."""
+    unasked: frozenset[str] = frozenset()
+    """Fields of results that are not compared."""
+    within_s: float = math.inf
+    """What was received is held for so long: where all took longer, from the first receive on, nothing is judged."""
 
 
 def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
@@ -95,14 +102,18 @@ class _Judge:
                 self._one.end()
                 return point - 1
             told, waits = self._beside(seconds)
-            found = self._story(name, told, self._looked(name, theirs))
+            looks = self._looked(name, theirs)
+            if not self._in_time([*mine, *theirs, *told, *looks]):
+                continue
+            found = self._story(name, told, looks)
             orders = legal
             if isinstance(told[0].error, self._meeting.allowed):
                 orders = {order: [found[0], *rest] for order, (_, *rest) in legal.items()}
             if found not in orders.values():
                 apart: dict[tuple[str, str], list[str]] = {}
                 for order, each in orders.items():
-                    apart.setdefault(next((a, b) for a, b in zip(each, found, strict=True) if a != b), []).append(order)
+                    pairs = zip_longest(each, found, fillvalue="nothing more")
+                    apart.setdefault(next((a, b) for a, b in pairs if a != b), []).append(order)
                 whys = [f"with {' or '.join(names)} it would be {would}, and was {did}" for (would, did), names in apart.items()]
                 made = " and ".join(method for method, _ in seconds)
                 verb = "began" if waits else "was made" if len(seconds) == 1 else "were made"
@@ -132,7 +143,7 @@ class _Judge:
     def _in_turn(self) -> dict[str, list[str]]:
         """Return what the calls are told that are made one after the other, for each place of the first one."""
         orders: dict[str, list[str]] = {}
-        place = count = 0
+        place = count = late = 0
         while place <= count:
             name, mine, theirs = self._prepared()
             method, arguments = self._meeting.first(name, mine)
@@ -143,9 +154,17 @@ class _Judge:
             told += [self._other.call(each, *values) for each, values in seconds[place:]]
             first = "first" if not place else f"behind call {place} of process 2"
             order = "process 2 first" if place == count else f"process 1 {first}"
-            orders[order] = self._story(name, told, self._looked(name, theirs))
-            place += 1
+            looks = self._looked(name, theirs)
+            if self._in_time([*mine, *theirs, *told, *looks]):
+                orders[order] = self._story(name, told, looks)
+                place += 1
+            elif (late := late + 1) == _TRIES:
+                self._case.inconclusive(f"so few calls took longer than {self._meeting.within_s:g} s, and what is held comes again")
         return orders
+
+    def _in_time(self, told: Sequence[Told]) -> bool:
+        since_ns = [call.began_ns for call in told if call.op.endswith("receive")]
+        return not since_ns or max(call.ended_ns for call in told) - min(since_ns) < self._meeting.within_s * 1e9
 
     def _prepared(self) -> tuple[str, Results, Results]:
         name = next(self._names)
@@ -165,13 +184,31 @@ class _Judge:
 
     def _story(self, name: str, told: Sequence[Told], looks: Sequence[Told]) -> list[str]:
         if self._meeting.shuffled:
-            answers = sorted(f"{call.op}: {_plain(call, name)}" for call in [*told, *looks])
+            answers = sorted(
+                f"{call.op}: {self._plain(call, name)}" for call in [*told, *looks] if call.error or call.result not in ([], None)
+            )
             return [f"answer {n} of all, {answer}" for n, answer in enumerate(answers, 1)]
         several = len(told) > 2
         titles = [f"{told[0].op} of process 1"]
         titles += [f"{each.op} of process 2{f' (call {n})' if several else ''}" for n, each in enumerate(told[1:], 1)]
         titles += [f"look {n}, {look.op}" for n, look in enumerate(looks, 1)]
-        return [f"{title}: {_plain(call, name)}" for title, call in zip(titles, [*told, *looks], strict=True)]
+        return [f"{title}: {self._plain(call, name)}" for title, call in zip(titles, [*told, *looks], strict=True)]
+
+    def _plain(self, call: Told, name: str) -> str:
+        """Return a result without what the store chooses, and without what differs from one name to the next."""
+        if call.error is not None:
+            return f"raises {type(call.error).__name__}"
+        if isinstance(call.result, int | str) and not isinstance(call.result, bool) and call.op.startswith(_CHOSEN):
+            return "its own"
+        result = _data(call.result, _OWN | self._meeting.unasked)
+        if isinstance(result, list) and call.op in _UNORDERED:
+            result.sort(key=repr)
+        if isinstance(result, list) and call.op == "get_stream":
+            result = b"".join(result)
+        if isinstance(result, bytes) and len(result) > _LONG:
+            kinds = bytes(dict.fromkeys(result))
+            return f"{len(result)} bytes of {kinds!r}"
+        return repr(result).replace(name, "NAME")
 
 
 def _made(player: Player, steps: Sequence[Step]) -> list[Told]:
@@ -187,30 +224,14 @@ def _returned(told: Told) -> Any:
     return Returned(told.step) if told.result is None else told.result
 
 
-def _plain(call: Told, name: str) -> str:
-    """Return a result without what the store chooses, and without what differs from one name to the next."""
-    if call.error is not None:
-        return f"raises {type(call.error).__name__}"
-    if isinstance(call.result, int | str) and not isinstance(call.result, bool) and call.op.startswith(_CHOSEN):
-        return "its own"
-    result = _data(call.result)
-    if isinstance(result, list) and call.op in _UNORDERED:
-        result.sort(key=repr)
-    if isinstance(result, list) and call.op == "get_stream":
-        result = b"".join(result)
-    if isinstance(result, bytes) and len(result) > _LONG:
-        kinds = bytes(dict.fromkeys(result))
-        return f"{len(result)} bytes of {kinds!r}"
-    return repr(result).replace(name, "NAME")
-
-
-def _data(value: Any) -> Any:
+def _data(value: Any, own: Set[str]) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _data(getattr(value, field.name)) for field in fields(value) if field.name not in _OWN}
+        named = {field.name: getattr(value, field.name) for field in fields(value) if field.name not in own}
+        return {name: _data("some time" if each and name == _DEADLINE else each, own) for name, each in named.items()}
     if isinstance(value, Mapping):
-        return {name: _data(each) for name, each in sorted(value.items())}
+        return {name: _data(each, own) for name, each in sorted(value.items())}
     if isinstance(value, list | tuple):
-        return [_data(each) for each in value]
+        return [_data(each, own) for each in value]
     if isinstance(value, float):
         return f"about 1e{round(math.log10(value))}" if value > 0 else "nothing"
     return bytes(value) if isinstance(value, bytes | bytearray) else value
