@@ -17,6 +17,7 @@ from prism_testkit.traits import Traits
 
 _LESS_S = 40_000.0
 _SHORT_S = 0.002
+_BESIDE = "-beside"
 _PATIENT_S = 0.3
 """Who may be later than so many seconds with the end of a lease would let every meeting wait for that."""
 _Kinds = Sequence[str | list[str]]
@@ -53,7 +54,7 @@ def _target(name: str) -> str:
 
 
 def _beside(name: str) -> str:
-    return f"{name}-beside"
+    return name + _BESIDE
 
 
 def _failed(name: str) -> list[Step]:
@@ -117,8 +118,13 @@ async def ends_of_one_lease_meet(queue: Annotated[QueueVisibility, Traits(sharin
     ])  # fmt: skip
 
 
-def _over(case: Case, made: Callable[[str, float], list[Step]], pairs: Sequence[tuple[str, str]]) -> list[Meeting]:
-    """Return meetings at a message whose lease, or delay, is over; ``made`` begins it in a queue, for so many seconds."""
+def _over(
+    case: Case, made: Callable[[str, float], list[Step]], pairs: Sequence[tuple[str, str]], *, counted: bool = False
+) -> list[Meeting]:
+    """Return meetings at a message whose lease, or delay, is over; ``made`` begins it in a queue, for so many seconds.
+
+    ``counted``: that the last one is over is known from a count, which leaves it to those who meet to find what is due.
+    """
     late_s = case.limits.clock_resolution_s + case.traits.ttl_late_s
     if late_s > _PATIENT_S:
         case.inconclusive(
@@ -135,9 +141,11 @@ def _over(case: Case, made: Callable[[str, float], list[Step]], pairs: Sequence[
         return [_on(name, b"", results)["receive"]] * 2
 
     def until(name: str) -> Step:
-        return "receive", (_beside(name), HELD_S)
+        return ("scheduled_count", (_beside(name),)) if counted else ("receive", (_beside(name), HELD_S))
 
-    return [Meeting(partial(called, one), partial(called, other), before, after, until, until_found=True) for one, other in pairs]
+    return [
+        Meeting(partial(called, one), partial(called, other), before, after, until, until_found=not counted) for one, other in pairs
+    ]
 
 
 @check("queue_visibility.8", "queue_visibility.3", "queue_visibility.5", "queue_visibility.2")
@@ -157,12 +165,20 @@ async def who_finds_a_lease_past_its_deadline_meets_others(
 async def who_finds_a_delay_over_meets_others(
     queue: Annotated[VisibilityAndDelayed, Traits(sharing="processes")], case: Case
 ) -> None:
-    """A message whose delay is over is given to one of two processes that both find it so."""
+    """A message whose delay, or lease, is over is given to one of two processes that both find it so."""
 
     def delayed(queue: str, seconds: float) -> list[Step]:
         return [("enqueue_delayed", (queue, b"old", None, {"delay_s": seconds}))]
 
-    meet(case, "queue_delayed.4", _over(case, delayed, [("receive", "receive")]))
+    def leased(queue: str, seconds: float) -> list[Step]:
+        if queue.endswith(_BESIDE):
+            return delayed(queue, seconds)
+        return [("enqueue", (queue, b"old")), ("receive", (queue, seconds))]
+
+    meet(case, "queue_delayed.4", [
+        *_over(case, delayed, [("receive", "receive")], counted=True),
+        *_over(case, leased, [("receive", "receive"), ("extend", "receive")], counted=True),
+    ])  # fmt: skip
 
 
 @check("queue_dead_letter.3", "queue_dead_letter.1", "queue_dead_letter.6", "queue_dead_letter.7", "queue_visibility.8")

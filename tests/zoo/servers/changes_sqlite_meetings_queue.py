@@ -19,7 +19,6 @@ _TAKE_LEASED = """            found = messages.first(name)
                 return None
             token = messages.lease"""
 _DEQUEUE = '        row = await self._take("dequeue", queue, take, put_back, timeout_s)\n'
-_CHANGED = "            result, messages = await self._client.write(_what(operation, queue), partial(self._settled, step))\n"
 _HELD = "        if not await self._change(operation, lease.queue, step):\n"
 _BEFORE_TAKE = "    async def _take(self, operation"
 _POLICY = '        await self._change("configure_dead_letter", queue, lambda messages: messages.set_policy(name, to, most))\n'
@@ -82,7 +81,7 @@ CHANGES = [
     ),
     _unchecked(
         "extend",
-        "messages.prolong(identity, messages.now_s + seconds)",
+        "messages.prolong(identity, messages.now_s + 43_200)",
         "queue_visibility.5",
         "queue_visibility.8",
         "queue_visibility.7",
@@ -114,16 +113,15 @@ CHANGES = [
     ),
     _change(
         "what_is_due_is_looked_up_first",
-        _CHANGED,
-        f"""            {_LOCKED}
-                rows = "SELECT id FROM queue_messages WHERE namespace = ? AND until_s <= ? AND token IS NULL"
-                wake = "UPDATE queue_messages SET until_s = NULL, token = NULL WHERE namespace = ? AND id = ?"
-                ours = self._namespace
-                due = await self._client.read(operation, lambda file, now_s: file.execute(rows, (ours, now_s)).fetchall())
-                if due:
-                    await self._client.write(operation, lambda file, now_s: [file.execute(wake, (ours, *row)) for row in due])
-                result, messages = await self._client.write(_what(operation, queue), partial(self._settled, step))
-""",
+        _TURN,
+        f"""                {_LOCKED}
+                    rows = "SELECT id FROM queue_messages WHERE namespace = ? AND until_s <= ? AND token IS NULL"
+                    wake = "UPDATE queue_messages SET until_s = NULL, token = NULL WHERE namespace = ? AND id = ?"
+                    ours = self._namespace
+                    due = await self._client.read(operation, lambda file, now_s: file.execute(rows, (ours, now_s)).fetchall())
+                    if due:
+                        await self._client.write(operation, lambda file, now_s: [file.execute(wake, (ours, *row)) for row in due])
+{_TURN}""",
         "queue_delayed.4",
         "What is due stays so until somebody sees to it, and that is done by one at a time.",
         also=("queue_visibility.2", "queue_visibility.8", "queue_delayed.1"),
