@@ -222,8 +222,8 @@ CHANGES = [
         after='beginning = f"{self._namespace}.q.*.later."',
         more=(
             (
-                'int(subject.removeprefix(beginning).partition(".")[0]) > now_ns',
-                'int(subject.partition(".later.")[2].partition(".")[0]) > now_ns',
+                'int(subject.removeprefix(beginning).partition(".")[0])',
+                'int(subject.partition(".later.")[2].partition(".")[0])',
             ),
         ),
         promise="queue_delayed.2",
