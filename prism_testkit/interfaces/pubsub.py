@@ -154,7 +154,8 @@ class PubSubPersistent(Protocol):
     10. `last_message_id` is the id of the message of the topic that was published last, None if there never was one; acks and
         deliveries do not change it.
     11. Topics and names alias only if they are equal in every code point; names and topics do not mix. What is illegal raises
-        `InvalidName` or `PayloadTooLarge` before any effect.
+        `InvalidName`, `PayloadTooLarge` or, if it has the wrong type (a delivery, a number or a delay, too), ``TypeError``, before
+        any effect.
     12. A message holds a copy. Nothing published in one namespace is received in another.
     13. An acknowledged publish is received by every subscription that exists; concurrent publishes lose nothing.
     14. A cancelled publish is received by all or by none; a cancelled or timed-out receive takes nothing, so the message is

@@ -258,7 +258,7 @@ async def namespaces_are_apart(pubsub: PubSubPersistent, case: Case) -> None:
     same("pubsub_persistent.12", await pubsub.last_message_id("only here"), sents[0].id, "another namespace changed the last id")
 
 
-@check("pubsub_persistent.9", "pubsub_persistent.8", "pubsub_persistent.5")
+@check("pubsub_persistent.11", "pubsub_persistent.9", "pubsub_persistent.8", "pubsub_persistent.5")
 @gauntlet(lambda limits: [{"bad": bad} for bad in NO_NUMBERS])
 async def arguments_of_the_wrong_type_are_refused(pubsub: PubSubPersistent, case: Case, bad: Any) -> None:
     """What is no number, or no delivery, raises ``TypeError``; nothing is taken, acked or given back."""
@@ -266,11 +266,11 @@ async def arguments_of_the_wrong_type_are_refused(pubsub: PubSubPersistent, case
     async with pubsub.subscribe_durable("t", "s", "earliest") as member:
         held = (await gets(case, member, sents[:1]))[0]
         why = "an argument of the wrong type is not refused"
-        await refused("pubsub_persistent.9", member.receive(1, bad), TypeError, f"receive: {why}")
-        await refused("pubsub_persistent.9", member.receive(bad), TypeError, f"receive: {why}")
-        await refused("pubsub_persistent.8", member.nack(held, delay_s=bad), TypeError, f"nack: {why}")
-        await refused("pubsub_persistent.5", member.ack(bad), TypeError, f"ack: {why}")
-        await refused("pubsub_persistent.8", member.nack(bad), TypeError, f"nack: {why}")
+        await refused("pubsub_persistent.11", member.receive(1, bad), TypeError, f"receive: {why}")
+        await refused("pubsub_persistent.11", member.receive(bad), TypeError, f"receive: {why}")
+        await refused("pubsub_persistent.11", member.nack(held, delay_s=bad), TypeError, f"nack: {why}")
+        await refused("pubsub_persistent.11", member.ack(bad), TypeError, f"ack: {why}")
+        await refused("pubsub_persistent.11", member.nack(bad), TypeError, f"nack: {why}")
         await gets(case, member, sents[1:], story="after refused calls")
         await member.ack(held)
     async with pubsub.subscribe_durable("t", "s") as member:
@@ -278,5 +278,5 @@ async def arguments_of_the_wrong_type_are_refused(pubsub: PubSubPersistent, case
         again = await comes_again(case, member, sents[1:], left, story="after refused calls")
         # What becomes of the delivery beside it nobody promises.
         for some in ([*again, bad], [bad, *again]):
-            await refused("pubsub_persistent.5", member.ack(*some), TypeError, f"ack, beside a delivery: {why}")
-            await refused("pubsub_persistent.8", member.nack(*some), TypeError, f"nack, beside a delivery: {why}")
+            await refused("pubsub_persistent.11", member.ack(*some), TypeError, f"ack, beside a delivery: {why}")
+            await refused("pubsub_persistent.11", member.nack(*some), TypeError, f"nack, beside a delivery: {why}")

@@ -103,6 +103,28 @@ async def what_was_tried_more_often_dies_with_its_lease(queue: VisibilityAndDead
     await drains(queue, "dead", [put], VISIBILITY, "what had been tried too often already")
 
 
+@check("queue_dead_letter.6", "queue_dead_letter.1")
+@gauntlet(lambda limits: [{"use": use} for use in ("nothing", "ack", "death", "redrive")])
+async def a_configuration_stays_when_a_queue_was_used_up(queue: VisibilityAndDeadLetter, case: Case, use: str) -> None:
+    """Also when a queue, and its target, have become empty again, what was configured holds for what comes then."""
+    times, other = Times(case), await case.client()
+    await queue.configure_dead_letter("q", "dead", 2)
+    if use != "nothing":
+        first = (await fill(other, "q", [b"first"]))[0]
+        if use != "ack":
+            await dies_after(times, (queue, other), "q", first, 2, "release")
+            await listed(queue, "q", [first])
+        if use == "redrive":
+            same("queue_dead_letter.5", await other.redrive("q"), 1, "redrive does not say how many it moved")
+        await drains(queue, "dead" if use == "death" else "q", [first], VISIBILITY, "the last message of all")
+    put = (await fill(queue, "q", [b"x"]))[0]
+    await dies_after(times, (queue, other), "q", put, 2, "release")
+    got = await other.receive("q", HELD_S)
+    same("queue_dead_letter.6", got, None, f"a queue that became empty ({use}) is not configured any more: a third delivery of two")
+    await listed(queue, "q", [put])
+    await drains(other, "dead", [put], VISIBILITY, f"the target, after the queue became empty ({use})")
+
+
 @check("queue_dead_letter.6")
 @gauntlet(lambda limits: [{"most": most} for most in (0, -1, -(2**40))])
 async def too_few_attempts_are_refused(queue: VisibilityAndDeadLetter, case: Case, most: int) -> None:

@@ -64,7 +64,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
     wanted = _places(lanes)
     async with stream.join("s", "g", "c") as member:
         got = await take(case, member, len(wanted), most)
-        same("stream_partitioning.10", _placed(got), wanted, f"a group does not cover {n} partitions")
+        same("stream_partitioning.10", _placed(got), wanted, f"a group does not get every record of {n} partitions once")
         _in_order("stream_partitioning.10", got, f"of {n} partitions")
         fates: dict[str, list[RecordDelivery]] = {"acked": [], "back": [], "held": [], "late": []}
         for delivery in got:
@@ -98,7 +98,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         same("stream_partitioning.10", extra, [], "what was acked comes again")
     async with stream.join("s", "beside", "c") as member:
         got = await take(case, member, len(wanted), most)
-        same("stream_partitioning.10", _placed(got), wanted, "a second group does not cover what the first one got")
+        same("stream_partitioning.10", _placed(got), wanted, "a second group does not get what the first one got, each once")
 
 
 @check("stream_partitioning.10")

@@ -127,3 +127,32 @@ class CancelledReleaseForgetsTheLease(Queue):
         await step()
         self.put(self.ended(row, self.now()))
         self.bury(row.queue)
+
+
+@mutant(
+    "dead_letter.6",
+    "forgotten state",
+    trap="a queue that an ack used up",
+    also="dead_letter.1 dead_letter.4",
+)
+class TheLastAckForgetsTheConfiguration(Queue):
+    """Of a queue that has become empty nothing is kept."""
+
+    async def ack(self, lease: Lease) -> None:
+        row = self.held(lease, "ack")
+        await super().ack(lease)
+        if not self.rows(row.queue):
+            self.space().configs.pop(row.queue, None)
+
+
+@mutant("dead_letter.6", "forgotten state", trap="a target that was emptied", also="dead_letter.1 dead_letter.4")
+class AnEmptiedTargetIsNoTarget(Queue):
+    """Who takes the last message of a target forgets what led there."""
+
+    async def ack(self, lease: Lease) -> None:
+        row = self.held(lease, "ack")
+        await super().ack(lease)
+        configs = self.space().configs
+        if row.origin and not self.rows(row.queue):
+            for queue in [queue for queue, config in configs.items() if config.target == row.queue]:
+                del configs[queue]
