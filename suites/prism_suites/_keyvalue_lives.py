@@ -192,6 +192,23 @@ async def _transaction_read_set(kv: Any, key: str, old: bytes, new: bytes) -> No
     await transacted(kv, body)
 
 
+async def _transaction_delete_set(kv: Any, key: str, old: bytes, new: bytes) -> None:
+    async def body(transaction: Any) -> None:
+        await transaction.delete(key)
+        await transaction.set(key, new)
+
+    await transacted(kv, body)
+
+
+async def _transaction_set_delete_set(kv: Any, key: str, old: bytes, new: bytes) -> None:
+    async def body(transaction: Any) -> None:
+        await transaction.set(key, old)
+        await transaction.delete(key)
+        await transaction.set(key, new)
+
+    await transacted(kv, body)
+
+
 async def _swap(kv: Any, key: str, old: bytes, new: bytes) -> None:
     truth("keyvalue_cas.1", await kv.compare_and_swap(key, old, new), True, "compare_and_swap refuses the value that the key holds")
 
@@ -215,6 +232,8 @@ CLEARS: dict[str, Way] = {
     "batch_set, last": Way("keyvalue_batch", _batch_set_last, "keyvalue_ttl.3"),
     "transaction": Way("keyvalue_transactional", _transaction_set, "keyvalue_ttl.3"),
     "transaction that read it": Way("keyvalue_transactional", _transaction_read_set, "keyvalue_ttl.3"),
+    "transaction, deleted first": Way("keyvalue_transactional", _transaction_delete_set, "keyvalue_ttl.3"),
+    "transaction, written, deleted, written": Way("keyvalue_transactional", _transaction_set_delete_set, "keyvalue_ttl.3"),
     "compare_and_swap": Way("keyvalue_cas", _swap, "keyvalue_ttl.4"),
 }
 

@@ -65,7 +65,7 @@ class Meeting:
     It looks at what was written last, and not at what they meet at: a look may remove what has expired.
     """
     allowed: tuple[type[Exception], ...] = ()
-    """What the first call may raise for meeting another one; its own answer is not judged then, the others are."""
+    """What one of the two may raise for meeting the other one; its own answer is not judged then, the others are."""
     until_found: bool = False
     """The look ``until`` is made until it says something, instead."""
     shuffled: bool = False
@@ -94,7 +94,8 @@ class _Judge:
         """Return at how many points they met, at each of which all was well."""
         legal = self._in_turn()
         most = _MOST_ON_A_SERVER if self._case.server else _MOST_POINTS
-        for point in range(1, most + 1):
+        point, waited = 1, False
+        while point <= most:
             name, mine, theirs = self._prepared()
             first, seconds = self._meeting.first(name, mine), self._seconds(name, theirs)
             where = self._one.begin(first[0], *first[1], point=point)
@@ -104,11 +105,18 @@ class _Judge:
             told, waits = self._beside(seconds)
             looks = self._looked(name, theirs)
             if not self._in_time([*mine, *theirs, *told, *looks]):
+                nothing = self._waited_for_nothing([*mine, *theirs, *told, *looks])
+                if nothing and waited:
+                    when = f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where})"
+                    broken(
+                        self._promise,
+                        f"{when}, process 2 called meanwhile, and what comes in any order of the two never came: {nothing}",
+                    )
+                point, waited = point if nothing else point + 1, bool(nothing)
                 continue
             found = self._story(name, told, looks)
-            orders = legal
-            if isinstance(told[0].error, self._meeting.allowed):
-                orders = {order: [found[0], *rest] for order, (_, *rest) in legal.items()}
+            open_to = [number for number, call in enumerate(told) if isinstance(call.error, self._meeting.allowed)]
+            orders = {order: [found[n] if n in open_to else one for n, one in enumerate(each)] for order, each in legal.items()}
             if found not in orders.values():
                 apart: dict[tuple[str, str], list[str]] = {}
                 for order, each in orders.items():
@@ -123,6 +131,7 @@ class _Judge:
                     f"process 2 {verb} meanwhile: what these and later calls are told fits no order "
                     f"of the two; {'; '.join(whys)}",
                 )
+            point, waited = point + 1, False
         return most
 
     def _seconds(self, name: str, results: Results) -> list[Step]:
@@ -165,6 +174,23 @@ class _Judge:
     def _in_time(self, told: Sequence[Told]) -> bool:
         since_ns = [call.began_ns for call in told if call.op.endswith("receive")]
         return not since_ns or max(call.ended_ns for call in told) - min(since_ns) < self._meeting.within_s * 1e9
+
+    def _waited_for_nothing(self, told: Sequence[Told]) -> str:
+        """Return what came too late for all else shows: a call was told of nothing, long after all before it were in time.
+
+        No order of the two shows that, or it would have been too late for each. Once it may be a slow machine.
+        """
+        first = next((call for call in sorted(told, key=lambda call: call.began_ns) if self._found_nothing(call)), None)
+        if first is None or not self._in_time([call for call in told if call.began_ns < first.began_ns]):
+            return ""
+        return f"{first.op} of process {first.process} waited {(first.ended_ns - first.began_ns) / 1e9:.0f} s for it, twice"
+
+    def _found_nothing(self, call: Told) -> bool:
+        """Return whether it waited longer than anything is held, and was given nothing."""
+        waited_s = (call.ended_ns - call.began_ns) / 1e9
+        return (
+            call.error is None and call.op.endswith("receive") and call.result in ([], None) and waited_s > self._meeting.within_s
+        )
 
     def _prepared(self) -> tuple[str, Results, Results]:
         name = next(self._names)

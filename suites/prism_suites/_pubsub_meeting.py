@@ -1,5 +1,6 @@
 """What two processes do to one topic when they meet, told by short names; for what is judged of it, see `_meeting`."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from prism_suites._meeting import Meeting, Results
@@ -98,7 +99,8 @@ def meeting(case: Case, before: tuple[str, str], first: str, second: str, looks:
             yield (one if number % 2 else other).call(kind)
 
     unasked = frozenset[str]() if case.traits.delivery_count == "exact" else frozenset(("delivery_count",))
-    return Meeting(mine, theirs, made, lambda *told: list(looked(*told)), shuffled=shuffled, unasked=unasked, within_s=HELD_S)
+    within_s = HELD_S if "enter" in f"{before} {first} {second}" else math.inf  # what is only heard is held by nobody
+    return Meeting(mine, theirs, made, lambda *told: list(looked(*told)), shuffled=shuffled, unasked=unasked, within_s=within_s)
 
 
 def _last(steps: Iterable[int]) -> int:

@@ -70,11 +70,20 @@ _SEQUENCES: Mapping[str, Callable[[list[str]], Sequence[str]]] = {
 }
 
 
+_ITEMS = {"a": b"1", "b": b"", "é%": b"\x00\xff"}
+_MANY = 300
+"""Items more, where a store may take a batch in pieces."""
+
+
+def _items(more: int) -> dict[str, bytes]:
+    return _ITEMS | {f"more {number}": b"%d" % number for number in range(more)}
+
+
 @check("keyvalue_batch.1")
-@gauntlet(lambda limits: [{"kind": kind} for kind in _MAPPINGS])
-async def every_kind_of_mapping_is_accepted(kv: KeyValueBatch, kind: str) -> None:
+@gauntlet(lambda limits: [{"kind": kind, "more": more} for kind in _MAPPINGS for more in (0, _MANY)])
+async def every_kind_of_mapping_is_accepted(kv: KeyValueBatch, kind: str, more: int) -> None:
     """`batch_set` takes whatever is a ``Mapping``, and leaves it as it was."""
-    items = {"a": b"1", "b": b"", "é%": b"\x00\xff"}
+    items = _items(more)
     given_items = _MAPPINGS[kind](dict(items))
     with law("keyvalue_batch.1"):
         await kv.batch_set(given_items)
@@ -83,12 +92,12 @@ async def every_kind_of_mapping_is_accepted(kv: KeyValueBatch, kind: str) -> Non
 
 
 @check("keyvalue_batch.2", "keyvalue_batch.3")
-@gauntlet(lambda limits: [{"kind": kind} for kind in _SEQUENCES])
-async def every_kind_of_sequence_is_accepted(kv: KeyValueBatch, kind: str) -> None:
+@gauntlet(lambda limits: [{"kind": kind, "more": more} for kind in _SEQUENCES for more in (0, _MANY)])
+async def every_kind_of_sequence_is_accepted(kv: KeyValueBatch, kind: str, more: int) -> None:
     """`batch_get` and `batch_delete` take whatever is a ``Sequence``, repeats included, and leave it as it was."""
-    items = {"a": b"1", "b": b"", "é%": b"\x00\xff"}
+    items = _items(more)
     await kv.batch_set(items | {"beside": b"x"})
-    asked = ["a", "missing", "b", "a", "é%", "missing"]
+    asked = [*items, "a", "missing", "b", "missing"]
     names = _SEQUENCES[kind](list(asked))
     with law("keyvalue_batch.2"):
         await gives(kv, names, items, f"of the names in a {kind} a present one is left out or wrong")

@@ -1,6 +1,7 @@
 """Cancelled calls: the effect whole or absent, the driver usable, and what other calls are told not touched by it."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,15 @@ from prism_suites._keyvalue_working import works
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
+from prism_testkit.interfaces import (
+    Conflict,
+    KeyValueBasic,
+    KeyValueBatch,
+    KeyValueCas,
+    KeyValueScan,
+    KeyValueTransactional,
+    KeyValueTtl,
+)
 from prism_testkit.traits import Limits
 
 _OLD: State = (b"old" * 20, False)
@@ -215,11 +224,40 @@ async def other_calls_are_not_touched_by_a_cancelled_one(kv: KeyValueBasic, case
     same("keyvalue_basic.11", told, [name.encode() * 9 for name in names], "after cancelled calls, calls get answers of others")
 
 
+_TURNS = 4
+"""Points in turns: each comes so often that what holds ten things, or sixteen, runs out of them."""
+
+
+def _often(kinds: dict[str, _Maker], most: tuple[str, ...] = ()) -> Callable[[Limits], list[dict[str, Any]]]:
+    return lambda limits: [{"kind": kind, "times": 200 if kind in most else 16 * _TURNS} for kind in kinds]
+
+
 @check("keyvalue_basic.11")
-@gauntlet(lambda limits: [{"kind": kind, "times": 200} for kind in ("set of a present key", "get", "delete")])
+@gauntlet(_often(_BASIC, ("set of a present key", "get", "delete")))
 async def many_cancelled_calls_use_nothing_up(kv: KeyValueBasic, case: Case, kind: str, times: int) -> None:
     """After many cancelled calls in a row connections, slots and locks are all there again (G-9)."""
-    await _exhaust("keyvalue_basic.11", case, _BASIC[kind](b"new"), times, range(2, 6))
+    await _exhaust("keyvalue_basic.11", case, _BASIC[kind](b"new"), times, range(2, 2 + _TURNS))
+
+
+@check("keyvalue_basic.11")
+@gauntlet(_often(_TTL))
+async def many_cancelled_lives_use_nothing_up(kv: KeyValueTtl, case: Case, kind: str, times: int) -> None:
+    """Nor do calls with times to live."""
+    await _exhaust("keyvalue_basic.11", case, _TTL[kind](b"new"), times, range(2, 2 + _TURNS))
+
+
+@check("keyvalue_basic.11")
+@gauntlet(_often(_CAS))
+async def many_cancelled_swaps_use_nothing_up(kv: KeyValueCas, case: Case, kind: str, times: int) -> None:
+    """Nor do swaps."""
+    await _exhaust("keyvalue_basic.11", case, _CAS[kind](b"new"), times, range(2, 2 + _TURNS))
+
+
+@check("keyvalue_batch.6")
+@gauntlet(_often(_BATCH))
+async def many_cancelled_batches_use_nothing_up(kv: KeyValueBatch, case: Case, kind: str, times: int) -> None:
+    """Nor do batches."""
+    await _exhaust("keyvalue_batch.6", case, _BATCH[kind](b"new"), times, range(2, 2 + _TURNS))
 
 
 @check("keyvalue_transactional.2")
@@ -239,6 +277,9 @@ async def _exhaust(promise: str, case: Case, act: Act, times: int, points: Seque
     await prepare(whole, act.before)
     for number in range(times):
         await cancelled(case, whole, act, points[number % len(points)])
+    await prepare(whole, act.before)
+    with contextlib.suppress(Conflict):
+        await act.call(whole)
     names = [f"n{number}" for number in range(60)]
     await together(*(whole.set(name, name.encode()) for name in names))
     told = await together(*(whole.get(name) for name in names))

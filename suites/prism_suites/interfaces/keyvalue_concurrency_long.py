@@ -25,7 +25,7 @@ from prism_testkit.traits import Limits
 
 _FEW, _SOME = 3, 8
 """Keys that are replaced one by one, and in one call: there the first has waited long when the last one comes."""
-_ROUNDS, _ROUNDS_OF_THREADS = 3, 20
+_ROUNDS, _ROUNDS_ALIKE, _ROUNDS_OF_THREADS = 3, 8, 20
 _READERS_OF_THREADS = 3
 """Where a store in this process has a real clock, no turn decides where calls meet."""
 _LONG_S = 1e8
@@ -41,16 +41,18 @@ class _Held:
 
     keys: tuple[str, ...]
     length: int
+    alike: bool
+    """All values are of one length: who reads them in pieces may take those of two for one."""
     begun: int = 0
     done: int = 0
     made: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
     def value(self, key: str, number: int) -> bytes:
-        """Return one of one byte and of a length of its own; those of neighbouring rounds differ in both."""
+        """Return one of one byte and of a length of its own, if not ``alike``; those of neighbouring rounds differ in both."""
         made = self.made.get((key, number))
         if made is None:
             place = self.keys.index(key)
-            made = bytes([place * 30 + number]) * max(1, self.length - number % 2 - 2 * place)
+            made = bytes([place * 30 + number]) * max(1, self.length - (0 if self.alike else number % 2 + 2 * place))
             self.made[key, number] = made
         return made
 
@@ -165,16 +167,22 @@ _READS: dict[str, tuple[type, Callable[[Any, str], Awaitable[Any]]]] = {
     "compare_and_swap of a missing key": (KeyValueCas, _creates),
 }
 """A read returns the value, a list of it (a listing), or whether the key was found, with no value."""
+_WHOLE = ("get", "batch_get", "scan", "transaction.get")
+"""Reads of the value itself."""
 
 
 def _cases(limits: Limits) -> Iterator[dict[str, Any]]:
     for number, way in enumerate(_WAYS):
         yield {"way": way, "length": (70_000, 130_000)[number % 2], "shared": bool(number % 3)}
+    for number, way in enumerate(("set", "batch_set")):
+        yield {"way": way, "length": 600_000, "shared": not number, "alike": True}
 
 
 async def _read(reader: Any, held: _Held, law: str, way: str, finished: asyncio.Event) -> None:
     """Look by every way in turn until the writer is done, and at each key at least once."""
     asked = [(name, run) for name, (interface, run) in _READS.items() if offers(reader, interface)]
+    if held.alike:
+        asked = [(name, run) for name, run in asked if name in _WHOLE]
     turn = 0
     while not finished.is_set() or turn < len(asked):
         name, run = asked[turn % len(asked)]
@@ -199,7 +207,9 @@ async def _read(reader: Any, held: _Held, law: str, way: str, finished: asyncio.
 
 @check(*(way.promise for way in _WAYS.values()), "keyvalue_scan.3")
 @gauntlet(_cases)
-async def a_long_value_is_there_whatever_is_done_to_it(kv: KeyValueBasic, case: Case, way: str, length: int, shared: bool) -> None:
+async def a_long_value_is_there_whatever_is_done_to_it(
+    kv: KeyValueBasic, case: Case, way: str, length: int, shared: bool, alike: bool = False
+) -> None:
     """Whatever replaces long values by long ones, or leaves them alone, every way to look finds one of them, whole, all the time.
 
     A store that keeps them in files of their own may remove the old one before the new one is in force, or while it is read.
@@ -211,7 +221,7 @@ async def a_long_value_is_there_whatever_is_done_to_it(kv: KeyValueBasic, case: 
     reader = writer if shared else await case.client(whole=True)
     threads = not case.clock.virtual and not case.server
     keys = tuple(f"k{number}" for number in range(chosen.keys))
-    held = _Held(keys, min(length, case.limits.max_payload))
+    held = _Held(keys, min(length, case.limits.max_payload), alike)
     items = {key: held.value(key, 0) for key in keys}
     for key, value in items.items():
         await kv.set(key, value)
@@ -221,7 +231,9 @@ async def a_long_value_is_there_whatever_is_done_to_it(kv: KeyValueBasic, case: 
     async def write() -> None:
         nonlocal items
         try:
-            for number in range(1, (_ROUNDS_OF_THREADS if threads else _ROUNDS) + 1):
+            for number in range(1, (_ROUNDS_OF_THREADS if threads else _ROUNDS_ALIKE if alike else _ROUNDS) + 1):
+                for _ in range(number % 4 if alike else 0):  # a store that suspends nowhere lets nobody read meanwhile
+                    await asyncio.sleep(0)
                 before = items
                 if chosen.replaces:
                     held.begun = number

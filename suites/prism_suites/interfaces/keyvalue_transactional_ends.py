@@ -157,6 +157,13 @@ async def a_transaction_that_has_ended_is_closed(kv: KeyValueTransactional, case
     await transacted(kv, lambda transaction: transaction.set("b", b"next"))
     await refused("keyvalue_transactional.7", _CALLS[call](kept[0]), Closed, f"{call} after the next transaction")
 
+    async def beside(transaction: Any) -> None:
+        await transaction.set("b", b"beside")
+        await refused("keyvalue_transactional.7", _CALLS[call](kept[0]), Closed, f"{call} while the next transaction is open")
+
+    await transacted(kv, beside)
+    await expect("keyvalue_transactional.7", kv, before | {"b": b"beside"}, f"after a late {call} while the next one was open")
+
 
 _NAMES_AND_VALUES = ("empty name", "long name", "wide name", "surrogate", "large value", "get", "delete")
 

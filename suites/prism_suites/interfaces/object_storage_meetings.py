@@ -17,8 +17,10 @@ _SIZES = {_OLD: 20, _MINE: 9_000, _THEIRS: 300}
 _LONG_S, _SHORT_S = 1e6, 0.002
 _COARSE_S = 0.05
 """Where a deadline may be later than this it is not waited for at every point of a call."""
-_KEYS = tuple("abcde")
+_KEYS = tuple("abc")
 _EXPIRED = (("k", "put"), ("last", "put"), ("k", "expired"), ("last", "expired"))
+_READS = frozenset(("get", "get_stream"))
+_Kinds = Sequence[str | list[str]]
 _Sharing = Annotated[ObjectStorage, Traits(sharing="processes")]
 
 
@@ -35,22 +37,30 @@ def _on(name: str, key: str, mark: bytes, most: int) -> dict[str, Step]:
         "expired": ("set_ttl", (name, key, _SHORT_S)),
         "get": ("get", (name, key)),
         "get_stream": ("get_stream", (name, key)),
+        "metadata": ("metadata", (name, key)),
         "list": ("list_objects", (name,)),
+        "make": ("create_bucket", (name,)),
         "drop": ("delete_bucket", (name,)),
         "drop all": ("delete_bucket", (name, {"force": True})),
     }
 
 
-def _meetings(case: Case, first: Sequence[str], second: Sequence[str], present: Sequence[str] = ("put", "")) -> Iterator[Meeting]:
-    """Yield all pairs on an object in a bucket of its own: present, missing (""), or "expired"."""
+def _meetings(case: Case, first: Sequence[str], second: _Kinds, present: Sequence[str] = ("put", "")) -> Iterator[Meeting]:
+    """Yield all pairs on an object in a bucket of its own: present, missing (""), or "expired"; or where there is "no bucket"."""
     most = case.limits.max_payload
     if case.limits.clock_resolution_s + case.traits.ttl_late_s > _COARSE_S:
         present = [there for there in present if there != "expired"]
 
-    def call(kind: str, mark: bytes, name: str, results: Results) -> Step:
-        return _on(name, "k", mark, most)[kind]
+    def call(kind: str, name: str, results: Results) -> Step:
+        return _on(name, "k", _MINE, most)[kind]
+
+    def calls(kinds: str | list[str], name: str, results: Results) -> list[Step]:
+        found = _on(name, "k", _THEIRS, most)
+        return [found[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
 
     def before(there: str, name: str) -> tuple[Sequence[Step], Sequence[Step]]:
+        if there == "no bucket":
+            return (), ()
         written = {"": (), "put": (("k", "put"),), "expired": _EXPIRED}[there]
         return [("create_bucket", (name,)), *(_on(name, key, _OLD, most)[kind] for key, kind in written)], ()
 
@@ -59,8 +69,9 @@ def _meetings(case: Case, first: Sequence[str], second: Sequence[str], present: 
 
     for one, other, there in product(first, second, present):
         expired = (lambda name: ("exists", (name, "last"))) if there == "expired" else None
-        allowed = (Conflict, ObjectNotFound) if one in ("get", "get_stream") else ()
-        yield Meeting(partial(call, one, _MINE), partial(call, other, _THEIRS), partial(before, there), after, expired, allowed)
+        kinds = (one, other) if isinstance(other, str) else (one, *other)
+        allowed = (Conflict, ObjectNotFound) if _READS.intersection(kinds) else ()
+        yield Meeting(partial(call, one), partial(calls, other), partial(before, there), after, expired, allowed)
 
 
 @check("object_storage.16", "object_storage.14", "object_storage.10")
@@ -68,7 +79,6 @@ async def writes_of_processes_meet(store: _Sharing, case: Case) -> None:
     """Of writes of one object by two processes one is left, data and description together, and none is lost (O-07)."""
     meet(case, "object_storage.16", [
         *_meetings(case, ("put", "put_stream", "keep"), ("put",), ("put",)),
-        *_meetings(case, ("put", "delete"), ("keep",), ("put",)),
         *_meetings(case, ("put", "keep"), ("delete",), ("put",)),
         *_meetings(case, ("delete",), ("put",), ("",)),
     ])  # fmt: skip
@@ -77,7 +87,12 @@ async def writes_of_processes_meet(store: _Sharing, case: Case) -> None:
 @check("object_storage.7", "object_storage.14")
 async def reads_meet_writes_of_another_process(store: _Sharing, case: Case) -> None:
     """A read beside a write of another process gives one version whole, or says that it could not."""
-    meet(case, "object_storage.7", [*_meetings(case, ("get", "get_stream"), ("put", "delete"), ("put",))])
+    meet(case, "object_storage.7", [
+        *_meetings(case, ("get", "get_stream"), ("put",), ("put",)),
+        *_meetings(case, ("get_stream",), ("delete",), ("put",)),
+        *_meetings(case, ("put",), (["get", "metadata"],), ("put",)),
+        *_meetings(case, ("put_stream",), (["get"],), ("put",)),
+    ])  # fmt: skip
 
 
 @check("object_storage.10", "object_storage.9", "object_storage.14")
@@ -89,7 +104,18 @@ async def who_finds_an_object_expired_meets_who_puts_it_again(store: _Sharing, c
 @check("object_storage.11", "object_storage.14")
 async def removals_of_buckets_meet_puts(store: _Sharing, case: Case) -> None:
     """A bucket that is removed takes no object with it that another process was told it had put, but by force."""
-    meet(case, "object_storage.11", [*_meetings(case, ("drop",), ("put",), ("",)), *_meetings(case, ("put",), ("drop",), ("",))])
+    meet(case, "object_storage.11", [
+        *_meetings(case, ("drop",), ("put", "drop"), ("",)),
+        *_meetings(case, ("put",), ("drop",), ("",)),
+        *_meetings(case, ("drop all",), (["make", "put"],), ("put",)),
+        *_meetings(case, ("put",), (["drop all", "make"],), ("",)),
+    ])  # fmt: skip
+
+
+@check("object_storage.11")
+async def one_process_makes_a_bucket(store: _Sharing, case: Case) -> None:
+    """Of two processes that make one bucket one is told that it is new, and what is put into it stays there."""
+    meet(case, "object_storage.11", [*_meetings(case, ("make",), ("make", ["make", "put"]), ("no bucket",))])
 
 
 @check("object_storage.8")
@@ -117,7 +143,6 @@ async def creations_of_processes_meet(store: Annotated[ObjectStorageConditional,
     meet(case, "object_storage_conditional.2", [
         *_meetings(case, creates, creates, ("", "expired")),
         *_meetings(case, creates, ("put",), ("",)),
-        *_meetings(case, ("put",), creates, ("",)),
         *_meetings(case, creates, ("delete",), ("put",)),
         *_meetings(case, ("delete",), creates, ("put",)),
     ])  # fmt: skip

@@ -44,6 +44,8 @@ def _midway(limits: Limits) -> Iterator[dict[str, Any]]:
         if write in _ENDS and read == 1:
             size = _LONG
         yield {"write": write, "read": read, "size": size, "other": bool(number % 2)}
+    for number, write in enumerate(("put, shorter", "delete", "delete and put", "bucket made again")):
+        yield {"write": write, "read": 1, "size": 700_000, "other": bool(number % 2), "left": True}
 
 
 def _other_content(size: int, write: str, most: int) -> bytes:
@@ -113,10 +115,12 @@ async def _is_there(store: ObjectStorage, write: str) -> None:
 
 @check("object_storage.7", "object_storage.8", "object_storage.4", "object_storage.9", "object_storage.14")
 @gauntlet(_midway)
-async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write: str, read: int, size: int, other: bool) -> None:
+async def a_read_gives_one_version_whole(
+    store: ObjectStorage, case: Case, write: str, read: int, size: int, other: bool, left: bool = False
+) -> None:
     """A stream whose object is overwritten, deleted or expires between two chunks goes on to the end of the version that it
     began, or raises; it never mixes, and never ends early as if it were whole (OS-27, OB-11).
-    Whoever reads keeps no object there, and loses none."""
+    Whoever reads keeps no object there, and loses none, while he reads or by coming to an end."""
     old = made(min(size, case.limits.max_payload))
     await store.create_bucket(BUCKET)
     await store.put(BUCKET, "k", old, **_OLD.keywords)
@@ -140,8 +144,11 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
         certain = await times.past_at_once()
     if write != "delete_bucket" and certain:
         await _is_there(store, write)
+    kept = None if write == "delete_bucket" else await store.get(BUCKET, "k")
     try:
-        rest = await drained(iterator)
+        if left:
+            await iterator.aclose()
+        rest = [] if left else await drained(iterator)
     except (Conflict, ObjectNotFound) as error:
         if write in ("nothing", "put elsewhere"):
             broken("object_storage.7", f"{write}: a stream that nothing raced was broken off", expected=old, got=repr(error))
@@ -150,8 +157,13 @@ async def a_read_gives_one_version_whole(store: ObjectStorage, case: Case, write
         if write != "delete_bucket":
             broken("object_storage.7", f"{write}: a stream whose bucket is there ended with another error", got=repr(error))
         return
+    finally:
+        if write != "delete_bucket":
+            sentence = f"get, after: {write}, once a stream that was under way came to its end"
+            for client in (store, rival):
+                value("object_storage.14", await client.get(BUCKET, "k"), kept, sentence)
     got = b"".join([*begun, *rest])
-    if got == old:
+    if left or got == old:
         return
     what = "part that ends as if it were whole" if old.startswith(got) else "mixture"
     broken("object_storage.7", f"{write}, after {len(begun)} chunks of a stream: it gave a {what}", expected=old, got=got)

@@ -12,6 +12,7 @@ from prism_suites._racing import clients, together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
+from prism_testkit.strategies import joined_pairs
 from prism_testkit.traits import Limits
 
 _SIZES = (4, 3000, 200_000)
@@ -35,6 +36,26 @@ def _together(limits: Limits) -> Iterator[dict[str, Any]]:
     for size, count, same_key, on in product(_SIZES, (2, 3, 7), (True, False), (1, 3)):
         if size * 2 <= limits.max_payload:
             yield {"size": size, "count": count, "same_key": same_key, "on": on}
+
+
+@check("object_storage.3", "object_storage.16")
+@gauntlet(lambda limits: [{"pairs": pairs} for pairs in joined_pairs("a", "b", "c", limits.max_name)])
+async def streams_at_once_of_joined_names_do_not_mix(
+    store: ObjectStorage, pairs: tuple[tuple[str, str], tuple[str, str]]
+) -> None:
+    """Streams to ``b/c`` in ``a`` and to ``c`` in ``a/b``, whose chunks come by turns, are two, whatever joins the names."""
+    for bucket, _ in pairs:
+        await store.create_bucket(bucket)
+    datas = {pair: made(3000 + 31 * number, number + 1) for number, pair in enumerate(pairs)}
+    await together(
+        *(
+            store.put_stream(bucket, key, _slow(_cut(data, 3), number), **signed(number).keywords)
+            for number, ((bucket, key), data) in enumerate(datas.items())
+        )
+    )
+    for number, ((bucket, key), data) in enumerate(datas.items()):
+        sentence = "one of two streams at once, whose names join to the same text"
+        await expect_object("object_storage.3", store, key, data, sentence, signed(number), bucket=bucket)
 
 
 @check("object_storage.16", "object_storage.6")

@@ -29,6 +29,7 @@ async def receives_of_members_meet(pubsub: _Durable, case: Case) -> None:
         meeting(case, ("publish, publish, enter", "enter"), "receive", "receive", _DONE),
         meeting(case, ("publish, publish, enter, receive, leave, enter", "enter"), "receive", "receive", _DONE),
         meeting(case, ("publish, enter", "enter"), "receive", "publish", f"receive, {_DONE}"),
+        meeting(case, ("enter", "enter"), "nothing", "publish", "last, leave, receive, last, leave"),
         meeting(case, _HELD, "ack", "receive", "nothing, leave, nothing, last, leave"),
     ])  # fmt: skip
 
