@@ -136,3 +136,60 @@ async def a_field_is_no_header(pubsub: PubSubFiltering, case: Case) -> None:
             sent = Sent(await pubsub.publish("t", b"x", attributes), "t", b"x", attributes)
             got = await Ear(case, inner, FILTERING).next()
             is_message("pubsub_filtering.5", got, sent, f"asked for the header {attributes}, something else is given")
+
+
+_EVENTS = 150
+"""So often a wait is woken for nothing: more rounds than one makes that counts them."""
+_LATER_S = 40_000.0
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.7")
+async def however_much_another_settles_a_receive_waits_on(pubsub: PubSubPersistent, case: Case) -> None:
+    """What another member acks, or gives back for later, neither ends a wait nor makes it deaf."""
+    other = await case.client()
+    holding = pubsub.subscribe_durable("t", "s", "earliest")
+    member = await holding.__aenter__()
+    sents = await send(pubsub, "t", numbered(_EVENTS), PERSISTENT)
+    held = await gets(case, member, sents, batch=50)
+    async with other.subscribe_durable("t", "s") as second:
+        waiting = asyncio.ensure_future(received(case, second, 1, 1e4 if case.clock.virtual else 15.0))
+        for number, delivery in enumerate(held):
+            await case.clock.sleep(0.001 if case.clock.virtual else 0)
+            await (member.ack(delivery) if number % 3 == 0 else member.nack(delivery, delay_s=_LATER_S))
+        if waiting.done() and not waiting.result():
+            sentence = f"a receive that waits returned before its timeout, while another member settled {_EVENTS} messages"
+            broken("pubsub_persistent.9", sentence, expected="it waits on", got=[])
+        await send(pubsub, "t", [b"comes"], PERSISTENT)
+        await holding.__aexit__(None, None, None)
+        if not await waiting:
+            broken("pubsub_persistent.9", "a receive that waits is not given what comes in the end", expected="a message", got=[])
+
+
+@check("pubsub_ordering.3", "pubsub_persistent.9")
+@gauntlet(lambda limits: [{"most": most} for most in (1, 10, 101, 257, 1001, 100_000)])
+async def however_much_is_asked_for_one_of_a_key_comes(pubsub: PubSubOrdering, case: Case, most: int) -> None:
+    """A receive of many gives no more than one message of a key, however many it may give."""
+    keys = ("a", "b", "a", "a", "b", "c", "a")
+    ids = [await pubsub.publish_ordered("t", key, b"%d" % number) for number, key in enumerate(keys)]
+    first = [ids[keys.index(key)] for key in dict.fromkeys(keys)]
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        found: list[str] = []
+        since_s = case.clock.now_s()
+        while len(found) < len(first) and (got := await received(case, member, most)):
+            found += [delivery.message.id for delivery in got]
+        if case.clock.now_s() - since_s < HELD_S:
+            same("pubsub_ordering.3", sorted(found), sorted(first), f"receives of {most} do not give one message of each key")
+
+
+@check("pubsub_persistent.2")
+@gauntlet(lambda limits: [{"names": names} for names in (1, 3, 12)])
+async def headers_of_the_same_names_are_their_own(pubsub: PubSubPersistent, case: Case, names: int) -> None:
+    """Messages that differ in nothing but the values of their headers are given each with its own."""
+    wanted = [{f"h{place}": f"{number}-{place}" for place in range(names)} for number in range(3)]
+    ids = [await pubsub.publish_persistent("t", b"same", headers) for headers in wanted]
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        found: dict[str, dict[str, str]] = {}
+        while len(found) < len(ids) and (got := await received(case, member, 10)):
+            found |= {delivery.message.id: dict(delivery.message.headers) for delivery in got}
+        sentence = "messages with headers of the same names are not given with the values of their own"
+        same("pubsub_persistent.2", found, dict(zip(ids, wanted, strict=True)), sentence)

@@ -211,3 +211,22 @@ async def a_member_that_was_left_acks_nothing(pubsub: PubSubOrdering, case: Case
         got = await received(case, second, 10)
         ids = [delivery.message.id for delivery in got]
         same("pubsub_ordering.9", ids, [first.id], "after a member was left its ack, or nack, had an effect")
+
+
+@check("pubsub_ordering.3", "pubsub_ordering.8")
+@gauntlet(lambda limits: [{"settled": settled} for settled in ("ack", "nack")])
+async def who_leaves_frees_only_what_he_holds(pubsub: PubSubOrdering, case: Case, settled: str) -> None:
+    """A key that a member held once, and another holds now, is not free because the first one leaves."""
+    await ordered(pubsub, "k", numbered(3))
+    first = pubsub.subscribe_durable("t", "s", "earliest")
+    member = await first.__aenter__()
+    async with pubsub.subscribe_durable("t", "s") as second, pubsub.subscribe_durable("t", "s") as third:
+        since_s = case.clock.now_s()
+        held = await received(case, member)
+        await (member.ack(*held) if settled == "ack" else member.nack(*held))
+        now = await received(case, second)
+        await first.__aexit__(None, None, None)
+        got = await received(case, third, 5, quiet(case))
+        if now and got and case.clock.now_s() - since_s < HELD_S:
+            sentence = f"a message comes though another of its key is held: one that held the key before ({settled}) has left"
+            broken("pubsub_ordering.3", sentence, expected=[], got=got)

@@ -232,12 +232,18 @@ async def many_patterns_are_as_good_as_one(pubsub: PubSubWildcards, case: Case, 
     await all_get_theirs(case, pubsub, BY_PATTERN, patterns, publications, publisher=1)
 
 
+_LONGER = (("a.b.c", "a.b.c"), ("a.b.*", "a.b.c"), ("a.b.>", "a.b.c.d"), ("a", "a"))
+"""A pattern and a topic of it: what begins like it, or is its beginning, is left meanwhile."""
+
+
 @check("pubsub_wildcards.1", "pubsub_wildcards.6")
 async def a_left_pattern_leaves_the_others(pubsub: PubSubWildcards, case: Case) -> None:
-    """Of two subscriptions to one pattern, or to patterns that overlap, the one that stays goes on (PS-35)."""
-    for left, stays in itertools.product(("a.*", "a.>", ">", "a.b"), ("a.*", ">", "a.b")):
+    """Of two subscriptions to one pattern, or to patterns that overlap or begin alike, the one that stays goes on (PS-35)."""
+    overlapping = itertools.product(("a.*", "a.>", ">", "a.b"), ((stays, "a.b") for stays in ("a.*", ">", "a.b")))
+    longer = itertools.product(("a", "a.b", "a.*", "a.b.c", "a.b.c.d", "a.b.>", "*.b", "a.c"), _LONGER)
+    for left, (stays, topic) in itertools.chain(overlapping, longer):
         async with pubsub.subscribe_pattern(stays) as inner:
             async with pubsub.subscribe_pattern(left):
-                sents = await send(pubsub, "a.b", numbered(1), WILDCARDS)
-            sents += await send(pubsub, "a.b", numbered(2, "after"), WILDCARDS)
+                sents = await send(pubsub, topic, numbered(1), WILDCARDS)
+            sents += await send(pubsub, topic, numbered(2, "after"), WILDCARDS)
             await hears(Ear(case, inner, WILDCARDS), sents, f"{left!a} was left", lost="pubsub_wildcards.6")

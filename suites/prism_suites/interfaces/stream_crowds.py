@@ -1,0 +1,81 @@
+"""Many of a kind: records in one read, waits that are woken for nothing, and headers of the same names."""
+
+import asyncio
+from typing import Protocol
+
+from prism_suites._judging import broken, same
+from prism_suites._racing import together
+from prism_suites._stream_shared import GROUPS, fill, numbered
+from prism_suites._stream_taking import gets, receive
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay
+
+_MANY = 1100
+_EVENTS = 150
+"""So often a wait is woken for nothing: more rounds than one makes that counts them."""
+_LATER_S = 40_000.0
+
+
+class BasicAndReplay(StreamBasic, StreamReplay, Protocol):
+    """Records read from where one likes."""
+
+
+@check("stream_partitioning.6", "stream_partitioning.7")
+@gauntlet(lambda limits: [{"limit": limit} for limit in (None, _MANY - 1, _MANY, 10**6)])
+async def a_read_of_a_partition_is_as_long_as_asked(stream: StreamPartitioning, case: Case, limit: int | None) -> None:
+    """A read of a partition ends where it does, or at its limit, and not after a page."""
+    await stream.create_partitioned("s", 2)
+    offsets: list[int] = []
+    for _ in range(_MANY // 20):
+        offsets += await together(*(stream.append_to_partition("s", 1, b"x") for _ in range(20)))
+    found = [record.offset async for record in stream.read_partition("s", 1, 0, limit)]
+    sentence = f"a read of a partition of {_MANY} records with a limit of {limit} does not give them"
+    same("stream_partitioning.6", len(found), len(offsets[:limit]), sentence)
+    same("stream_partitioning.6", found, sorted(offsets)[:limit], sentence)
+
+
+@check("stream_replay.7")
+async def a_replay_is_as_long_as_its_range(stream: BasicAndReplay) -> None:
+    """A replay gives all records of its range, and not a page."""
+    offsets: list[int] = []
+    for _ in range(_MANY // 20):
+        offsets += await together(*(stream.append("s", b"x") for _ in range(20)))
+    offsets.sort()
+    found = [record.offset async for record in stream.replay("s", offsets[0], offsets[-1])]
+    same("stream_replay.7", len(found), len(offsets) - 1, f"a replay of {_MANY - 1} records does not give them")
+    same("stream_replay.7", found, offsets[:-1], f"a replay of {_MANY - 1} records does not give them")
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.5")
+async def however_much_another_settles_a_receive_waits_on(stream: StreamConsumerGroups, case: Case) -> None:
+    """What another member acks, or gives back for later, neither ends a wait nor makes it deaf."""
+    other = await case.client()
+    await stream.create_group("s", "g")
+    joining = stream.join("s", "g", "first")
+    member = await joining.__aenter__()
+    held = await gets(case, member, await fill(stream, "s", numbered(_EVENTS), laws=GROUPS))
+    async with other.join("s", "g", "second") as second:
+        waiting = asyncio.ensure_future(receive(second, 1, 1e4 if case.clock.virtual else 15.0))
+        for number, delivery in enumerate(held):
+            await case.clock.sleep(0.001 if case.clock.virtual else 0)
+            await (member.ack(delivery) if number % 3 == 0 else member.nack(delivery, delay_s=_LATER_S))
+        if waiting.done() and not waiting.result():
+            sentence = f"a receive that waits returned before its timeout, while another member settled {_EVENTS} records"
+            broken("stream_consumer_groups.10", sentence, expected="it waits on", got=[])
+        await fill(stream, "s", [b"comes"], laws=GROUPS)
+        await joining.__aexit__(None, None, None)
+        if not await waiting:
+            sentence = "a receive that waits is not given what comes in the end"
+            broken("stream_consumer_groups.10", sentence, expected="a record", got=[])
+
+
+@check("stream_basic.1")
+@gauntlet(lambda limits: [{"names": names} for names in (1, 3, 12)])
+async def headers_of_the_same_names_are_their_own(stream: StreamBasic, names: int) -> None:
+    """Records that differ in nothing but the values of their headers are read each with its own."""
+    wanted = [{f"h{place}": f"{number}-{place}" for place in range(names)} for number in range(3)]
+    for headers in wanted:
+        await stream.append("s", b"same", "key", headers)
+    found = [dict(record.headers) async for record in stream.read("s")]
+    same("stream_basic.1", found, wanted, "records with headers of the same names are not read with the values of their own")
