@@ -7,9 +7,10 @@ from prism_suites._judging import broken, same
 from prism_suites._pubsub_members import HELD_S, comes_again, gets, nothing, received
 from prism_suites._pubsub_selecting import FILTERING
 from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, hears, is_message, numbered, send
+from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent
+from prism_testkit.interfaces import Delivery, PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent
 
 
 def _crowd(case: Case, count: int) -> int:
@@ -50,9 +51,9 @@ async def a_crowd_remembers(pubsub: PubSubPersistent, case: Case) -> None:
             await gets(case, member, sents, story=f"one of {len(names)} subscriptions", lost="pubsub_persistent.6")
 
 
-@check("pubsub_ordering.6")
+@check("pubsub_ordering.6", "pubsub_ordering.3")
 async def a_crowd_of_keys_is_held(pubsub: PubSubOrdering, case: Case) -> None:
-    """However many keys are held, the first message of another is given."""
+    """However many keys are held, the first message of another is given, and none behind those that are held."""
     count = min(600, 200) if case.server else 600
     for number in range(count):
         await pubsub.publish_ordered("t", f"key {number}", b"%d" % number)
@@ -63,6 +64,12 @@ async def a_crowd_of_keys_is_held(pubsub: PubSubOrdering, case: Case) -> None:
             if not got:
                 broken("pubsub_ordering.6", f"with {len(found)} keys held, another is not given", expected=count, got=len(found))
             found |= {delivery.message.payload for delivery in got}
+        since_s = case.clock.now_s()
+        for number in range(count):
+            await pubsub.publish_ordered("t", f"key {number}", b"behind")
+        got = await received(case, member, 10, 0)
+        if got and case.clock.now_s() - since_s < HELD_S:
+            broken("pubsub_ordering.3", f"with {count} keys held, a message behind one that is held comes", expected=[], got=got)
 
 
 @check("pubsub_ordering.3", "pubsub_ordering.4")
@@ -149,8 +156,10 @@ async def however_much_another_settles_a_receive_waits_on(pubsub: PubSubPersiste
     other = await case.client()
     holding = pubsub.subscribe_durable("t", "s", "earliest")
     member = await holding.__aenter__()
-    sents = await send(pubsub, "t", numbered(_EVENTS), PERSISTENT)
-    held = await gets(case, member, sents, batch=50)
+    await send(pubsub, "t", numbered(_EVENTS), PERSISTENT)
+    held: list[Delivery] = []
+    while len(held) < _EVENTS and (got := await received(case, member, 50)):
+        held += got
     async with other.subscribe_durable("t", "s") as second:
         waiting = asyncio.ensure_future(received(case, second, 1, 1e4 if case.clock.virtual else 15.0))
         for number, delivery in enumerate(held):
@@ -193,3 +202,65 @@ async def headers_of_the_same_names_are_their_own(pubsub: PubSubPersistent, case
             found |= {delivery.message.id: dict(delivery.message.headers) for delivery in got}
         sentence = "messages with headers of the same names are not given with the values of their own"
         same("pubsub_persistent.2", found, dict(zip(ids, wanted, strict=True)), sentence)
+
+
+@check("pubsub_persistent.1", "pubsub_persistent.10")
+async def a_topic_stays_however_many_others_come(pubsub: PubSubPersistent, case: Case) -> None:
+    """What was published to a topic is there for who begins at the earliest, whatever was published to hundreds of others."""
+    sents = await send(pubsub, "t", numbered(3), PERSISTENT)
+    count = _crowd(case, 1100)
+    for number in range(count):
+        await pubsub.publish_persistent(f"other {number}", b"x")
+    same(
+        "pubsub_persistent.10", await pubsub.last_message_id("t"), sents[-1].id, f"behind {count} topics, the last id of the first"
+    )
+    async with pubsub.subscribe_durable("t", "s", "earliest") as member:
+        found: set[str] = set()
+        while len(found) < len(sents) and (got := await received(case, member, len(sents))):
+            found |= {delivery.message.id for delivery in got}
+        same("pubsub_persistent.1", found, {sent.id for sent in sents}, f"what was published before {count} other topics")
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.8")
+@gauntlet(lambda limits: [{"left": left} for left in (True, False)])
+async def what_was_due_once_ends_no_wait(pubsub: PubSubPersistent, case: Case, left: bool) -> None:
+    """A message that was given back for later, and is acked by then, neither ends a wait at its instant nor comes."""
+    later_s, wait_s = (50.0, 1000.0) if case.clock.virtual else (0.1, 0.3)
+    first = pubsub.subscribe_durable("t", "s", "earliest")
+    member = await first.__aenter__()
+    (sent,) = await send(pubsub, "t", numbered(1), PERSISTENT)
+    await member.nack(*await gets(case, member, [sent]), delay_s=later_s)
+    if left:
+        await first.__aexit__(None, None, None)
+    async with pubsub.subscribe_durable("t", "s") as second:
+        got = await received(case, second, 1, wait_s * 10)
+        await second.ack(*got)
+        began_s = case.clock.now_s()
+        got = await received(case, second, 1, wait_s)
+        passed_s = case.clock.now_s() - began_s
+        if not got and passed_s < wait_s * (0.999 if case.clock.virtual else 0.8):
+            sentence = "a receive of nothing returned before its timeout, where a delay would have ended of what was acked since"
+            broken("pubsub_persistent.9", sentence, expected=f"{wait_s:g} s", got=f"{passed_s:g} s")
+        same("pubsub_persistent.5", got, [], "what was acked comes again")
+    if not left:
+        await first.__aexit__(None, None, None)
+
+
+@check("pubsub_basic.4", "pubsub_basic.1")
+@gauntlet(lambda limits: [{"turns": turns, "who": who} for turns in range(5) for who in (0, 1)])
+async def whoever_leaves_meanwhile_the_others_hear_it(pubsub: PubSubBasic, case: Case, turns: int, who: int) -> None:
+    """A subscription that is left while a message is published takes it from no other."""
+    managers = [pubsub.subscribe("t") for _ in range(5)]
+    inners = [await manager.__aenter__() for manager in managers]
+    case.overlap()
+
+    async def leave() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await managers[who].__aexit__(None, None, None)
+
+    sents, _ = await together(send(pubsub, "t", numbered(1), BASIC), leave())
+    for number, inner in enumerate(inners):
+        if number != who:
+            await hears(Ear(case, inner, BASIC), sents, f"subscription {who + 1} of 5 was left meanwhile", lost="pubsub_basic.4")
+            await managers[number].__aexit__(None, None, None)

@@ -172,3 +172,19 @@ async def headers_of_the_same_names_are_their_own(queue: QueueBasic, names: int)
         await queue.enqueue("q", b"same", headers)
     found = [dict(message.headers) for message in await drained(queue, "q", len(wanted))]
     same("queue_basic.1", found, wanted, "messages with headers of the same names are not given with the values of their own")
+
+
+@check("queue_basic.6", "queue_basic.2")
+async def a_queue_stays_however_many_others_come(queue: QueueBasic, case: Case) -> None:
+    """What was enqueued is there, whatever was enqueued to hundreds of other queues, and so is what these hold."""
+    count = 12 if case.server else 1100
+    puts = await fill(queue, "q", numbered(3))
+    for number in range(count):
+        await queue.enqueue(f"other {number}", b"%d" % number)
+    for put in puts:
+        is_message(
+            "queue_basic.2", await queue.dequeue("q"), put, f"behind {count} other queues, a message of the first is not given"
+        )
+    for number in range(0, count, 50):
+        got = await queue.dequeue(f"other {number}")
+        same("queue_basic.2", got and got.payload, b"%d" % number, f"of {count} queues the message of one")

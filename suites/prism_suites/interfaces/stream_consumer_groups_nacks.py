@@ -143,7 +143,7 @@ async def _each_in_its_time(
         parts = [([delivery for delivery, of in held if of == delay_s], delay_s) for delay_s in dict.fromkeys(delays)]
     due: dict[int, Window] = {}
     if times.virtual:  # a delay counts from the nack, however long something was held
-        await case.clock.sleep(3.0)
+        await case.clock.sleep(0.75)
     for part, delay_s in parts:
         _, now = await times.during(member.nack(*part, delay_s=delay_s))
         due |= {delivery.record.offset: now.after(max(0.0, delay_s)) for delivery in part}

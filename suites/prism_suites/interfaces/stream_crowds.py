@@ -79,3 +79,39 @@ async def headers_of_the_same_names_are_their_own(stream: StreamBasic, names: in
         await stream.append("s", b"same", "key", headers)
     found = [dict(record.headers) async for record in stream.read("s")]
     same("stream_basic.1", found, wanted, "records with headers of the same names are not read with the values of their own")
+
+
+@check("stream_basic.1", "stream_basic.3")
+async def a_stream_stays_however_many_others_come(stream: StreamBasic, case: Case) -> None:
+    """What was appended is there, whatever was appended to hundreds of other streams, and offsets go on."""
+    count = 12 if case.server else 1100
+    offsets = [await stream.append("s", b"before")]
+    for number in range(count):
+        await stream.append(f"other {number}", b"x")
+    same("stream_basic.1", await stream.latest_offset("s"), offsets[0], f"behind {count} streams, the latest offset of the first")
+    offsets.append(await stream.append("s", b"behind"))
+    found = [(record.offset, record.payload) async for record in stream.read("s")]
+    wanted = list(zip(offsets, (b"before", b"behind"), strict=True))
+    same("stream_basic.1", found, wanted, f"behind {count} streams, the records of the first")
+    same("stream_basic.3", offsets[0] < offsets[1], True, "offsets of a stream increase")
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.7")
+async def what_was_due_once_ends_no_wait(stream: StreamConsumerGroups, case: Case) -> None:
+    """A record that was given back for later, and is acked by then, neither ends a wait at its instant nor comes."""
+    later_s, wait_s = (50.0, 1000.0) if case.clock.virtual else (0.1, 0.3)
+    await stream.create_group("s", "g")
+    joining = stream.join("s", "g", "c")
+    member = await joining.__aenter__()
+    held = await gets(case, member, await fill(stream, "s", numbered(1), laws=GROUPS))
+    await member.nack(*held, delay_s=later_s)
+    await joining.__aexit__(None, None, None)
+    async with stream.join("s", "g", "c") as second:
+        await second.ack(*await receive(second, 1, wait_s * 10))
+        began_s = case.clock.now_s()
+        got = await receive(second, 1, wait_s)
+        passed_s = case.clock.now_s() - began_s
+        if not got and passed_s < wait_s * (0.999 if case.clock.virtual else 0.8):
+            sentence = "a receive of nothing returned before its timeout, where a delay would have ended of what was acked since"
+            broken("stream_consumer_groups.10", sentence, expected=f"{wait_s:g} s", got=f"{passed_s:g} s")
+        same("stream_consumer_groups.6", got, [], "what was acked comes again")
