@@ -132,6 +132,8 @@ async def force_removes_everything_in_a_bucket(store: ObjectStorage, case: Case,
         await store.put(BUCKET, _varied(number), b"%d" % number, **(signed("old").keywords if number < 3 else {}))
     for number in range(min(keys, 3)):
         await store.set_ttl(BUCKET, _varied(number), 50)
+    if keys:
+        await refused("object_storage.11", store.delete_bucket(BUCKET), Conflict, f"delete_bucket without force, with {keys} in it")
     truth("object_storage.11", await store.delete_bucket(BUCKET, force=True), True, f"delete_bucket by force, with {keys} in it")
     truth("object_storage.11", await store.bucket_exists(BUCKET), False, "bucket_exists of a deleted bucket")
     value("object_storage.15", await store.get("beside", "k0"), b"beside", "delete_bucket removed an object of another bucket")

@@ -231,8 +231,8 @@ _CHANGED = {
     5000: ("first", "middle", "last"),
     70_000: ("first", "middle", "last", "halves swapped"),
     1 << 20: ("last", "halves swapped"),
-    (1 << 20) + 1: ("last",),
-    (5 << 20) + 1: ("last",),
+    (1 << 20) + 1: ("middle", "last"),
+    (5 << 20) + 1: ("middle", "last"),
 }
 """Where an object of a length is changed."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from prism_suites._judging import same, truth
 from prism_suites._keyvalue_deadlines import Times
+from prism_suites._keyvalue_model import Window
 from prism_suites._objects_asking import BUCKET, PUTS, expect_missing, expect_object, infos, listed, made, signed
 from prism_suites._objects_times import HELD, LOOKS, expect_deadline, look_at, looks
 from prism_testkit.case import Case
@@ -253,3 +254,28 @@ async def of_many_objects_each_has_its_own_deadline(store: ObjectStorage, case: 
         gone = {key for key, end in ends.items() if times.is_missing(end, now)}
         same("object_storage.9", sorted(sure - got), [], "objects before their deadlines are not listed")
         same("object_storage.9", sorted(got & gone), [], "objects are listed though their deadlines have passed")
+
+
+_CROWD = 1030
+"""More than a page holds."""
+
+
+@check("object_storage.9", "object_storage.10")
+async def a_crowd_of_deadlines_passes(store: ObjectStorage, case: Case) -> None:
+    """However many objects have a deadline, each is there until then, and none from then on."""
+    times = Times(case)
+    if not times.virtual:
+        case.note("a crowd of deadlines is judged where time is virtual")
+        return
+    await store.create_bucket(BUCKET)
+    keys = [f"k{number}" for number in range(_CROWD)]
+    deadlines: list[Window] = []
+    for key in keys:
+        await store.put(BUCKET, key, b"x")
+        _, now = await times.during(store.set_ttl(BUCKET, key, 100_000))  # far: a slow store takes hours for so many
+        deadlines.append(now.after(100_000))
+    same("object_storage.9", len(await listed(store)), _CROWD, "before their deadlines not all of many objects are listed")
+    await times.past(deadlines[-1])
+    same("object_storage.9", len(await listed(store)), 0, "behind their deadlines some of many objects are listed")
+    for key in (keys[0], keys[_CROWD // 2], keys[-1]):
+        same("object_storage.9", await store.get(BUCKET, key), None, "an object is there behind its deadline, one of many")

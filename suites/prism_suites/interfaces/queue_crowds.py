@@ -143,7 +143,7 @@ async def an_old_lease_is_none_however_many_came_since(queue: QueueVisibility) -
     await queue.ack(leases[-1])
 
 
-@check("queue_dead_letter.5", "queue_dead_letter.4", "queue_dead_letter.3")
+@check("queue_dead_letter.5", "queue_dead_letter.4", "queue_dead_letter.3", "queue_visibility.11")
 async def however_many_died_all_are_redriven(queue: VisibilityAndDeadLetter, case: Case) -> None:
     """A redrive moves what is listed, and all that died is: thousands, if there are so many."""
     count = 520 if case.server else 1030
@@ -151,9 +151,13 @@ async def however_many_died_all_are_redriven(queue: VisibilityAndDeadLetter, cas
     await queue.configure_dead_letter("q", "dead", 1)
     for first in range(0, count, 20):
         await together(*(queue.enqueue("q", payload) for payload in payloads[first : first + 20]))
+    leases: list[Lease | None] = []
     for _ in range(0, count, 20):
-        leases = await together(*(queue.receive("q", HELD_S) for _ in range(20)))
-        await together(*(queue.release(lease) for lease in leases if lease is not None))
+        leases += await together(*(queue.receive("q", HELD_S) for _ in range(20)))
+    held = [lease for lease in leases if lease is not None]
+    same("queue_visibility.11", sorted(lease.message.payload for lease in held), sorted(payloads), f"{count} leases at once")
+    for first in range(0, count, 20):
+        await together(*(queue.release(lease) for lease in held[first : first + 20]))
     wanted = sorted(payloads)
     found = sorted(message.payload for message in await queue.dead_letters("q"))
     same("queue_dead_letter.4", len(found), count, "not all that died is listed")
@@ -188,3 +192,27 @@ async def a_queue_stays_however_many_others_come(queue: QueueBasic, case: Case) 
     for number in range(0, count, 50):
         got = await queue.dequeue(f"other {number}")
         same("queue_basic.2", got and got.payload, b"%d" % number, f"of {count} queues the message of one")
+
+
+@check("queue_delayed.2", "queue_delayed.4")
+async def however_many_are_late_all_are_counted(queue: BasicAndDelayed, case: Case) -> None:
+    """Of thousands of messages whose delays are not over all are counted, and each is given when its own is."""
+    count, late_s = (120 if case.server else 1100), (60.0 if case.clock.virtual else HELD_S)
+    for first in range(0, count, 20):
+        await together(*(queue.enqueue_delayed("q", b"%d" % number, delay_s=late_s) for number in range(first, first + 20)))
+    same("queue_delayed.2", await queue.scheduled_count("q"), count, "scheduled_count does not count all whose delay is not over")
+    if case.clock.virtual:
+        await case.clock.sleep(2 * late_s)
+        found = sorted(int(message.payload) for message in await drained(queue, "q", count + 1))
+        same("queue_delayed.4", found, list(range(count)), "when their delays are over not all of many are given once")
+
+
+@check("queue_basic.2", "queue_basic.3")
+async def however_many_wait_all_are_given(queue: QueueBasic, case: Case) -> None:
+    """A queue has no bound: thousands wait, and are given, in order."""
+    count = 120 if case.server else 5000 if case.traits.durability == "none" else 1100
+    for number in range(count):
+        await queue.enqueue("q", b"%d" % number)
+    found = [int(message.payload) for message in await drained(queue, "q", count + 1)]
+    same("queue_basic.2", len(found), count, "not all of many that wait are given")
+    same("queue_basic.3", found, list(range(count)), "many that wait are not given in order")

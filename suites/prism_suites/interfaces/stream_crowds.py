@@ -35,7 +35,7 @@ async def a_read_of_a_partition_is_as_long_as_asked(stream: StreamPartitioning, 
     same("stream_partitioning.6", found, sorted(offsets)[:limit], sentence)
 
 
-@check("stream_replay.7")
+@check("stream_replay.7", "stream_basic.7")
 async def a_replay_is_as_long_as_its_range(stream: BasicAndReplay) -> None:
     """A replay gives all records of its range, and not a page."""
     offsets: list[int] = []
@@ -45,6 +45,9 @@ async def a_replay_is_as_long_as_its_range(stream: BasicAndReplay) -> None:
     found = [record.offset async for record in stream.replay("s", offsets[0], offsets[-1])]
     same("stream_replay.7", len(found), len(offsets) - 1, f"a replay of {_MANY - 1} records does not give them")
     same("stream_replay.7", found, offsets[:-1], f"a replay of {_MANY - 1} records does not give them")
+    await stream.trim("s", offsets[-1])
+    found = [record.offset async for record in stream.read("s")]
+    same("stream_basic.7", found, offsets[-1:], f"a trim of {_MANY - 1} records leaves some")
 
 
 @check("stream_consumer_groups.10", "stream_consumer_groups.5")

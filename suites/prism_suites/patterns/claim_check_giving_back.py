@@ -37,6 +37,7 @@ async def a_nack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None:
         same("CC4", await consumer.read(await take(consumer, "CC4")), BIG, "a message came again without its payload")
 
 
+_PATIENCE_S = 10_000.0
 _LATER_S = 2.0
 """By how much one message is given back for longer than others: less than any lease."""
 
@@ -113,6 +114,28 @@ async def a_nacked_message_waits_for_its_delay(claims: Bound[ClaimCheck], case: 
             same("CC4", payloads[-1], late, "a message that was given back for longer than others came before them")
             early_s = began_s + delay_s + _LATER_S - case.clock.now_s()
             same("CC4", early_s <= case.limits.clock_resolution_s, True, f"a message that was given back came {early_s:g} s early")
+
+
+@check("CC4", "CC1")
+@gauntlet(lambda limits: [{"delays_s": delays_s} for delays_s in ((40.0,), (40.0, 5.0))])
+async def who_waits_is_given_what_is_due(claims: Bound[ClaimCheck], case: Case, delays_s: tuple[float, ...]) -> None:
+    """A receive that waits gives what was given back for later as soon as that is over, not when its own time is."""
+    if beside(case, claims, time=True) or not case.clock.virtual:
+        return
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        for number in range(len(delays_s)):
+            await check_in.publish(TOPIC, BIG + b"%d" % number)
+        held = [await take(consumer, "CC4") for _ in delays_s]
+        began_s = case.clock.now_s()
+        for delivery, delay_s in zip(held, delays_s, strict=True):
+            await consumer.nack(delivery, delay_s)
+        for delay_s in sorted(delays_s):
+            if await consumer.receive(_PATIENCE_S) is None:
+                broken("CC4", f"a message that was given back for {delay_s:g} s does not come", expected="it comes", got=None)
+            passed_s = case.clock.now_s() - began_s
+            if passed_s > delay_s + _PATIENCE_S / 2:
+                sentence = f"a receive that waits is given what was given back for {delay_s:g} s at the end of its time only"
+                broken("CC1", sentence, expected=f"after {delay_s:g} s", got=f"after {passed_s:g} s")
 
 
 @check("CC4")
