@@ -28,6 +28,8 @@ def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence
                 return told
     if any(entry.error is error for entry in entries):
         return _of_error(error)
+    if told := _of_ids(entries):
+        return told
     return _of_check(error, check) if check and not isinstance(error, AssertionError | PrismError) else ""
 
 
@@ -47,6 +49,24 @@ def _of_result(entry: Entry, interfaces: Sequence[str]) -> str:
             gave = "gave" if each else "returned"
             return f"{entry.op} {gave} {_a(value)}; the contract says {' or '.join(_name(kind) for kind in kinds)}"
     return ""
+
+
+def _of_ids(entries: Sequence[Entry]) -> str:
+    """Tell of an id that two messages were given: whatever looks a message up by it is wrong from there on."""
+    given: dict[tuple[int, Any, bool, str], Entry] = {}
+    for entry in entries:
+        if entry.op not in _SENT or not isinstance(entry.result, str):
+            continue
+        to = entry.args[0] if entry.args else next(iter(entry.kwargs.values()), None)
+        first = given.setdefault((entry.space, to, entry.op == "publish", entry.result), entry)
+        if first is not entry:
+            ops = first.op if first.op == entry.op else f"{first.op} and {entry.op}"
+            return f"{ops} gave two messages of {to!r} the same id, {entry.result!r}; an id is unique there, whoever sends"
+    return ""
+
+
+_SENT = frozenset({"enqueue", "enqueue_with_priority", "enqueue_delayed", "publish", "publish_persistent", "publish_ordered"})
+"""What returns the id of the message that it sends, which is unique in its queue or topic."""
 
 
 def _of_error(error: BaseException) -> str:

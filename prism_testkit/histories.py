@@ -69,6 +69,8 @@ class Entry:
     """It passed no tap; see `asides`."""
     left_by: str = ""
     """The class of the exception by which a context is left; `VERDICT` for the check's."""
+    space: int = 0
+    """In which namespace of the case it was made; 0 is the first."""
 
     @property
     def returned(self) -> bool:
@@ -105,11 +107,12 @@ class History:
     after the call.
     """
 
-    __slots__ = ("_asides", "_asked", "_events", "_latest", "_left_by", "_now", "_within", "labels")
+    __slots__ = ("_asides", "_asked", "_events", "_latest", "_left_by", "_now", "_spaces", "_within", "labels")
 
     def __init__(self, clock: Clock) -> None:
         self.labels: dict[int, str] = {}
         """How a story calls a client; ``client 2`` unless named here."""
+        self._spaces: dict[int, int] = {}
         self._now = clock.now_s
         self._events: list[_Call | _End] = []
         self._within: dict[int, int] = {}
@@ -140,6 +143,10 @@ class History:
             self._asked[event] = aside
         return event
 
+    def namespace(self, client: int, number: int) -> None:
+        """Note in which namespace of the case a client is; stories name all but the first, which has the number 0."""
+        self._spaces[client] = number
+
     def respond(self, event: int, output: Any) -> None:
         """Record that a call returned."""
         self._events.append((event, output if type(output) is not list else output[:], None, self._now()))
@@ -165,13 +172,15 @@ class History:
 
     def _entry(self, number: int, call: "_Call", end: "tuple[int, _End] | None") -> Entry:
         client, op, args, kwargs, called_s = call
-        label, within = self.labels.get(client) or f"client {client}", self._within.get(number)
-        left_by = self._left_by.get(number, "")
+        label, space = self.labels.get(client) or f"client {client}", self._spaces.get(client, 0)
+        if space:
+            label = f"{label} in namespace {space + 1}"
+        begun = (client, label, op, args, kwargs, number, called_s)
+        within, left_by = self._within.get(number), self._left_by.get(number, "")
         if end is None:
-            return Entry(client, label, op, args, kwargs, number, called_s, within=within, left_by=left_by)
+            return Entry(*begun, within=within, left_by=left_by, space=space)
         ret, (_, result, error, returned_s) = end
-        times = (called_s, ret, returned_s)
-        return Entry(client, label, op, args, kwargs, number, *times, result, error, within, left_by=left_by)
+        return Entry(*begun, ret, returned_s, result, error, within, left_by=left_by, space=space)
 
     def aside(self, client: int, label: str, op: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Aside:
         """Note that a call begins that passes no tap."""

@@ -203,6 +203,7 @@ class _Opened:
         site = self.site(candidate)
         connection = await self._connection(site, number)
         self._namespaces.setdefault(namespace, site)
+        self.history.namespace(abs(number), list(self._namespaces).index(namespace))
         driver = await open_driver(candidate, connection, namespace, opened)
         self._drivers.append(driver)
         interfaces = tuple(claimed(candidate.offer.driver)) if whole else candidate.interfaces
@@ -270,16 +271,16 @@ class _Opened:
         return bound
 
     async def _clean(self, slot: Any) -> Any:
-        namespace, driver, _ = self._spaces.pop(id(slot))
+        namespace, driver, incarnation = self._spaces.pop(id(slot))
         site = self._namespaces[namespace]
         if site.backend.clean is None:
             return None
         self._drivers.remove(driver)
         await close_driver(driver)
-        event = self.history.invoke(0, "clean", (namespace,), {})
+        event = self.history.invoke(incarnation.actor, "clean", (), {})
         await site.clean(namespace)
         self.history.respond(event, None)
-        return await self.open(self._first, 0, namespace)
+        return await self.open(self._first, -incarnation.actor, namespace)
 
     def _tap(self, candidate: Candidate, client: int, connection: Any, namespace: str) -> Tap:
         tap = Tap(client=client, history=self.history)

@@ -62,6 +62,20 @@ def test_an_entry_tells_the_whole_story(history: History, clock: VirtualClock) -
     assert (open_.label, open_.returned, open_.ret, open_.outcome) == ("client 2", False, None, Outcome.UNKNOWN)
 
 
+def test_a_client_of_another_namespace_is_told_as_one(history: History) -> None:
+    history.namespace(1, 0)
+    history.namespace(2, 1)
+    history.labels[3] = "stranger 1"
+    history.namespace(3, 2)
+    for client in (1, 2, 3):
+        history.invoke(client, "get", ("k",), {})
+    assert [(entry.label, entry.space) for entry in history.entries] == [
+        ("client 1", 0),
+        ("client 2 in namespace 2", 1),
+        ("stranger 1 in namespace 3", 2),
+    ]
+
+
 def test_a_result_is_kept_as_it_is(history: History) -> None:
     result = object()
     history.respond(history.invoke(1, "get", ("k",), {}), result)

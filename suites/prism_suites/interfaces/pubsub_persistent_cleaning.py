@@ -24,6 +24,12 @@ async def _furnish(case: Case, slot: Any, mark: str) -> dict[str, list[Sent]]:
             await member.ack(*await gets(case, member, sents[:1]))
         if offers(slot, PubSubOrdering):
             sents.append(Sent(await slot.publish_ordered(topic, "k", mark.encode(), {"k": "v"}), topic, mark.encode(), {"k": "v"}))
+        same(
+            "pubsub_persistent.10",
+            await slot.last_message_id(topic),
+            sents[-1].id,
+            "last_message_id is not that of the last publish",
+        )
     return found
 
 
