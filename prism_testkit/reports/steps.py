@@ -237,7 +237,7 @@ def _step(entry: "Entry", later: str, behind: str, several: Mapping[int, str]) -
         op = f"{context}{several[entry.within].strip()}{dot}{method}"
     call = end = ""
     for width, most in ((48, _LINE), (24, _LINE), (48, 2 * _LINE), (24, LONGEST_STEP)):
-        call = f"{later}{_who_called(entry)}: {op}({_call_arguments(entry, width)})"
+        call = f"{later}{plain(entry.label)}: {op}({_call_arguments(entry, width)})"
         end = _end(entry, width)
         end = (f"{end[:-1]}{entered}>" if end.endswith(">") else end + entered) + behind
         if len(call) + len(end) <= most:
@@ -250,13 +250,6 @@ def _step(entry: "Entry", later: str, behind: str, several: Mapping[int, str]) -
 def _seconds(given: object) -> str:
     """Show seconds without what a sum of floats leaves behind the microsecond."""
     return show(round(given, 6) if isinstance(given, float) and given < _MANY_S else given).removesuffix(".0")
-
-
-def _who_called(entry: "Entry") -> str:
-    """Return the client's label; by default a client of another namespace has a negative number and is a sibling."""
-    if entry.client < 0 and entry.label == f"client {entry.client}":
-        return f"sibling {-entry.client}"
-    return plain(entry.label)
 
 
 def _call_arguments(entry: "Entry", width: int) -> str:

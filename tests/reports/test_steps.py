@@ -41,7 +41,7 @@ def test_steps_tell_call_and_return() -> None:
         entry(2, "advance", 60.0, client=CLOCK),
         entry(4, "get", "", client=1, error=InvalidName("memory: get: the name is empty")),
         entry(6, "scan", "a", client=2, result=[("a", b"x")]),
-        entry(8, "set", "b", b"", client=-2),
+        entry(8, "set", "b", b"", client=2, label="client 2 in namespace 2"),
         entry(10, "get", "b", client=3, label="reader"),
         entry(12, "get", "a", ret=None),
     ]
@@ -51,7 +51,7 @@ def test_steps_tell_call_and_return() -> None:
             "clock +60 s",
             "client 1: get('') raises InvalidName(memory: get: the name is empty)",
             "client 2: scan('a') -> [('a', b'x')]",
-            "sibling 2: set('b', b'') -> None",
+            "client 2 in namespace 2: set('b', b'') -> None",
             "reader: get('b') -> None",
             "client 0: get('a') has not ended",
         ],
