@@ -7,7 +7,7 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_testkit.case import Case
 
-__all__ = ["TURNS", "ends_soon", "is_handed_on", "is_noticed"]
+__all__ = ["TURNS", "ends_soon", "is_handed_on", "is_not_prolonged", "is_noticed"]
 
 TURNS = range(9)
 """Turns of the loop that pass between the start of a call that waits and what it waits for."""
@@ -104,3 +104,28 @@ async def is_handed_on(
     if passed_s > _PATIENCE_S / 2:
         sentence = f"who waits on is given what is there only when its time is nearly over ({story})"
         broken(promise, sentence, expected="as soon as there is something", got=f"after {passed_s:g} of {_PATIENCE_S:g} s")
+
+
+async def is_not_prolonged(
+    case: Case, promise: str, wait: Callable[[float], Awaitable[Any]], happen: Callable[[int], Awaitable[Any]], story: str
+) -> Any:
+    """Wait for nothing, and let happen, again and again, what gives it nothing; judge that the wait ends, and return what it gave.
+
+    By its timeout is not promised, but a wait that begins anew each time ends never. Only where time is virtual.
+    """
+    if not case.clock.virtual:
+        case.note("that what gives nothing prolongs no wait is judged where time is virtual")
+        return None
+    waiting, began_s, times = asyncio.ensure_future(wait(1000.0)), case.clock.now_s(), 0
+    while not waiting.done() and case.clock.now_s() - began_s < _PATIENCE_S:
+        await case.clock.sleep(300.0)
+        await happen(times)
+        times += 1
+    done, _ = waiting.done(), waiting.cancel()
+    got = (await asyncio.gather(waiting, return_exceptions=True))[0]
+    if not done:
+        sentence = f"a wait goes on when its timeout is long over, and nothing came for it (meanwhile, each 300 s: {story})"
+        broken(promise, sentence, expected="over after 1000 s", got=f"not over after {case.clock.now_s() - began_s:g} s")
+    if isinstance(got, BaseException):
+        raise got
+    return got

@@ -154,6 +154,24 @@ async def every_name_is_a_bucket_of_its_own(store: ObjectStorage, case: Case, na
             value("object_storage.15", await store.get(other, "k"), f"{place}".encode(), "delete_bucket emptied a look-alike")
 
 
+@check("object_storage.3", "object_storage.15", "object_storage.11")
+async def all_buckets_together_are_apart(store: ObjectStorage, case: Case) -> None:
+    """A bucket for every name of every group: each is made once, holds its own, and is removed alone."""
+    every = dict.fromkeys(name for group in name_groups(case.limits.max_name) for name in group)
+    names = list(every)[:: 120 if case.server else 1]
+    for number, bucket in enumerate(names):
+        truth("object_storage.3", await store.create_bucket(bucket), True, f"create_bucket of {bucket[:40]!a}, of {len(names)}")
+        await store.put(bucket, "k", b"%d" % number)
+    sentence = f"one key in {len(names)} buckets: get gives that of another"
+    for number, bucket in enumerate(names):
+        value("object_storage.15", await store.get(bucket, "k"), b"%d" % number, sentence)
+        if number % 2:
+            truth("object_storage.11", await store.delete_bucket(bucket, force=True), True, f"delete_bucket of {bucket[:40]!a}")
+    for number, bucket in enumerate(names):
+        there = await store.bucket_exists(bucket)
+        truth("object_storage.11", there, not number % 2, f"bucket_exists of {bucket[:40]!a}, when every other was deleted")
+
+
 def _pairs(limits: Limits) -> list[dict[str, Any]]:
     texts = (("a", "b", "c"), ("a", "a", "a"), ("1", "2", "3"))
     return [

@@ -12,8 +12,9 @@ from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueDelayed, QueuePriority, QueueVisibility
-from prism_testkit.strategies import patterned
+from prism_testkit.strategies import name_groups, patterned
 from prism_testkit.tap import offers
+from prism_testkit.traits import Limits
 
 _SHAPES = {
     "cycle of two": ("ab", "ba"),
@@ -104,3 +105,34 @@ async def the_dead_are_where_they_died_to(queue: VisibilityAndDeadLetter, case: 
     now = there["old" if back else "new"]
     if told != now:
         broken("queue_dead_letter.4", "dead_letters is not what died and is in the target", expected=now, got=told)
+
+
+def _together(limits: Limits) -> list[dict[str, Any]]:
+    groups = name_groups(limits.max_name)
+    return [{"names": tuple(dict.fromkeys(name for group in groups[start::12] for name in group))} for start in range(12)]
+
+
+@check("queue_dead_letter.10", "queue_dead_letter.4", "queue_dead_letter.5")
+@gauntlet(_together)
+async def the_dead_of_look_alikes_are_told_apart(queue: VisibilityAndDeadLetter, case: Case, names: tuple[str, ...]) -> None:
+    """Of queues with one target each lists, and brings back, what died in it, whatever the others are called (Q-27)."""
+    names = names[:: 25 if case.server else 1]
+    puts: dict[str, Put] = {}
+    for number, name in enumerate(names):
+        await queue.configure_dead_letter(name, "the target", 1)
+        puts[name] = (await fill(queue, name, [b"%d" % number]))[0]
+        held = await lease(Times(case), queue, name, puts[name])
+        await queue.release(held.lease)
+    story = "of queues with one target one"
+    for number, name in enumerate(names):
+        found = [message.id for message in await queue.dead_letters(name)]
+        same("queue_dead_letter.10", found, [puts[name].id], f"{story} lists what died in another, or not what died in it")
+        if number % 2:
+            same("queue_dead_letter.5", await queue.redrive(name), 1, f"{story} brings back what died in another")
+    for number, name in enumerate(names):
+        if number % 2:
+            got = [message.id for message in await drained(queue, name, 2)]
+            same("queue_dead_letter.10", got, [puts[name].id], f"{story} is given back what did not die in it")
+        elif number % 8 == 0:
+            found = [message.id for message in await queue.dead_letters(name)]
+            same("queue_dead_letter.10", found, [puts[name].id], f"{story} has its dead brought back with another's")

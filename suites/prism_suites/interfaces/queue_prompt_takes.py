@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prism_suites._judging import broken, same
-from prism_suites._noticing import TURNS, is_noticed
+from prism_suites._noticing import TURNS, is_not_prolonged, is_noticed
 from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_leases import one_leased
 from prism_suites._queue_taking import drained, fill, take
@@ -239,15 +239,12 @@ async def a_take_whose_time_is_over_takes_nothing(queue: QueueBasic, case: Case,
 @gauntlet(lambda limits: [{"event": event} for event in ("elsewhere", "a delay", "a lease", "a look", "an extension")])
 async def what_gives_nothing_prolongs_no_wait(queue: QueueBasic, case: Case, event: str) -> None:
     """A take that waits ends when its time is over, however often something happens meanwhile that is not for it (Q-11)."""
-    if not case.clock.virtual:
-        return
     whole, other = await case.whole(), await case.client(whole=True)
     if (event == "a delay" and not offers(whole, QueueDelayed)) or (event in _LEASING and not offers(whole, QueueVisibility)):
         return
     held = await one_leased(Times(case), other, "q", 43_200.0) if event == "an extension" else None
-    waiting, began_s = asyncio.ensure_future(queue.dequeue("q", 1000.0)), case.clock.now_s()
-    while not waiting.done() and case.clock.now_s() - began_s < _PATIENCE_S:
-        await case.clock.sleep(300.0)
+
+    async def happen(number: int) -> None:
         if event == "elsewhere":
             await other.enqueue("elsewhere", b"x")
         elif event == "a delay":
@@ -258,7 +255,6 @@ async def what_gives_nothing_prolongs_no_wait(queue: QueueBasic, case: Case, eve
             await other.peek("q")
         elif held is not None:
             await other.extend(held.lease, 43_200.0)
-    done, _ = waiting.done(), waiting.cancel()
-    got = (await asyncio.gather(waiting, return_exceptions=True))[0]
-    same("queue_basic.4", done, True, f"a take waits on when its timeout is long over, and nothing came but {event}")
+
+    got = await is_not_prolonged(case, "queue_basic.4", lambda s: queue.dequeue("q", s), happen, event)
     same("queue_basic.4", got, None, "a take of an empty queue gives a message")
