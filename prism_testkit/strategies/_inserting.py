@@ -183,11 +183,11 @@ def doubling(name: str, max_name: int) -> Iterator[str]:
 
 
 def separators(name: str, max_name: int) -> Iterator[str]:
-    """Every separator of the name as another one, as a letter, or left out: what sanitising does."""
+    """Every separator of the name as another one, as a letter, several times, or left out: what sanitising does."""
     present = [character for character in SEPARATORS if character in name]
     for character in present:
         yield from (name.replace(character, other) for other in SEPARATORS)
-        yield name.replace(character, "")
+        yield from (name.replace(character, ""), name.replace(character, character * 2), name.replace(character, character * 3))
     yield "".join(character for character in name if character.isalnum())
     yield from ("".join(character if character.isalnum() else other for character in name) for other in "_-.?xX ")
     yield name.translate(dict.fromkeys(map(ord, SYNTAX)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from prism_suites._full_headers import FULL_HEADERS
 from prism_suites._judging import broken, same
+from prism_suites._names_together import chunks, of_chunk
 from prism_suites._queue_dying import VisibilityAndDeadLetter, die, listed
 from prism_suites._queue_leases import lease
 from prism_suites._queue_taking import HELD_S, Put, drained, fill, numbered
@@ -12,9 +13,8 @@ from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueDelayed, QueuePriority, QueueVisibility
-from prism_testkit.strategies import name_groups, patterned
+from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
-from prism_testkit.traits import Limits
 
 _SHAPES = {
     "cycle of two": ("ab", "ba"),
@@ -107,16 +107,11 @@ async def the_dead_are_where_they_died_to(queue: VisibilityAndDeadLetter, case: 
         broken("queue_dead_letter.4", "dead_letters is not what died and is in the target", expected=now, got=told)
 
 
-def _together(limits: Limits) -> list[dict[str, Any]]:
-    groups = name_groups(limits.max_name)
-    return [{"names": tuple(dict.fromkeys(name for group in groups[start::12] for name in group))} for start in range(12)]
-
-
 @check("queue_dead_letter.10", "queue_dead_letter.4", "queue_dead_letter.5")
-@gauntlet(_together)
+@gauntlet(chunks)
 async def the_dead_of_look_alikes_are_told_apart(queue: VisibilityAndDeadLetter, case: Case, names: tuple[str, ...]) -> None:
     """Of queues with one target each lists, and brings back, what died in it, whatever the others are called (Q-27)."""
-    names = names[:: 25 if case.server else 1]
+    names = of_chunk(case, names)
     puts: dict[str, Put] = {}
     for number, name in enumerate(names):
         await queue.configure_dead_letter(name, "the target", 1)
