@@ -81,7 +81,7 @@ def check_seconds(seconds: float, operation: str, backend: str) -> float:
     """Return the duration; raise ``ValueError`` for NaN and infinities."""
     if not math.isfinite(seconds):
         raise ValueError(f"{backend}: {operation}: {seconds!r} is not a finite number of seconds")
-    return seconds
+    return +seconds  # of a plain class: clients write the representation of others into what they send
 
 
 def check_timeout(timeout_s: float, operation: str, backend: str) -> float:
@@ -138,7 +138,7 @@ def check_limit(limit: int | None, operation: str, backend: str) -> int | None:
         raise TypeError(f"{backend}: {operation}: a limit is int or None, not {type(limit).__name__}")
     if limit is not None and limit < 0:
         raise ValueError(f"{backend}: {operation}: limit={limit} is negative; None means no limit")
-    return limit
+    return limit if limit is None else int(limit)
 
 
 def encode_name(name: bytes) -> str:

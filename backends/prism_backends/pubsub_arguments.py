@@ -25,7 +25,7 @@ def check_most(max_messages: int, backend: str) -> int:
         raise TypeError(f"{backend}: receive: max_messages is int, not {type(max_messages).__name__}")
     if max_messages < 1:
         raise ValueError(f"{backend}: receive: max_messages={max_messages} is below 1")
-    return min(max_messages, _MOST)
+    return min(int(max_messages), _MOST)
 
 
 def tokens_of(deliveries: tuple[Delivery, ...], operation: str, backend: str) -> list[str]:

@@ -25,11 +25,11 @@ def check_lease_seconds(seconds: float, operation: str, backend: str, longest_s:
     """Return how long a lease is to last; raise ``ValueError`` unless it is above 0 and at most ``longest_s``."""
     if _bounded(seconds, operation, "seconds of a lease", backend, longest_s) <= 0:
         raise ValueError(f"{backend}: {operation}: {seconds!r} seconds: a lease lasts more than 0")
-    return seconds
+    return +seconds
 
 
-def check_policy(queue: str, target: str, max_attempts: int, backend: str) -> None:
-    """Raise unless messages of ``queue`` may die into ``target`` after ``max_attempts`` failed deliveries."""
+def check_policy(queue: str, target: str, max_attempts: int, backend: str) -> int:
+    """Return ``max_attempts``; raise unless messages of ``queue`` may die into ``target`` after so many failed deliveries."""
     prism.check_name(queue, "configure_dead_letter", backend)
     prism.check_name(target, "configure_dead_letter: target", backend)
     if not isinstance(max_attempts, int):
@@ -38,6 +38,7 @@ def check_policy(queue: str, target: str, max_attempts: int, backend: str) -> No
         raise ValueError(f"{backend}: configure_dead_letter: max_attempts={max_attempts} is below 1")
     if target == queue:
         raise ValueError(f"{backend}: configure_dead_letter {queue[:40]!a}: a queue cannot be its own target")
+    return int(max_attempts)
 
 
 def _bounded(seconds: float, operation: str, name: str, backend: str, longest_s: float) -> float:

@@ -33,7 +33,7 @@ def check_offset(offset: int, operation: str, backend: str) -> int:
         raise TypeError(f"{backend}: {operation}: an offset is int, not {type(offset).__name__}")
     if offset < 0:
         raise ValueError(f"{backend}: {operation}: the offset {offset} is negative")
-    return offset
+    return int(offset)
 
 
 def check_start(start: GroupStart, operation: str, backend: str) -> GroupStart:
@@ -59,7 +59,7 @@ def check_most(most: int, operation: str, backend: str) -> int:
         raise TypeError(f"{backend}: {operation}: max_records is int, not {type(most).__name__}")
     if most < 1:
         raise ValueError(f"{backend}: {operation}: max_records={most} is below 1")
-    return min(most, _MOST)
+    return min(int(most), _MOST)
 
 
 def check_records(limit: int | None, operation: str, backend: str) -> int | None:
@@ -82,7 +82,7 @@ def check_instant(at_ms: int, operation: str, backend: str) -> int:
         raise TypeError(f"{backend}: {operation}: an instant is int, in milliseconds, not {type(at_ms).__name__}")
     if at_ms < 0:
         raise ValueError(f"{backend}: {operation}: the instant {at_ms} is negative")
-    return at_ms
+    return int(at_ms)
 
 
 def check_bounds(max_age_s: float | None, max_records: int | None, backend: str) -> Retention:
@@ -93,7 +93,7 @@ def check_bounds(max_age_s: float | None, max_records: int | None, backend: str)
         raise TypeError(f"{backend}: set_retention: max_records is int or None, not {type(max_records).__name__}")
     if max_records is not None and max_records < 1:
         raise ValueError(f"{backend}: set_retention: max_records={max_records} is below 1; None is no bound")
-    return Retention(None if max_age_s is None else float(max_age_s), max_records)
+    return Retention(None if max_age_s is None else float(max_age_s), None if max_records is None else int(max_records))
 
 
 def check_partitions(n: int, backend: str) -> int:
@@ -102,7 +102,7 @@ def check_partitions(n: int, backend: str) -> int:
         raise TypeError(f"{backend}: create_partitioned: n is int, not {type(n).__name__}")
     if not 1 <= n <= MOST_PARTITIONS:
         raise ValueError(f"{backend}: create_partitioned: n={n} is not from 1 to {MOST_PARTITIONS}")
-    return n
+    return int(n)
 
 
 def check_partition(partition: int, partitions: int | None, operation: str, backend: str) -> int:
@@ -114,7 +114,7 @@ def check_partition(partition: int, partitions: int | None, operation: str, back
         raise TypeError(f"{backend}: {operation}: a partition is int, not {type(partition).__name__}")
     if partition < 0 or (partitions is not None and partition >= partitions):
         raise ValueError(f"{backend}: {operation}: there is no partition {partition}")
-    return partition
+    return int(partition)
 
 
 def check_whole(partitions: int, operation: str, backend: str, stream: str) -> None:

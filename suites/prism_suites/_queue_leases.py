@@ -49,7 +49,12 @@ async def lease(
     if got.attempt != attempt or isinstance(got.attempt, bool):
         counted = "queue_visibility.1" if attempt == 1 else "queue_visibility.3"
         which = counted if promise.startswith("queue_visibility") else promise
-        broken(which, "a lease does not count its delivery", expected=attempt, got=got.attempt)
+        broken(
+            which,
+            "the attempt of a lease is not the number of deliveries since the enqueue, the redrive or the death",
+            expected=attempt,
+            got=got.attempt,
+        )
     return Held(got, wanted, now.after(seconds), now.end - now.start)
 
 

@@ -130,7 +130,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
         name, what = self._name("receive", queue), self._what("receive", queue)
-        check_lease_seconds(visibility_s, "receive", self.backend_name, _LONGEST_S)
+        visibility_s = check_lease_seconds(visibility_s, "receive", self.backend_name, _LONGEST_S)
         timeout_s = prism.check_timeout(timeout_s, "receive", self.backend_name)
         lease_ns, lease = _nanoseconds(visibility_s), secrets.token_hex(8)
         began_ns = 0
@@ -162,7 +162,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
         self._tidy(what, subject, sequence)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
-        check_lease_seconds(seconds, "extend", self.backend_name, _LONGEST_S)
+        seconds = check_lease_seconds(seconds, "extend", self.backend_name, _LONGEST_S)
         await self._held("extend", lease, lambda entry: replace(entry, lease_ns=_nanoseconds(seconds)).sealed())
 
     async def release(self, lease: Lease) -> None:
@@ -184,7 +184,7 @@ class JetStreamQueue(LivingJetStream, QueueBasic, QueueVisibility, QueueDeadLett
         raise errors.Conflict(f"{what}: the lease of message {lease.message.id[:40]!a} has ended")
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
-        check_policy(queue, target, max_attempts, self.backend_name)
+        max_attempts = check_policy(queue, target, max_attempts, self.backend_name)
         name = self._name("configure_dead_letter", queue)
         # A number of attempts that no message reaches is as good as any larger one.
         policy = Policy(self._name("configure_dead_letter", target), min(max_attempts, 2**53))

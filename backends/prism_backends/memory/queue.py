@@ -90,7 +90,7 @@ class MemoryQueue(Living, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePri
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
         prism.check_name(queue, "receive", _ME)
-        check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
+        visibility_s = check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
 
         def take() -> Lease | None:
             messages = self._messages()
@@ -111,7 +111,7 @@ class MemoryQueue(Living, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePri
         messages.remove(message)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
-        check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
+        seconds = check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
         messages, message = self._held("extend", lease)
         messages.prolong(message, self._after(seconds))
 
@@ -127,7 +127,7 @@ class MemoryQueue(Living, QueueBasic, QueueVisibility, QueueDeadLetter, QueuePri
         return messages, message
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
-        check_policy(queue, target, max_attempts, _ME)
+        max_attempts = check_policy(queue, target, max_attempts, _ME)
         messages = self._messages()
         messages.policies[queue] = (target, max_attempts)
         messages.bury(queue)

@@ -130,7 +130,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         return None if taken is None else _message(taken[0], taken[1], taken[2])
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
-        check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
+        visibility_s = check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
         taken = await self._take("receive", queue, timeout_s, _microseconds(visibility_s))
         if taken is None:
             return None
@@ -203,7 +203,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         await self._held(sql.ACK, "ack", lease)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
-        check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
+        seconds = check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
         await self._held(sql.EXTEND, "extend", lease, self._takers.name, _microseconds(seconds))
         self._takers.expect(seconds)
 
@@ -221,7 +221,7 @@ class PostgresQueue(LivingPostgres, QueueBasic, QueueVisibility, QueueDeadLetter
         return changed
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
-        check_policy(queue, target, max_attempts, _ME)
+        max_attempts = check_policy(queue, target, max_attempts, _ME)
         # A number of attempts that no row reaches is as good as any larger one, which a column could not hold.
         most = min(max_attempts, _MOST)
         arguments = queue.encode(), self._takers.name, target.encode(), most

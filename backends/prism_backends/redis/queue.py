@@ -118,7 +118,7 @@ class RedisQueue(LivingRedis, QueueBasic, QueueVisibility, QueueDeadLetter, Queu
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
         name = prism.check_name(queue, "receive", self.backend_name)
-        check_lease_seconds(visibility_s, "receive", self.backend_name, messages.LONGEST_S)
+        visibility_s = check_lease_seconds(visibility_s, "receive", self.backend_name, messages.LONGEST_S)
 
         async def put_back(taken: list[Any]) -> None:
             await self._run(messages.UNLEASE, "receive", queue, name, taken[0][0], taken[2])
@@ -187,7 +187,7 @@ class RedisQueue(LivingRedis, QueueBasic, QueueVisibility, QueueDeadLetter, Queu
         await self._held(messages.ACK, "ack", lease)
 
     async def extend(self, lease: Lease, seconds: float) -> None:
-        check_lease_seconds(seconds, "extend", self.backend_name, messages.LONGEST_S)
+        seconds = check_lease_seconds(seconds, "extend", self.backend_name, messages.LONGEST_S)
         await self._held(messages.EXTEND, "extend", lease, _microseconds(seconds))
 
     async def release(self, lease: Lease) -> None:
@@ -200,7 +200,7 @@ class RedisQueue(LivingRedis, QueueBasic, QueueVisibility, QueueDeadLetter, Queu
             raise errors.Conflict(f"{self._what(operation, lease.queue)}: the lease of message {lease.message.id[:40]!a} has ended")
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
-        check_policy(queue, target, max_attempts, self.backend_name)
+        max_attempts = check_policy(queue, target, max_attempts, self.backend_name)
         # A number of attempts that no message reaches is as good as any larger one, which the server could not compare.
         most = min(max_attempts, _MOST)
         await self._run_on(messages.CONFIGURE, "configure_dead_letter", queue, target.encode(), most)

@@ -83,7 +83,7 @@ class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups, StreamReplay, 
     async def append_to_partition(
         self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
     ) -> int:
-        check_partition(partition, None, "append_to_partition", self.backend_name)
+        partition = check_partition(partition, None, "append_to_partition", self.backend_name)
         return await self._append("append_to_partition", stream, partition, payload, key, headers)
 
     async def _append(
@@ -112,13 +112,13 @@ class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups, StreamReplay, 
                 yield record
 
     async def replay(self, stream: str, start: int, stop: int) -> AsyncIterator[Record]:
-        check_offset(stop, "replay", self.backend_name)
+        stop = check_offset(stop, "replay", self.backend_name)
         async with aclosing(self._records("replay", stream, None, start, None, id_of(stop - 1))) as records:
             async for record in records:
                 yield record
 
     async def read_partition(self, stream: str, partition: int, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
-        check_partition(partition, None, "read_partition", self.backend_name)
+        partition = check_partition(partition, None, "read_partition", self.backend_name)
         async with aclosing(self._records("read_partition", stream, partition, start, limit)) as records:
             async for record in records:
                 yield record
@@ -208,7 +208,7 @@ class RedisStream(LivingRedis, StreamBasic, StreamConsumerGroups, StreamReplay, 
 
     async def create_group(self, stream: str, group: str, start: GroupStart = "earliest") -> None:
         known = self._group("create_group", stream, group)
-        check_start(start, "create_group", self.backend_name)
+        start = check_start(start, "create_group", self.backend_name)
         # The position is the last offset that the group has behind it; no record has 0.
         position = start if start == "latest" else id_of(start - 1) if isinstance(start, int) else id_of(0)
         is_offset = int(isinstance(start, int))

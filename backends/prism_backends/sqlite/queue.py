@@ -118,7 +118,7 @@ class SqliteQueue(LivingSqlite, QueueBasic, QueueVisibility, QueueDeadLetter, Qu
 
     async def receive(self, queue: str, visibility_s: float, timeout_s: float = 0) -> Lease | None:
         name = prism.check_name(queue, "receive", _ME)
-        check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
+        visibility_s = check_lease_seconds(visibility_s, "receive", _ME, _LONGEST_S)
 
         def take(messages: Messages) -> Lease | None:
             found = messages.first(name)
@@ -172,7 +172,7 @@ class SqliteQueue(LivingSqlite, QueueBasic, QueueVisibility, QueueDeadLetter, Qu
         await self._held("ack", lease, lambda messages, name, identity, token: messages.remove(identity))
 
     async def extend(self, lease: Lease, seconds: float) -> None:
-        check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
+        seconds = check_lease_seconds(seconds, "extend", _ME, _LONGEST_S)
         await self._held(
             "extend",
             lease,
@@ -196,7 +196,7 @@ class SqliteQueue(LivingSqlite, QueueBasic, QueueVisibility, QueueDeadLetter, Qu
             raise Conflict(f"{_ME}: {_what(operation, lease.queue)}: the lease of message {lease.message.id[:40]!a} has ended")
 
     async def configure_dead_letter(self, queue: str, target: str, max_attempts: int) -> None:
-        check_policy(queue, target, max_attempts, _ME)
+        max_attempts = check_policy(queue, target, max_attempts, _ME)
         name, to = queue.encode(), target.encode()
         # A number of attempts that no row reaches is as good as any larger one, which a column could not hold.
         most = min(max_attempts, 2**62)

@@ -221,7 +221,8 @@ async def what_needs_one_order_is_refused(stream: Parted, case: Case) -> None:
             lambda: read_all(slot.replay("s", 0, 0)),
         ]
     for call in calls:
-        await refused("stream_partitioning.9", call(), ConfigError, "what needs one order of offsets is not refused")
+        sentence = "what needs one order of offsets is not refused, each time it is called"
+        await refused("stream_partitioning.9", call(), ConfigError, sentence)
         same("stream_partitioning.9", await stream.group_info("s", "behind"), before, "a refused call changed a group")
     async with stream.join("s", "behind", "c") as member:
         again = [delivery.record.payload for delivery in await receive(member, 1, patience_s(case))]
@@ -259,7 +260,12 @@ async def a_group_covers_all_partitions(stream: Parted, case: Case, n: int, star
         same("stream_partitioning.10", found, wanted, story)
         same("stream_partitioning.10", await receive(member, 10), [], "a group gets a record again")
         info = await stream.group_info("s", "g")
-        same("stream_partitioning.10", (info.members, info.pending, info.position), (1, 0, 0), "group_info of partitions")
+        same(
+            "stream_partitioning.10",
+            (info.members, info.pending, info.position),
+            (1, 0, 0),
+            "members, pending and position in group_info",
+        )
         await put_in(stream, "s", 0, b"held")
         (held,) = await receive(member, 1, patience_s(case))
         await put_in(stream, "s", n - 1, b"beside")

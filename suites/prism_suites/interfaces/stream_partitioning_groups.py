@@ -78,7 +78,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         pending = len(got) - len(fates["acked"])
         same("stream_partitioning.10", (await other.group_info("s", "g")).pending, pending, "group_info does not count over all")
         again = await take(case, member, len(fates["back"]), most) if fates["back"] else []
-        same("stream_partitioning.10", _placed(again), _placed(fates["back"]), "what was given back does not come, or more")
+        same("stream_partitioning.10", _placed(again), _placed(fates["back"]), "not exactly what was given back comes again")
         for delivery in again:
             if case.traits.delivery_count == "exact":
                 same("stream_partitioning.10", delivery.delivery_count, 2, "deliveries are not counted")
@@ -91,7 +91,7 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         missing = [place for place in _placed(fates["held"]) if place not in _placed(found)]
         same("stream_partitioning.10", missing, [], "what was held does not come after its member left")
         if case.clock.virtual:
-            same("stream_partitioning.10", _placed(found), left, "what was not acked does not come, or more")
+            same("stream_partitioning.10", _placed(found), left, "not exactly what was not acked comes again")
         await member.ack(*found)
         more = _placed(await receive(member, 10))
         extra = [place for place in more if place not in left]
