@@ -27,6 +27,13 @@ STORIES = (
     "a.ba.ab.a ^ ~ ! <3 b. ~ ! <2 a <99 b",
 )
 STEP_S = 1.0
+_DONE = {
+    "~": "a second had passed",
+    "!": "compact()",
+    "^": "bounds were set that nothing is outside of",
+    "<": "a trim of the first {}",
+    "=": "the bound max_records={} was enforced, and taken back",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class State:
 
     @property
     def told(self) -> str:
-        return f"after {self.word!r}, step {self.number}"
+        done = _DONE.get(self.word[0], "appends").format(self.word[1:])
+        return f"after {done}, step {self.number} of its story"
 
 
 async def history(case: Case, story: str, name: str = "s", trims: str = "stream_basic.7") -> AsyncIterator[State]:

@@ -19,6 +19,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
     AlreadyExists,
     ConfigError,
+    GroupNotFound,
     InvalidName,
     PayloadTooLarge,
     StreamPartitioning,
@@ -221,9 +222,10 @@ async def what_needs_one_order_is_refused(stream: Parted, case: Case) -> None:
             lambda: read_all(slot.replay("s", 0, 0)),
         ]
     for call in calls:
-        sentence = "what needs one order of offsets is not refused, each time it is called"
-        await refused("stream_partitioning.9", call(), ConfigError, sentence)
+        await refused("stream_partitioning.9", call(), ConfigError, "what needs one order of offsets is not refused")
         same("stream_partitioning.9", await stream.group_info("s", "behind"), before, "a refused call changed a group")
+        left = "a create_group that was refused left its group behind"
+        await refused("stream_partitioning.9", stream.group_info("s", "h"), GroupNotFound, left)
     async with stream.join("s", "behind", "c") as member:
         again = [delivery.record.payload for delivery in await receive(member, 1, patience_s(case))]
     same("stream_partitioning.9", again, [b"x"], "after refused calls what is pending does not come again")

@@ -118,7 +118,12 @@ async def an_ordinary_stream_is_its_only_partition(stream: Parted, case: Case, s
         for turn, start in enumerate(edges(state)):
             for limit in (None, 2):
                 got = await read_part(state.slots[turn % 2], "s", 0, start, limit)
-                same("stream_partitioning.6", got, behind(state, start)[:limit], f"partition 0 from {start} on, {state.told}")
+                same(
+                    "stream_partitioning.6",
+                    got,
+                    behind(state, start)[:limit],
+                    f"partition 0 from {start} on does not give what is kept, {state.told}",
+                )
     with case.law("stream_partitioning.4"):
         put = await put_in(stream, "s", 0, b"last")
     (record,) = await read_part(stream, "s", 0, put.offset)
