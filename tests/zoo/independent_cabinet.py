@@ -139,8 +139,14 @@ class CabinetTransaction(KeyValueTransaction):
         if key in self.changes:
             return self.changes[key]
         with self.cabinet.locked():
-            self.stamps.setdefault(key, self.stamp(key))
+            self.note(key)
             return self.cabinet.value(key)
+
+    def note(self, key: str) -> None:
+        """Note what is read; what is read again and is another has no stamp that a commit finds."""
+        stamp = self.stamp(key)
+        if self.stamps.setdefault(key, stamp) != stamp:
+            self.stamps[key] = "read as two"
 
     async def get(self, key: str) -> bytes | None:
         return self.read(self.key(key, "get"))

@@ -49,7 +49,9 @@ class LevelTransaction(KeyValueTransaction):
         if name in self.changes:
             return self.changes[name]
         record = self.driver.tree.look(name)
-        self.seen.setdefault(name, self.stamp(name))
+        stamp = self.stamp(name)
+        if self.seen.setdefault(name, stamp) != stamp:
+            self.seen[name] = -1  # read as two: no commit finds that number
         return None if record is None else record.value
 
     async def get(self, key: str) -> bytes | None:

@@ -54,7 +54,9 @@ class ShardTransaction(KeyValueTransaction):
             return self.changes[key]
         async with self.shards.holding([key]):
             await self.driver.hop()
-            self.stamps.setdefault(key, self.stamp(key))
+            stamp = self.stamp(key)
+            if self.stamps.setdefault(key, stamp) != stamp:
+                self.stamps[key] = -1  # read as two: no commit finds that stamp
             return self.shards.value(key)
 
     async def get(self, key: str) -> bytes | None:
