@@ -8,6 +8,7 @@ from prism_testkit.backend import Backend
 from .independent_actor import Actor, ActorKeyValue, ActorTransaction, actor_backend
 from .independent_cabinet import Cabinet, CabinetKeyValue, CabinetTransaction, cabinet_backend
 from .independent_cells import Shards
+from .independent_journal import JournalKeyValue
 from .independent_levels import LevelKeyValue, LevelTransaction, levels_backend
 from .independent_log import EventFile, EventKeyValue, EventLog, EventTransaction, log_backend
 from .independent_shards import ShardKeyValue, ShardTransaction, shards_backend
@@ -27,6 +28,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     levels_backend("zoo-independent-level-files", tree=LevelFiles),
     shards_backend("zoo-independent-shards"),
     cabinet_backend("zoo-independent-cabinet"),
+    cabinet_backend("zoo-independent-journal", JournalKeyValue),
 )
 
 
