@@ -27,15 +27,15 @@ class VisibilityAndDelayed(QueueVisibility, QueueDelayed, Protocol):
     """Leases, and delays."""
 
 
-def _held(results: Results) -> Lease | None:
-    """Return the last lease that either process was given before."""
-    told = [*results, *results.others]
-    return next((call.result for call in reversed(told) if call.op == "receive"), None)
+def _held(name: str, results: Results) -> Lease | None:
+    """Return the last lease of this queue that either process was given before."""
+    told = [call.result for call in [*results, *results.others] if call.op == "receive"]
+    return next((lease for lease in reversed(told) if isinstance(lease, Lease) and lease.queue == name), None)
 
 
 def _on(name: str, payload: bytes, results: Results) -> dict[str, Step]:
     """Return every call on a queue, its target and the lease that was given before, by a short name."""
-    lease = _held(results)
+    lease = _held(name, results)
     return {
         "enqueue": ("enqueue", (name, payload)),
         "receive": ("receive", (name, HELD_S)),
@@ -132,7 +132,8 @@ def _over(
         )
 
     def before(name: str) -> tuple[list[Step], list[Step]]:
-        return [*made(_beside(name), 2 * _SHORT_S + late_s), *made(name, _SHORT_S)], []
+        # The one that is looked at comes last: on a slow machine much may pass between the two.
+        return [*made(name, _SHORT_S), *made(_beside(name), 2 * _SHORT_S + late_s)], []
 
     def called(kind: str, name: str, results: Results) -> Step:
         return _on(name, b"", results)[kind]
@@ -200,5 +201,6 @@ async def redrives_of_processes_meet(queue: Annotated[VisibilityAndDeadLetter, T
     looks = ("receive", "receive", "dead", "from target")
     meet(case, "queue_dead_letter.5", [
         *_meetings("dead", ("redrive",), ("redrive", "from target", "enqueue"), looks),
+        *_meetings("dead", ("configure",), ("dead", "redrive"), looks),
         *_meetings("dead", ("from target", "enqueue"), ("redrive",), looks),
     ])  # fmt: skip
