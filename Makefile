@@ -44,7 +44,7 @@ zoo: $(VENV)/.developed ## Print which check catches which wrong backend, and ag
 races: $(VENV)/.developed ## Print how soon plans find each racy program
 	$(BIN)/python -m tests.schedules $(ARGS)
 
-kills: $(VENV)/.developed ## Hunt every wrong implementation of every family, of which `make test` hunts a twelfth
+kills: $(VENV)/.developed ## Hunt every wrong implementation of every family, of which `make test` hunts a part
 	PRISM_ZOO=all $(BIN)/pytest -n 2 tests/zoo $(ARGS)
 
 floors: $(VENV)/.developed ## Record anew the least that the shipped suites come to

@@ -96,7 +96,7 @@ def test_no_descriptor_is_opened_and_closing_leaves_nothing() -> None:
     loop = VirtualLoop(VirtualClock())
     loop.run_until_complete(asyncio.sleep(1))
     loop.call_later(1, print)
-    assert lowest_free() == before
+    assert lowest_free() <= before  # what a thread of another test closes meanwhile is no matter
 
     loop.close()
     loop.close()

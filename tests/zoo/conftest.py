@@ -5,9 +5,9 @@ import zlib
 
 import pytest
 
-SHARE = 12
+SHARE = 24
 """One in so many mutants is hunted."""
-RIGHT_SHARE = 32
+RIGHT_SHARE = 64
 """One in so many unusual backends is run: a mutant is done when it is caught, and of these every check runs to its end."""
 
 
