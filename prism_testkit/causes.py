@@ -8,8 +8,8 @@ from pathlib import Path
 
 from prism_testkit.hints import hint_of
 from prism_testkit.interfaces import BESIDE
-from prism_testkit.opening import CaseRecord
 from prism_testkit.outcomes import Hung, Violation
+from prism_testkit.records import CaseRecord
 from prism_testkit.reports.compared import compared
 from prism_testkit.reports.text import said
 from prism_testkit.schedules import Deadlock, Livelock

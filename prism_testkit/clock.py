@@ -59,7 +59,7 @@ class VirtualClock:
         return self._now_ns
 
     def now_s(self) -> float:
-        return self._now_ns / 1e9
+        return self._now_ns / 1_000_000_000  # of integers: the float nearest to it
 
     def now_ms(self) -> int:
         return self._now_ns // 1_000_000

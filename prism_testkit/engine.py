@@ -18,11 +18,12 @@ from prism_testkit.faults import in_words
 from prism_testkit.generation import generate, mixed_seed
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.neighbours import neighbours
-from prism_testkit.opening import CaseRecord, run_case
+from prism_testkit.opening import run_case
 from prism_testkit.oswatches import watch_hint
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Outcome, Unavailable
 from prism_testkit.plan import Plan
 from prism_testkit.promises import promise_text
+from prism_testkit.records import CaseRecord
 from prism_testkit.reports.steps import A_WHILE_S, steps_of
 from prism_testkit.reports.text import said, show
 from prism_testkit.results import CheckResult, Failure

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from prism_testkit.asides import WRITER, Aside, Said
@@ -15,15 +14,14 @@ from prism_testkit.case import NEWCOMER, STRANGER, Case
 from prism_testkit.checks import FAULTS, Check
 from prism_testkit.conducting import Player, conducted
 from prism_testkit.drivers import clean, close_driver, noted, open_driver
-from prism_testkit.faults import Fault, Faults, Incarnation
-from prism_testkit.histories import Entry, History
+from prism_testkit.faults import Fault, Incarnation
+from prism_testkit.histories import History
 from prism_testkit.killing import Step, Survivors, Target, kill_workload, private_server
 from prism_testkit.mortal import Mortal
-from prism_testkit.outcomes import Violation
-from prism_testkit.plan import Plan
+from prism_testkit.outcomes import Inconclusive, Violation
 from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.processes import Told, run_processes, shared_place
-from prism_testkit.reports.text import show
+from prism_testkit.records import CaseRecord
 from prism_testkit.returned import TELL, Returned
 from prism_testkit.schedules import Deadlock, Livelock
 from prism_testkit.signatures import claimed
@@ -31,7 +29,7 @@ from prism_testkit.slots import needs_of
 from prism_testkit.tap import Tap, tapped
 from prism_testkit.worker import Site, Worker
 
-__all__ = ["CaseRecord", "run_case"]
+__all__ = ["run_case"]
 
 ROUND_NS = 1_000 * 1_000_000_000
 """Each case begins at a full multiple of 1000 s of virtual time, so that it is the same alone and among others."""
@@ -39,62 +37,6 @@ ROUND_NS = 1_000 * 1_000_000_000
 
 _CONNECTIONS = 8
 """Each incarnation of a pattern has a connection of its own, as a process would; after so many they are used again."""
-
-
-@dataclass
-class CaseRecord:
-    """What is known of one case when it is over."""
-
-    arguments: dict[str, Any]
-    namespace: str = ""
-    history: History | None = None
-    notes: list[str] = field(default_factory=list)
-    error: Exception | None = None
-    case: Case | None = None
-    faults: Faults | None = None
-    """What befell the calls of a pattern, and which calls there were."""
-    _frozen: list[Entry] | None = None
-    _told: list[Entry] | None = None
-
-    @property
-    def entries(self) -> list[Entry]:
-        """The calls so far, or as they stood at `freeze`."""
-        if self._frozen is not None:
-            return self._frozen
-        return self.history.entries if self.history is not None else []
-
-    @property
-    def story(self) -> list[Entry]:
-        """The calls so far, and what was done beside them, or as all that stood at `freeze`."""
-        if self._told is not None:
-            return self._told
-        return self.history.told if self.history is not None else []
-
-    def freeze(self) -> None:
-        """Keep the calls as they stand: cancelling what hangs would end them all."""
-        self._frozen, self._told = self.entries, self.story
-
-    def told(self, plan: Plan) -> str:
-        """Say in words what a plan among the arguments did."""
-        scheduler = self.case.scheduler if self.case is not None else None
-        if scheduler is None or self.history is None or scheduler.plan != plan:
-            return str(plan)
-        labels = self.history.labels
-        return scheduler.told(lambda client: labels.get(client) or f"client {client}")
-
-    def pending(self) -> str:
-        """Name the call that never returned."""
-        waiting = [entry for entry in self.entries if not entry.returned]
-        return _spell(waiting[-1]) if waiting else ""
-
-    def raised_by(self, error: BaseException) -> str:
-        """Name the call that raised ``error``."""
-        return next((_spell(entry) for entry in reversed(self.story) if entry.error is error), "")
-
-
-def _spell(entry: Entry) -> str:
-    values = [show(value) for value in entry.args] + [f"{name}={show(value)}" for name, value in entry.kwargs.items()]
-    return f"{entry.op}({', '.join(values)})"
 
 
 def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord) -> None:
@@ -105,9 +47,11 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
     opened = _Opened(worker, binding, record)
     try:
         worker.run(kind, _run(check, opened), hung=record.freeze)
-    except (Deadlock, Livelock):
+    except (Deadlock, Livelock) as error:
         record.freeze()
         worker.discard(kind)
+        if isinstance(error, Livelock) and (patient := record.patient(worker.clock.now_s(), error.wakings)):
+            raise Inconclusive(patient) from error
         raise
     except (SystemExit, GeneratorExit) as error:
         worker.discard(kind)

@@ -1,7 +1,8 @@
 """The event loop of virtual time: one thread, no I/O, the same order on every run.
 
-``asyncio.sleep``, ``asyncio.timeout`` and `VirtualClock.advance` follow the loop's clock, which moves only when nothing is
-ready, straight to the next timer. Ready callbacks run first come, first served, unless a `Chooser` decides who goes next.
+``asyncio.sleep``, ``asyncio.timeout`` and `VirtualClock.advance` follow the loop's clock, which moves when nothing is ready,
+straight to the next timer, and creeps while tasks are busy for very long and others wait for time to pass. Ready callbacks run
+first come, first served, unless a `Chooser` decides who goes next.
 
 It builds on `asyncio.BaseEventLoop`, as asyncio's own loops do, and replaces what touches time, threads and descriptors.
 """
@@ -35,7 +36,9 @@ class Deadlock(LoopError):
 
 
 class Livelock(LoopError):
-    """A run took more steps than `VirtualLoop.step_limit`."""
+    """A run took more steps than `VirtualLoop.step_limit`; ``wakings`` is how often it had let time pass until then."""
+
+    wakings = 0
 
 
 class NoInputOutput(LoopError):
@@ -77,6 +80,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
       sleeps of 0.1 s are 1 s. Instants given to ``call_at``, hence timeouts, are as exact as a float is: to the nanosecond for
       the first hundred days. What is ahead at all is ahead by a nanosecond at least: who waits for the rest of a span until none
       is left, as drivers do, comes to its end. What is more than 1e12 s away never comes due.
+    * After a thousand rounds in each of which something was ready while a timer was ahead, time creeps towards it, as it would
+      anywhere else: who looks over and over until somebody is done does not keep that one from its sleep.
     * Timers run in the order of their instant, then of their creation, before what else is ready at the loop's next step; so
       do those that `VirtualClock.jump` passed over. An instant that is not ahead queues as ``call_soon`` does.
     * ``run_in_executor`` calls the function at once, in this thread; its future is done at the loop's next step.
@@ -108,16 +113,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._sequence = itertools.count()
         self._cancelled_timers = 0
         self._steps_left = 0
+        self._busy_rounds = 0
+        self._wakings = 0
 
     def time(self) -> float:
         """Return virtual seconds since the loop was made."""
-        return (self._clock.now_ns() - self._start_ns) / 1e9
+        return (self._clock.now_ns() - self._start_ns) / 1_000_000_000
 
     # What runs next
 
     def run_forever(self) -> None:
         """Run until ``stop()``; every run may take ``step_limit`` steps anew."""
         self._steps_left = self.step_limit
+        self._busy_rounds = self._wakings = 0
         super().run_forever()
 
     def _run_once(self) -> None:
@@ -128,7 +136,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         count = min(len(ready), self._steps_left)
         if not count and not self._stopping:
             tasks = asyncio.all_tasks(self)
-            raise _livelock(tasks, ready, self.step_limit) if ready else _deadlock(tasks)
+            raise _livelock(tasks, ready, self.step_limit, self._wakings) if ready else _deadlock(tasks)
         self._steps_left -= count
         for _ in range(count):
             handle = ready.popleft() if self.chooser is None else self.chooser.next(ready)
@@ -148,14 +156,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
             return
         ahead = timers[0][0] - self._clock.now_ns()
         if ahead > 0:
-            if self._ready or self._stopping:
+            if self._stopping:
                 return
-            self._clock.jump(ahead)
+            if self._ready:
+                self._creep(ahead)
+            else:
+                self._busy_rounds = 0
+                self._wakings += 1
+                self._clock.jump(ahead)
         now = self._clock.now_ns()
         due = []
         while timers and timers[0][0] <= now:
             due.append(heapq.heappop(timers)[2])
         self._ready.extendleft(reversed(due))
+
+    def _creep(self, ahead_ns: int) -> None:
+        """Let a busy loop's time pass: nothing for the first rounds, then ever more, for a sleep may be of any length."""
+        self._busy_rounds += 1
+        if self._busy_rounds >= _ROUNDS_OF_NO_TIME and not self._busy_rounds % _ROUNDS_OF_A_CREEP:
+            self._clock.jump(min(ahead_ns, self._busy_rounds * _CREEP_NS))
 
     def _report(self, handle: Any, error: BaseException) -> None:
         context = {"message": f"Exception in callback {handle!r}", "exception": error, "handle": handle}
@@ -247,6 +266,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers.clear()
 
 
+_ROUNDS_OF_NO_TIME = 1_000
+_ROUNDS_OF_A_CREEP = 100
+_CREEP_NS = 1_000
+"""For each round so far: 1 ms after the first thousand, 10 ms after ten thousand. A second takes some 14,000 rounds."""
+
 _NEVER_S = 1e12
 """Timers further away are never due: 30,000 years, a hundred times the longest time to live that a driver must accept."""
 
@@ -300,12 +324,14 @@ def _deadlock(tasks: Iterable[asyncio.Task[Any]]) -> Deadlock:
     )
 
 
-def _livelock(tasks: set[asyncio.Task[Any]], ready: Iterable[Any], limit: int) -> Livelock:
+def _livelock(tasks: set[asyncio.Task[Any]], ready: Iterable[Any], limit: int, wakings: int) -> Livelock:
     running = {handle._callback.__self__ for handle in ready if getattr(handle._callback, "__self__", None) in tasks}
-    return Livelock(
+    error = Livelock(
         f"no end after {limit} steps; ready to run: {_describe_all(running) or 'no task'}; "
         f"waiting: {_describe_all(tasks - running) or 'no task'}"
     )
+    error.wakings = wakings
+    return error
 
 
 def _describe_all(tasks: Iterable[asyncio.Task[Any]]) -> str:

@@ -52,7 +52,8 @@ class Lifecycle(Protocol):
     - While the store is away `open` and `close` may raise `BackendUnavailable` or `OperationTimeout`; what was closed so is closed.
       A `close` that is cancelled has happened, or happens at the next one; a `drain` that is cancelled has begun.
     - Nothing that was acknowledged is lost. Other drivers go on, those of the same connection or namespace too.
-    - Closed or drained, it does not say that it is healthy; nor does it once it found that its store is away.
+    - While it serves calls and all is well with its store it says that it is healthy. Closed or drained it does not say so; nor
+      does it once it found that its store is away.
     """
 
     @abstractmethod

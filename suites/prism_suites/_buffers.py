@@ -6,10 +6,10 @@ from typing import Any
 from prism_suites._judging import refused, same, value
 from prism_testkit.interfaces import PayloadTooLarge
 from prism_testkit.outcomes import law
-from prism_testkit.strategies import patterned
+from prism_testkit.strategies import current_limits, patterned
 from prism_testkit.traits import Limits
 
-__all__ = ["ANY_BUFFERS", "BUFFERS", "payloads_are_their_bytes"]
+__all__ = ["ANY_BUFFERS", "BUFFERS", "lengthened", "payloads_are_their_bytes"]
 
 
 class _Blob(bytes):
@@ -63,3 +63,8 @@ async def payloads_are_their_bytes(
         await give(memoryview(bytearray(room)).cast("Q"))
         same(refusal, len(await take()), room, "a payload at the limit, given in words, is not what comes")
     await refused(refusal, give(memoryview(bytearray(room + 8)).cast("Q")), PayloadTooLarge, "too large a payload, given in words,")
+
+
+def lengthened(payload: bytes) -> bytes:
+    """Return the payload and a zero byte, which may be taken for its end; the payload itself where that is as long as may be."""
+    return (payload + b"\x00")[: current_limits.get().max_payload]

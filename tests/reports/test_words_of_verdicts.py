@@ -8,8 +8,8 @@ from prism_suites._judging import refused
 from prism_suites._queue_taking import Put, is_message, spoil
 from prism_testkit.causes import judge
 from prism_testkit.interfaces import PayloadTooLarge, QueueMessage, Record, RecordDelivery
-from prism_testkit.opening import CaseRecord
 from prism_testkit.outcomes import Violation, Words
+from prism_testkit.records import CaseRecord
 from prism_testkit.selection import SelectionError, matching
 
 

@@ -40,6 +40,12 @@ def test_sleeps_are_exact_however_late_it_is(loop: VirtualLoop, clock: VirtualCl
     assert passed_ns(clock) == 10**19 + 1_000_000_000
 
 
+def test_seconds_are_the_float_nearest_to_the_instant() -> None:
+    """A hundred years ahead they tell microseconds apart no more, but a whole second is a whole second."""
+    for seconds in range(4_800_010_000, 4_800_020_000):
+        assert VirtualClock(seconds * 1_000_000_000).now_s() == seconds
+
+
 def test_time_moves_only_when_nothing_is_ready(loop: VirtualLoop, clock: VirtualClock) -> None:
     seen = []
 
@@ -55,6 +61,24 @@ def test_time_moves_only_when_nothing_is_ready(loop: VirtualLoop, clock: Virtual
 
     assert set(seen) == {VirtualClock.START_S * 1000}
     assert passed_ns(clock) == 1_000_000
+
+
+@pytest.mark.parametrize("seconds", [0.000_001, 0.01, 2.0])
+def test_time_creeps_while_somebody_looks_over_and_over(loop: VirtualLoop, clock: VirtualClock, seconds: float) -> None:
+    """A reader that goes on until the writer is done does not keep the writer from its sleep."""
+    looks = []
+
+    async def main() -> None:
+        writer = asyncio.ensure_future(asyncio.sleep(seconds))
+        while not writer.done():
+            looks.append(clock.now_ms())
+            await asyncio.sleep(0)
+
+    loop.run_until_complete(main())
+
+    assert set(looks[:900]) == {VirtualClock.START_S * 1000}
+    assert passed_ns(clock) == round(seconds * 1e9)
+    assert len(looks) < 25_000
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=12))

@@ -193,7 +193,7 @@ async def no_number_of_writes_overflows_the_buffer(kv: KeyValueTransactional, ca
                 "a write is seen before its transaction is over",
             )
 
-    await transacted(kv, body)
+    await transacted(kv, body, company=True)
     for number in range(count):
         value("keyvalue_transactional.1", await other.get(f"k{number}"), b"%d" % number, "a committed write is not there")
 

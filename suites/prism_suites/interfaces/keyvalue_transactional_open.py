@@ -49,7 +49,7 @@ async def nobody_sees_a_write_before_the_end(kv: KeyValueTransactional, case: Ca
         await expect("keyvalue_transactional.4", other, unseen, "another client, while a transaction is open")
         await expect("keyvalue_basic.9", sibling, dict.fromkeys(unseen), "another namespace, while a transaction is open")
 
-    await transacted(kv, body)
+    await transacted(kv, body, company=True)
     await expect("keyvalue_transactional.1", other, unseen | NEW[writes], "another client, after a transaction")
 
 
@@ -69,7 +69,7 @@ async def no_listing_shows_a_write_before_the_end(kv: TransactionsAndScan, case:
             same("keyvalue_transactional.4", listed, old, "a scan while a transaction is open")
             same("keyvalue_transactional.4", await client.count(), len(old), "a count while a transaction is open")
 
-    await transacted(kv, body)
+    await transacted(kv, body, company=True)
     for client in (kv, other):
         same("keyvalue_transactional.1", {key: held async for key, held in client.scan()}, new, "a scan after a transaction")
         same(
@@ -95,7 +95,7 @@ async def no_batch_shows_a_write_before_the_end(kv: TransactionsAndBatch, case: 
             expected = {key: held for key, held in OLD.items() if held is not None}
             same("keyvalue_transactional.4", await client.batch_get(keys), expected, "batch_get while a transaction is open")
 
-    await transacted(kv, body)
+    await transacted(kv, body, company=True)
     expected = {key: held for key, held in (OLD | writes).items() if held is not None}
     same("keyvalue_transactional.1", await other.batch_get(keys), expected, "batch_get after a transaction")
 

@@ -205,7 +205,7 @@ async def a_transaction_clears_a_deadline_when_it_commits_and_not_before(kv: Ttl
         await transaction.set("k", b"new")
         await times.left(kv, "k", 600, deadline, promise="keyvalue_transactional.4", story="a transaction that wrote it is open")
 
-    await transacted(kv, body)
+    await transacted(kv, body, company=True)
     value("keyvalue_transactional.1", await kv.get("k"), b"new", "a committed write is not there")
     same("keyvalue_ttl.3", await seconds_left(kv, "k"), None, "a key written by a transaction has an old deadline")
     if await times.past(deadline):

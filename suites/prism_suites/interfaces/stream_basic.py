@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prism_suites._buffers import lengthened
 from prism_suites._judging import broken, refused, same
 from prism_suites._queue_shared import headers_gauntlet
 from prism_suites._stream_shared import (
@@ -94,7 +95,7 @@ async def payload_key_and_headers_do_not_mix(stream: StreamBasic, payload: bytes
     """What looks like another part, or like the store's own form, stays what it is."""
     names = ("key", "payload", "offset", "headers", "é")
     puts = [await append(stream, "s", payload, key, dict.fromkeys(names[:count], value)) for count in range(len(names))]
-    puts += await fill(stream, "s", [b"", payload + b"\x00", payload], None)
+    puts += await fill(stream, "s", [b"", lengthened(payload), payload], None)
     await reads(stream, "s", puts)
 
 

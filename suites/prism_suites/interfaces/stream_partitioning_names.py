@@ -47,6 +47,10 @@ async def streams_have_partitions_of_their_own(stream: StreamPartitioning, case:
     sibling = await case.sibling()
     some = names[:: 8 if case.server and len(names) > 8 else 1]
     counts = [1 + number % most if name != "s" else 12 for number, name in enumerate(some)]
+
+    def content(name: str, place: int) -> bytes:
+        return f"{place} of {some.index(name)}: {name}".encode()[: min(99, case.limits.max_payload)]
+
     for name, count in zip(some, counts, strict=True):
         await stream.create_partitioned(name, count)
     offsets: dict[tuple[str, int], int] = {}
@@ -54,12 +58,12 @@ async def streams_have_partitions_of_their_own(stream: StreamPartitioning, case:
         for name, count in zip(some, counts, strict=True):
             place = (0, count - 1)[turn]
             if (name, place) not in offsets:
-                offsets[name, place] = (await put_in(stream, name, place, f"{place} of {name}".encode()[:99])).offset
+                offsets[name, place] = (await put_in(stream, name, place, content(name, place))).offset
     for name, count in zip(some, counts, strict=True):
         same("stream_partitioning.11", await stream.partitions(name), count, f"{name!a} has the partitions of another stream")
         for place in {0, 1, count - 1} & set(range(count)):
             found = [(record.offset, record.payload) for record in await read_part(stream, name, place)]
-            wanted = [(offsets[name, place], f"{place} of {name}".encode()[:99])] if (name, place) in offsets else []
+            wanted = [(offsets[name, place], content(name, place))] if (name, place) in offsets else []
             same("stream_partitioning.11", found, wanted, f"partition {place} of {name!a} has the records of another")
     for name in some[::7]:
         same("stream_partitioning.11", await sibling.partitions(name), 1, "a stream of another namespace has partitions")

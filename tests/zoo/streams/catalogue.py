@@ -44,6 +44,7 @@ from . import (
     mutants_retention_bounds,
     mutants_retention_calls,
     mutants_retention_compact,
+    mutants_rolls,
     mutants_seventeenth,
     mutants_sixteenth,
     mutants_strangers,
@@ -62,6 +63,7 @@ from . import (
     mutants_thirteenth_torn,
     mutants_torn,
     ninth_declare,
+    rolls,
     tenth_lawyer,
     unusual,
     unusual_newer,
@@ -85,6 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_strangers_more.MUTANTS,
     *mutants_sixteenth.MUTANTS,
     *mutants_seventeenth.MUTANTS,
+    *mutants_rolls.MUTANTS,
     *mutants_many.MUTANTS,
     *mutants_replay.MUTANTS,
     *mutants_replay_groups.MUTANTS,
@@ -132,6 +135,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     *tenth_lawyer.UNUSUAL,
     *history_declare.UNUSUAL,
     *mutants_thirteenth_groupless.UNUSUAL,
+    rolls.rolls_backend("zoo-stream-rolls"),
 )
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
