@@ -55,7 +55,12 @@ async def payloads_are_their_bytes(
                 if isinstance(given, bytearray):
                     given[:] = bytes(len(given))  # it is the caller's again
                 got = await take()
-            value(kept, got, data, f"the bytes of a payload given as {kind} are not what comes")
+            what = (
+                f"a payload given as {kind} does not come"
+                if got is None
+                else f"the bytes of a payload given as {kind} are not what comes"
+            )
+            value(kept, got, data, what)
     if kind != "memoryview of words" or limits.max_payload > 2_000_000:
         return
     room = limits.max_payload // 8 * 8

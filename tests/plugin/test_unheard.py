@@ -59,3 +59,20 @@ async def a_call_is_left_alone(kv: KeyValueBasic) -> None:
     folder.checks(check)
     assert folder.run("--prism-backend=mine", "test_checks.py").ret == 0
     assert [r["unheard"] for r in folder.report()["results"]] == [{}]
+
+
+def test_calls_that_a_failing_check_did_not_come_to_are_no_warning(folder: Any) -> None:
+    bad(folder, "", "return 1")
+    check = '''
+import prism_testkit as prism
+from prism_testkit.interfaces import *
+@prism.check("keyvalue_basic.1")
+async def calls_are_made_beforehand(kv: KeyValueBasic) -> None:
+    """What is set is read."""
+    for call in [kv.get("a"), kv.get("b")]:
+        assert await call is None
+'''
+    folder.checks(check)
+    result = folder.run("--prism-backend=mine", "test_checks.py")
+    assert result.ret == 1
+    assert "never awaited" not in result.stdout.str() + result.stderr.str()

@@ -46,16 +46,24 @@ class Looks:
         self._table = table
         self._held: dict[tuple[str, int], _Held] = {}
         self._tried: dict[str, _Tried] = {}
+        self._settled: dict[str, int] = {}
+        """Of queues that were found empty: a sequence up to which nothing was stored for them that a look has not seen."""
 
     async def first(self, what: str, queue: str) -> tuple[Entry | None, int | None]:
         """Return the entry that the next take gives; if there is none, the instant at which the next one comes free."""
-        patience_ns = 0
+        patience_ns, looked_again = 0, False
         while True:
             settings, found, due_ns = await self._first(what, queue)
-            if found is None and await self._table.is_overdue(what, queue):
-                patience_ns = patience_ns or time.monotonic_ns() + _OVERDUE_NS
-                if time.monotonic_ns() < patience_ns:
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+            if found is None:
+                overdue, last = await self._table.is_overdue(what, queue)
+                if overdue:
+                    patience_ns = patience_ns or time.monotonic_ns() + _OVERDUE_NS
+                    if time.monotonic_ns() < patience_ns:
+                        await asyncio.sleep(_LOOK_AGAIN_S)
+                        continue
+                elif not looked_again and last != self._settled.get(queue):
+                    # What was due may have been stored since the look: a look that begins now sees it.
+                    self._settled[queue], looked_again = last, True
                     continue
             policy = settings.policy
             if found is None or policy is None or found.attempt < policy.max_attempts:

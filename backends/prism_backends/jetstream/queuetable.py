@@ -138,22 +138,26 @@ class Table(Cells):
 
     async def count_later(self, what: str, queue: str) -> int:
         """Return how many entries are not due."""
-        due = await self._due(what, queue)
+        due, _ = await self._due(what, queue)
         now_ns = self.clock.earliest_ns()
         return sum(due_ns > now_ns for due_ns in due)
 
-    async def is_overdue(self, what: str, queue: str) -> bool:
-        """Say whether an entry is due that the server has not stored yet: where many are at once it is a tenth of a second late."""
-        due = await self._due(what, queue)
-        return bool(due) and min(due) <= self.clock.earliest_ns()
+    async def is_overdue(self, what: str, queue: str) -> tuple[bool, int]:
+        """Say whether an entry is due that the server has not stored yet, and the last sequence that it has stored.
 
-    async def _due(self, what: str, queue: str) -> list[int]:
-        """Return the instants of the entries that the server is still to store."""
+        Where many are due at once they are stored a tenth of a second late.
+        """
+        due, last = await self._due(what, queue)
+        return bool(due) and min(due) <= self.clock.earliest_ns(), last
+
+    async def _due(self, what: str, queue: str) -> tuple[list[int], int]:
+        """Return the instants of the entries that the server is still to store, and the last sequence that it has stored."""
         beginning = f"{self._namespace}.q.{queue}.later."
         await self.read_clock(what)
         found = await self.server.info(what, self.stream, subjects_filter=f"{beginning}>")
-        subjects = (found or {}).get("state", {}).get("subjects") or {}
-        return [int(subject.removeprefix(beginning).partition(".")[0]) for subject in subjects]
+        state = (found or {}).get("state", {})
+        due = [int(subject.removeprefix(beginning).partition(".")[0]) for subject in state.get("subjects") or {}]
+        return due, state.get("last_seq", 0)
 
     async def last(self, what: str, subject: str) -> Entry | None:
         """Return an entry as it is now; None if it was taken."""

@@ -181,3 +181,22 @@ async def buckets_of_two_namespaces_never_meet(store: ObjectStorage, case: Case,
             if number % 2:
                 _own(await sibling.get(bucket, key), _which(b"away", bucket, key), "an object of the other namespace")
         same("object_storage.15", sorted(await listed(store, "", bucket)), sorted(names), "what is listed beside another namespace")
+
+
+@check("object_storage.14")
+async def however_often_another_client_wrote(store: ObjectStorage, case: Case) -> None:
+    """A client that has read an object reads what another one put since, after any number of puts up to 64.
+
+    All have one length, so a store that writes anew what it keeps has the same size again after some number of them.
+    """
+    other = await case.client()
+    await store.create_bucket(BUCKET)
+    await store.put(BUCKET, "k", b"%08d" % 0)
+    for often in range(1, 65) if not case.server else (3, 64):
+        value("object_storage.14", await store.get(BUCKET, "k"), b"%08d" % 0, "an object does not hold what was put")
+        for number in range(1, often + 1):
+            await other.put(BUCKET, "k", b"%08d" % number)
+        got = await store.get(BUCKET, "k")
+        sentence = f"a client that has read an object does not see the last of {often} puts by another one"
+        value("object_storage.14", got, b"%08d" % often, sentence)
+        await store.put(BUCKET, "k", b"%08d" % 0)

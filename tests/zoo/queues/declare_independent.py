@@ -11,6 +11,7 @@ from . import independent_ledger as ledger
 from . import independent_sql as sql
 from .independent_rules import Rules
 from .independent_sum import Ledger, Sum
+from .shared_ledger import SharedQueue
 
 __all__ = ["RIGHT", "declaring", "independent"]
 
@@ -59,6 +60,7 @@ class DelayedOnesJoinAtTheTail(actor.Actor):
 
 RIGHT: tuple[Backend[Any], ...] = (
     independent("ledger", ledger.LedgerQueue),
+    independent("shared-ledger", SharedQueue),
     independent("sql", sql.SqlQueue),
     independent("actor", actor.ActorQueue),
     independent("delayed-at-the-tail", DelayedOnesJoinAtTheTail),

@@ -153,3 +153,30 @@ class LongSegmentsAreSealedBehindTheLock(SegmentsAreSealedBehindTheLock):
     """The same, in segments that nobody fills by the way."""
 
     most = 150
+
+
+class _Known(Rolls):
+    known: list[int]
+
+    def firsts(self) -> list[int]:
+        there = super().firsts()
+        if len(there) != len(self.known):
+            self.known[:] = there
+        return [first for first in self.known if first in there] or there
+
+    most = 4
+
+
+@mutant(
+    "basic.7", "cache", trap="another client fills as many segments as it frees", also="basic.2 basic.6 basic.4 basic.12 basic.3"
+)
+class SegmentsAreKnownByTheirNumber(RollStreams):
+    """A client looks for new segments where their number has changed."""
+
+    rolls_type = _Known
+
+    def rolls(self, stream: str) -> Rolls:
+        rolls = super().rolls(stream)
+        assert isinstance(rolls, _Known)
+        rolls.known = self.__dict__.setdefault(stream, [])
+        return rolls
