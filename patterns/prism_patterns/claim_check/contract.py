@@ -105,7 +105,8 @@ class ClaimCheck(Protocol):
     configuration against the slots, makes the bucket, and starts the background worker. Every instance over the same slots and
     configuration, also in another process or after a crash, is one and the same claim check.
 
-    Objects: a claim is ``<prefix>/<id>``, its id of ``0-9a-z`` and never used again; the ack of a consumer is an empty object
+    Objects: a claim is ``<prefix>/<id>``, its id of ``0-9a-z`` and never used again, one object that holds the whole payload, in
+    whatever form the implementation gives it; the ack of a consumer is an empty object
     ``<prefix>/<id>.acks/<consumer>`` (a consumer's name over 100 bytes, or one that begins with ``#``, by ``#`` and a hash);
     names under the prefix that begin with ``_`` (``_config``, ``_clock``) are the pattern's own. Everything else under the
     prefix is somebody's. A message whose payload is claimed has an empty payload and the header ``claim_check_field``, which
