@@ -28,7 +28,8 @@ def hint_of(error: BaseException, entries: Sequence[Entry], interfaces: Sequence
                 return told
     if any(entry.error is error for entry in entries):
         return _of_error(error)
-    if told := _of_ids(entries):
+    # What is done to several copies of one place is told as one story.
+    if not check.endswith("_moments.py") and (told := _of_ids(entries)):
         return told
     return _of_check(error, check) if check and not isinstance(error, AssertionError | PrismError) else ""
 

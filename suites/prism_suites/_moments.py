@@ -46,13 +46,16 @@ async def at_every_write(
     done: Callable[[Any], Awaitable[Any]] | None = None,
     only_turns: bool = False,
     again: Callable[[Any], Awaitable[object]] | None = None,
+    frees: Callable[[Any], Awaitable[bool]] | None = None,
 ) -> None:
     """Prepare a place, make a call in it to its end, and be ``done``; then judge, by a new client, what each write in it left.
 
     A store that cannot be opened or read then breaks ``law``. ``only_turns``: of many writes those behind which a file is new, gone
     or shorter, for a store that writes anew what it has does so now and then. ``again``: what that function says of the place, when
     it was judged and used, is the same after a further kill; and a write that goes over the end of a page of its file is cut there,
-    too, for the system writes page by page, and looks in between whether the process was killed.
+    too, for the system writes page by page, and looks in between whether the process was killed. ``frees`` says whether, in a place
+    where nothing is under way, what a killed member held comes to another one. The killed process is this one, which goes on: a
+    driver that knows its members by the number of their process is right to find them alive. Then only kills can tell.
     """
     place = case.mortal()
     namespace = place.new_namespace()
@@ -76,6 +79,10 @@ async def at_every_write(
                 found = await again(await place.client(0, namespace))
                 same(law, found, left, f"killed {told}, and used and killed again, it has lost something")
 
+    if frees is not None:
+        await place.kill_at(before if call != "receive" or not moments else moments[-1], "between two calls")
+        if not await frees(await place.client(0, namespace)):
+            case.inconclusive("what the killed member held stays with it: who knows its process by number finds it alive in a copy")
     for number, moment in _turns(moments) if only_turns else enumerate(moments, 1):
         await dies(moment, f"behind write {number} of {len(moments)}")
         if again is not None and not only_turns and _cut(moments[number - 2] if number > 1 else before, moment):

@@ -68,13 +68,20 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
             case _:
                 await given[0].ack(*given[1][:acked])
 
-    async def judged(slot: Any, told: str) -> None:
+    async def left(slot: Any) -> dict[bytes, dict[str, str]]:
         await case.advance(2 * timeout_s + 100.0)
         found: dict[bytes, dict[str, str]] = {}
         async with slot.subscribe_durable("t", "s") as member:
             while got := await received(case, member, 10, 100.0):
                 found |= {delivery.message.payload: dict(delivery.message.headers) for delivery in got}
                 await member.ack(*got)
+        return found
+
+    async def frees(slot: Any) -> bool:
+        return (await left(slot)).keys() != set(_SENT[2:])
+
+    async def judged(slot: Any, told: str) -> None:
+        found = await left(slot)
         needed = set(_SENT[acked:])
         if not needed <= found.keys() <= {*_SENT, b"new", _PAGES}:
             broken(_LAW, f"killed {told}, messages do not come to the next member", expected=sorted(needed), got=sorted(found))
@@ -92,4 +99,16 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
             return [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
 
     turns = call == _MUCH
-    await at_every_write(case, _LAW, call, act, judged, prepare=prepare, done=entered.leave, only_turns=turns, again=again)
+    held = call in ("receive", "ack", "ack of two", "nack", "leave") and case.traits.sharing == "processes"
+    await at_every_write(
+        case,
+        _LAW,
+        call,
+        act,
+        judged,
+        prepare=prepare,
+        done=entered.leave,
+        only_turns=turns,
+        again=again,
+        frees=frees if held else None,
+    )

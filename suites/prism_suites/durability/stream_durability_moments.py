@@ -125,16 +125,25 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
             case _:
                 await given[0].ack(*given[1][:acked])
 
+    async def left(slot: Any, group: str = "g") -> dict[bytes, dict[str, str]]:
+        found: dict[bytes, dict[str, str]] = {}
+        async with slot.join("s", group, "d") as member:
+            while got := await receive(member, 10, 100.0):
+                found |= {delivery.record.payload: dict(delivery.record.headers) for delivery in got}
+                await member.ack(*got)
+        return found
+
+    async def frees(slot: Any) -> bool:
+        await case.advance(2 * timeout_s + 100.0)
+        found = await left(slot)
+        return found.keys() != {payload for payload, _ in _RECORDS[2:]}
+
     async def judged(slot: Any, told: str) -> None:
         await case.advance(2 * timeout_s + 100.0)
         for group in ("g", "another") if call == "create_group" else ("g",):
             needed = {payload for payload, _ in _RECORDS[acked:]}
-            found: dict[bytes, dict[str, str]] = {}
             try:
-                async with slot.join("s", group, "d") as member:
-                    while got := await receive(member, 10, 100.0):
-                        found |= {delivery.record.payload: dict(delivery.record.headers) for delivery in got}
-                        await member.ack(*got)
+                found = await left(slot, group)
             except NotFound:
                 same(_GROUPS, group, "another", f"killed {told}, a group is gone")
                 continue
@@ -146,4 +155,5 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
             if wrong := [headers for headers in found.values() if headers != _HEADERS]:
                 broken(_GROUPS, f"killed {told}, a record has lost its headers", expected=_HEADERS, got=wrong[0])
 
-    await at_every_write(case, _GROUPS, call, act, judged, prepare=prepare, done=entered.leave)
+    held = call not in ("create_group", "append", "join") and case.traits.sharing == "processes"
+    await at_every_write(case, _GROUPS, call, act, judged, prepare=prepare, done=entered.leave, frees=frees if held else None)

@@ -192,8 +192,8 @@ def _reference_size(headers: Mapping[str, str], own: Mapping[str, str]) -> int:
 
 
 def _is_small(case: Case, own: Mapping[str, str]) -> None:
-    """Judge that the one message that was sent is under 2 KiB besides the user's headers."""
-    (message,) = sent_messages(case)
+    """Judge that the last message that was sent is under 2 KiB besides the user's headers."""
+    *_, message = sent_messages(case)
     overhead = len(message.payload) + _reference_size(message.headers, own)
     if overhead >= 2048:
         broken("CC2", "the message of a claim is not under 2 KiB", expected="< 2048", got=overhead)
@@ -219,6 +219,15 @@ async def the_message_of_a_claim_is_small(claims: Bound[ClaimCheck], case: Case,
         await check_in.publish(TOPIC, payload_of(size), own)
         _is_small(case, own)
         same("CC1", await consumer.read(await take(consumer)), payload_of(size), "a payload does not come back")
+
+
+@check("CC2")
+async def the_message_of_the_last_of_many_is_small(claims: Bound[ClaimCheck], case: Case) -> None:
+    """However many claims one instance has published, the next message is as small as the first."""
+    async with claims.opened(threshold=T) as check_in:
+        for _ in range(20 if case.server else 300):
+            await check_in.publish(TOPIC, payload_of(T + 1))
+        _is_small(case, {})
 
 
 @check("CC2")
