@@ -1,6 +1,7 @@
 """One acceptance run in one pytest process: from options to items to results. `session` holds the hooks that report."""
 
 import difflib
+import fnmatch
 import shutil
 import sys
 import tempfile
@@ -159,7 +160,13 @@ class Acceptance:
             if not chosen:
                 raise SelectionError(_no_suite(kinds, list(self.modules.values())))
         if options.suites:
-            chosen |= {others[name] for name in matching(options.suites, list(others), "--prism-suite")}
+            try:
+                chosen |= {others[name] for name in matching(options.suites, list(others), "--prism-suite")}
+            except SelectionError as error:
+                theirs = [name.rpartition(".")[2] for name in of_patterns.values()]
+                if not any(fnmatch.filter(theirs, glob) for glob in options.suites):
+                    raise
+                raise SelectionError(f"{error}; suites of patterns are chosen by --prism-pattern, one of them with -k") from error
         return [path for path in self.modules if path in chosen]
 
     def _installed(self, argument: str, by_module: dict[str, Path]) -> str:

@@ -11,6 +11,7 @@ from functools import cache
 from types import TracebackType
 from typing import Any, get_args, get_type_hints
 
+from prism_testkit.keeping import kept
 from prism_testkit.signatures import methods_of
 
 __all__ = ["SCALE", "WRITER", "Aside", "Said", "asking", "overheard"]
@@ -74,7 +75,7 @@ class _Overheard:
 
     def _coroutine(self, op: str, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
-            aside = self._begin(op, _kept(args), kwargs)
+            aside = self._begin(op, _told(args), kwargs)
             token = asking.set(aside)
             try:
                 result = await method(*args, **kwargs)
@@ -83,7 +84,7 @@ class _Overheard:
                 raise
             finally:
                 asking.reset(token)
-            self._end(aside, _kept((result,))[0], None)
+            self._end(aside, _told((result,))[0], None)
             return result
 
         return call
@@ -91,7 +92,7 @@ class _Overheard:
     def _iterator(self, op: str, method: Callable[..., Any]) -> Callable[..., AsyncIterator[Any]]:
         def call(*args: Any, **kwargs: Any) -> Any:
             # Only that it begins: nothing stands between whoever iterates and what he iterates over.
-            self._end(self._begin(op, _kept(args), kwargs), Said("an iterator"), None)
+            self._end(self._begin(op, _told(args), kwargs), Said("an iterator"), None)
             return method(*args, **kwargs)
 
         return call
@@ -106,7 +107,7 @@ class _Overheard:
 
                 return overheard(entered, inner, begin, self._end, f"{op}.") if isinstance(inner, type) else entered
 
-            return _Entered(method(*args, **kwargs), lambda: self._begin(op, _kept(args), kwargs), self._end, entering)
+            return _Entered(method(*args, **kwargs), lambda: self._begin(op, _told(args), kwargs), self._end, entering)
 
         return call
 
@@ -154,10 +155,8 @@ class Said:
         return self._words
 
 
-def _kept(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not any(map(_is_long, values)):
-        return values
-    return tuple(Said(f"<{len(value):,} bytes>") if _is_long(value) else value for value in values)
+def _told(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(Said(f"<{len(value):,} bytes>") if _is_long(value) else kept(value) for value in values)
 
 
 def _is_long(value: Any) -> bool:

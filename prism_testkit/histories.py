@@ -10,6 +10,7 @@ from typing import Any
 from prism_testkit.asides import SCALE, Aside, asking
 from prism_testkit.clock import Clock
 from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
+from prism_testkit.keeping import ATOMS, kept
 
 __all__ = ["VERDICT", "Entry", "History", "Operation", "Outcome", "outcome_of"]
 
@@ -103,8 +104,7 @@ class History:
     """An append-only record of one case, cheap enough to be always on.
 
     One counter numbers calls and returns alike, so comparing two numbers says which came first; ``len()`` is how many events
-    there were. Values are kept as they are, not copied, but for buffers, maps and lists, whose owner may change them
-    after the call.
+    there were. What is kept of a value is said in `keeping`.
     """
 
     __slots__ = ("_asides", "_asked", "_events", "_latest", "_left_by", "_now", "_spaces", "_within", "labels")
@@ -129,10 +129,10 @@ class History:
 
         ``within`` is the number of the call that entered the context whose method this is.
         """
-        if not _BUFFERS.isdisjoint(map(type, args)):
-            args = tuple(map(_frozen, args))
+        if not ATOMS.issuperset(map(type, args)):
+            args = tuple(map(kept, args))
         if kwargs:
-            kwargs = {name: _frozen(value) for name, value in kwargs.items()}
+            kwargs = {name: kept(value) for name, value in kwargs.items()}
         events = self._events
         event = len(events)
         events.append((client, op, args, kwargs, self._now()))
@@ -149,7 +149,7 @@ class History:
 
     def respond(self, event: int, output: Any) -> None:
         """Record that a call returned."""
-        self._events.append((event, output if type(output) is not list else output[:], None, self._now()))
+        self._events.append((event, output if type(output) in ATOMS else kept(output), None, self._now()))
 
     def left_by(self, event: int, error: BaseException) -> None:
         """Note by which exception a context is left; ``verdict`` if it is that of the check, which is no part of the case."""
@@ -263,12 +263,3 @@ _Call = tuple[int, str, tuple[Any, ...], Mapping[str, Any], float]
 """(client, operation, positional, keyword, when): five parts, and its place in the list is its number."""
 _End = tuple[int, Any, BaseException | None, float]
 """(number of the call, result, error, when): four parts. Plain tuples, for a named one takes three times as long to make."""
-
-_BUFFERS = frozenset({bytearray, memoryview, dict, list})
-
-
-def _frozen(value: Any) -> Any:
-    kind = type(value)
-    if kind not in _BUFFERS:
-        return value
-    return kind(value) if kind is dict or kind is list else bytes(value)

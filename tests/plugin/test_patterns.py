@@ -71,6 +71,12 @@ def test_an_unknown_pattern_is_refused_with_the_closest(project: Any) -> None:
     result.stderr.fnmatch_lines(["*--prism-pattern: nothing matches 'claim-chek' (did you mean 'claim-check'?)*"])
 
 
+def test_a_suite_of_a_pattern_named_as_one_of_an_interface_is_told_how_it_is_chosen(project: Any) -> None:
+    result = project.run("--prism-backend=memory", "--prism-suite=claim_check_acks")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--prism-suite: nothing matches 'claim_check_acks'*chosen by --prism-pattern*"])
+
+
 def test_a_wrong_one_is_caught_named_and_repeated(project: Any) -> None:
     wanted = ("--prism-backend=memory", "--prism-level=smoke", "--prism-pattern=claim-check:leaky", "-k", "after_a_refusal")
     result = project.run(*wanted)

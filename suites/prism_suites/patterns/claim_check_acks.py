@@ -83,3 +83,24 @@ async def an_ack_that_comes_too_late_marks_nothing(claims: Bound[ClaimCheck], ca
         same("CC4", await quick.read(again), BIG, "a message came again without its payload")
         await quick.ack(again)
         same("CC4", await _left(claims, case, check_in), 0, "the ack of the one that held the message did not count")
+
+
+@check("CC4", "CC1")
+async def every_ack_of_many_counts(claims: Bound[ClaimCheck], case: Case) -> None:
+    """Whatever was acked before, and forgotten since, each ack of a delivery confirms that one: none of them comes again."""
+    if beside(case, claims, acks=True):
+        return
+    many = 3 if case.server else 40
+    async with claims.opened(threshold=T) as check_in:
+        async with check_in.consume(TOPIC, "c") as consumer:
+            for _ in range(3 * many):
+                await check_in.publish(TOPIC, b"inline")
+            for _ in range(3):
+                deliveries = [await take(consumer) for _ in range(many)]
+                for delivery in deliveries:
+                    await consumer.ack(delivery)
+                del deliveries[:], delivery  # so that what comes next may lie where one lay that was acked
+        if case.clock.virtual:
+            await case.advance(86_400.0)
+        async with check_in.consume(TOPIC, "c") as consumer:
+            same("CC4", await consumer.receive(0), None, "a message comes again although its delivery was acked")

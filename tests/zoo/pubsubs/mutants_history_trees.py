@@ -274,7 +274,7 @@ class ALeavingOneTakesThoseBelow(Tree):
         super().prune(path, leaf)
 
 
-@mutant("basic.10", "renumbered", trap="the first of three siblings, by name, is left by all", also="basic.1 basic.5")
+@mutant("basic.10", "renumbered", trap="the first of three siblings, by name, is left by all", also="basic.1 basic.2 basic.5")
 class TheRestMoveUpByOne(Tree):
     """A table of children that shrank at its beginning was copied to the wrong place. zeromq/netmq#203."""
 

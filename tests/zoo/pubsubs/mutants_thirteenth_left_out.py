@@ -38,7 +38,7 @@ class ListensForASecondUnasked(Listener):
         return await super().receive(timeout_s)
 
 
-@mutant("persistent.8", "arguments", "what is no delivery, behind one", also="persistent.5")
+@mutant("persistent.8", "arguments", "what is no delivery, behind one", also="persistent.5 persistent.11")
 class LooksAtTheFirstDeliveryOnly(Member):
     async def nack(self, *deliveries: Any, delay_s: float = 0) -> None:
         if deliveries and isinstance(deliveries[0], Delivery):
