@@ -19,6 +19,7 @@ from typing import Any
 
 from prism_testkit.backend import Backend, Place
 from prism_testkit.drivers import noted
+from prism_testkit.faults import Incarnation
 from prism_testkit.fuse import writes
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Unavailable
@@ -33,14 +34,14 @@ _MOST_MOMENTS = 201
 
 
 class Mortal:
-    """``reopen`` opens a driver over a connection, for a client's number, in a namespace: tapped, and as it is."""
+    """``reopen`` opens a driver over a connection, for a client's number, in a namespace, for one life: tapped, and as it is."""
 
     def __init__(
         self,
         backend: Backend[Any],
         new_place: Callable[[], Place],
         new_namespace: Callable[[], str],
-        reopen: Callable[[Any, int, str], Awaitable[tuple[Any, Any]]],
+        reopen: Callable[[Any, int, str, Incarnation], Awaitable[tuple[Any, Any]]],
         closer: Callable[[Any], Awaitable[None]],
         history: History,
     ) -> None:
@@ -49,13 +50,15 @@ class Mortal:
         self._backend = backend
         self._site = Site(backend, new_place(), "virtual")
         self._drivers: list[Any] = []
+        self._lives: list[Incarnation] = []
         self._moments: list[Path] = []
 
     async def client(self, number: int, namespace: str, *, told: bool = True) -> Any:
         """Return client ``number`` of a namespace, with every interface; not ``told``: its calls are not in the history."""
         with noted("prism_around", "connect(place), which the harness called,"):
             connection = await self._site.client(number)
-        slot, driver = await self._reopen(connection, number, namespace)
+        self._lives.append(Incarnation(number))
+        slot, driver = await self._reopen(connection, number, namespace, self._lives[-1])
         self._drivers.append(driver)
         return slot if told else driver
 
@@ -111,6 +114,8 @@ class Mortal:
 
     async def _leave(self) -> None:
         try:
+            while self._lives:
+                await self._lives.pop().bury()
             while self._drivers:
                 await self._closer(self._drivers.pop())
             await self._site.close()

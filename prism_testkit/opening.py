@@ -282,8 +282,8 @@ class _Opened:
         def new_place() -> Place:
             return self.worker.new_place("", self.binding.kind, f"{candidate.backend.name}-mortal")
 
-        async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
-            return await self._reopen(candidate, connection, number, namespace)
+        async def reopen(connection: Any, number: int, namespace: str, life: Incarnation) -> tuple[Any, Any]:
+            return await self._reopen(candidate, connection, number, namespace, life=life)
 
         mortal = Mortal(candidate.backend, new_place, self.worker.namespaces.new, reopen, close_driver, self.history)
         self._mortals.append(mortal)
@@ -298,11 +298,18 @@ class _Opened:
         return conducted(self.worker, self._first, place, count, self.record.namespace, self.history)
 
     async def _reopen(
-        self, candidate: Candidate, connection: Any, number: int, namespace: str, opened: bool = True
+        self,
+        candidate: Candidate,
+        connection: Any,
+        number: int,
+        namespace: str,
+        opened: bool = True,
+        life: Incarnation | None = None,
     ) -> tuple[Any, Any]:
         """Return a tapped slot with every interface, and its driver, in a place of the case's own."""
         driver = await open_driver(candidate, connection, namespace, opened)
         tap = self._tap(candidate, number, connection, namespace)
+        tap.incarnation = life
         if tap.settle is not None:
             await tap.settle()
         return tapped(driver, tuple(claimed(candidate.offer.driver)), tap), driver

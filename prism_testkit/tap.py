@@ -191,6 +191,8 @@ class Tap:
             try:
                 yield entered if inner is None else _proxy(entered, (inner,), self, f"{operation}.", within)
             except BaseException as error:
+                if isinstance(error, GeneratorExit) and self.incarnation is not None and self.incarnation.dead:
+                    raise  # whoever buried it has left this for it
                 raised = (type(error), error, error.__traceback__)
                 left_by = partial(self.history.left_by, error=error) if self.history is not None else None
                 if not await self.call(leave, lambda: end(*raised), (), {}, within, number=left_by):

@@ -1,5 +1,6 @@
 """Runs a program against key-value stores whose clients are killed in between, and names what did not survive."""
 
+from functools import partial
 from typing import Any
 
 from prism_suites._keyvalue_judge import Judge
@@ -21,7 +22,9 @@ _AWAY_S = (0.25, 60.0, 3600.0)
 async def run_mortal(case: Case, program: Program) -> None:
     """Run a program with its kills, and say of a wrong answer whether they are to blame."""
     await run_with_kills(
-        case, program, _run, lambda promise: "keyvalue_ttl.12" if promise.startswith("keyvalue_ttl") else "keyvalue_basic.12"
+        case,
+        partial(_run, program=program),
+        lambda promise: "keyvalue_ttl.12" if promise.startswith("keyvalue_ttl") else "keyvalue_basic.12",
     )
 
 

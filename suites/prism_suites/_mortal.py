@@ -8,7 +8,7 @@ from prism_testkit.case import Case
 from prism_testkit.clock import VirtualClock
 from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
-from prism_testkit.programs import Program, Step
+from prism_testkit.programs import Step
 
 __all__ = ["KILL", "Clients", "play", "run_with_kills"]
 
@@ -68,8 +68,7 @@ async def play(
 
 async def run_with_kills(
     case: Case,
-    program: Program,
-    run: Callable[[Any, Clients, Program], Awaitable[None]],
+    run: Callable[[Any, Clients], Awaitable[None]],
     promise: Callable[[str], str],
 ) -> None:
     """Run a program with its kills. If an answer is wrong, run it again without: where that goes well, the kill is to blame.
@@ -78,9 +77,9 @@ async def run_with_kills(
     """
     place = case.mortal()
     try:
-        await run(case, Clients(place, True), program)
+        await run(case, Clients(place, True))
     except Violation as wrong:
-        await run(_Quiet(case), Clients(place, False), program)
+        await run(_Quiet(case), Clients(place, False))
         told = f"{wrong.message}; without the kills before it the same calls go well"
         raise Violation.of(promise(wrong.promise), told, expected=wrong.expected, got=wrong.got) from wrong
 

@@ -1,6 +1,7 @@
 """Runs the steps of a program against object storage, and judges each answer against the model."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from prism_suites._judging import broken
@@ -63,7 +64,7 @@ async def run_program(case: Case, first: Any, program: Program) -> None:
 
 async def run_mortal(case: Case, program: Program) -> None:
     """Run a program with its kills, and say of a wrong answer whether they are to blame."""
-    await run_with_kills(case, program, _run_mortal, lambda promise: "object_storage.19")
+    await run_with_kills(case, partial(_run_mortal, program=program), lambda promise: "object_storage.19")
 
 
 async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:

@@ -34,9 +34,10 @@ class OrderingAndPersistent(PubSubOrdering, PubSubPersistent, Protocol):
     """Messages with and without a key."""
 
 
-def steps(most: int = 40) -> "st.SearchStrategy[tuple[Step, ...]]":
-    """Return a strategy for what is done, one after the other."""
-    names = st.sampled_from(("publish", "take", "ack", "publish", "take", "nack", "join", "leave", "stale", "ack all", "nack all"))
+def steps(most: int = 40, often: Sequence[str] = ()) -> "st.SearchStrategy[tuple[Step, ...]]":
+    """Return a strategy for what is done, one after the other; ``often``: what else, or more often."""
+    usual = ("publish", "take", "ack", "publish", "take", "nack", "join", "leave", "stale", "ack all", "nack all")
+    names = st.sampled_from((*usual, *often))
     one = st.tuples(names, st.integers(0, 3), st.integers(0, 11))
     return st.lists(one, min_size=4, max_size=most).map(tuple)
 
@@ -71,6 +72,8 @@ class _Item:
     delivery: Delivery | None = None
     stale: bool = False
     """An ack of an old delivery came, which changes nothing."""
+    forgotten: bool = False
+    """How often it was delivered need not be known any more."""
 
 
 @dataclass(slots=True, eq=False)
@@ -219,8 +222,9 @@ class Lines:
             broken("pubsub_ordering.1", "a message that was acked is delivered again", expected=None, got=delivery)
         if item.state == "held" and self.case.clock.now_s() - item.since_s < HELD_S:
             broken("pubsub_ordering.3", "a message that is held is delivered again", expected=None, got=delivery)
-        if item.state != "unsure":
+        if item.state != "unsure" and not item.forgotten:
             counted(self.case, delivery, item.count)
+        item.forgotten = False
         item.state, item.count, item.since_s = "held", delivery.delivery_count, start_s
         item.holder, item.delivery = member, delivery
 
@@ -241,6 +245,16 @@ class Lines:
         certain = self.case.clock.now_s() - since_s < HELD_S
         for item in items:
             item.state = ("acked" if certain else "unsure") if step == "ack" else "ready"
+
+    def die(self, *, noticed: bool, acks: bool, counts: bool) -> None:
+        """All clients are dead, and ``noticed``: all who live know; ``acks``, ``counts``: these are claimed to survive."""
+        self.members.clear()
+        for item in (item for line in self.lines.values() for item in line.items):
+            if item.state == "held":
+                item.state = "ready" if noticed else "unsure"
+            elif item.state == "acked" and not acks:
+                item.state = "unsure"
+            item.holder, item.delivery, item.forgotten = None, None, item.forgotten or not counts
 
     async def finish(self) -> None:
         """Leave everything, then receive and ack what is left, in its order."""

@@ -67,6 +67,8 @@ class Item:
     loose: bool = False
     """Its member was left: the delay may be over with it."""
     last: "Given | None" = None
+    forgotten: bool = False
+    """How often it was delivered need not be known any more."""
 
     def comes(self, now: Window, slack_ns: int) -> str:
         """Say whether a receive may give it: ``yes`` (it is there for certain), ``no`` or ``either``."""
@@ -143,6 +145,19 @@ class Space:
             for published in self.logs.get(topic, []) if start == "earliest" else []:
                 durable.items[published.sent.id] = Item(published)
         return self.durables[topic, name]
+
+    def die(self, *, noticed: bool, acks: bool, counts: bool) -> None:
+        """All clients are dead, and ``noticed``: all who live know; ``acks``, ``counts``: these are claimed to survive."""
+        self.listeners.clear()
+        self.given.clear()
+        for durable in self.durables.values():
+            durable.members.clear()
+            for item in durable.items.values():
+                if item.state == "held":
+                    item.state = "ready" if noticed else "unsure"
+                elif item.state == "acked" and not acks:
+                    item.state = "unsure"
+                item.loose, item.last, item.forgotten = True, None, item.forgotten or not counts
 
     def instants(self) -> list[Window]:
         """Return every end of a delay."""

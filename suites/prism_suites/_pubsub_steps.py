@@ -15,7 +15,7 @@ from prism_testkit.case import Case
 from prism_testkit.interfaces import Closed, Conflict, Delivery
 from prism_testkit.programs import Program, Step
 
-__all__ = ["OPERATIONS", "run_program"]
+__all__ = ["OPERATIONS", "Actor", "run_program"]
 
 OPERATIONS = {
     "pubsub_basic": ("publish", "subscribe", "hear", "unsubscribe"),
@@ -65,7 +65,8 @@ class Actor:
     def __init__(self, case: Case, slot: Any, number: int, judge: Judge, program: Program) -> None:
         self.case = case
         self.slot = slot
-        self.number = number
+        self.by = number
+        """Of whose messages it publishes one more: a new publisher has a number of its own."""
         self.judge = judge
         self.space = judge.space
         self.program = program
@@ -78,7 +79,8 @@ class Actor:
         operation: Callable[[Step], Awaitable[None]] = getattr(self, step.op)
         await operation(step)
 
-    def _topic(self, step: Step) -> str:
+    def topic(self, step: Step) -> str:
+        """Return the topic of a step."""
         return self.program.name(_TOPICS[step.name])
 
     # -- plain -----------------------------------------------------------------------------------------------------------------
@@ -87,14 +89,14 @@ class Actor:
         self.space.publish(await self._published(step, self.slot.publish))
 
     async def _published(self, step: Step, call: Any) -> Published:
-        topic, payload, headers = self._topic(step), self.program.value(step.value), _HEADERS[step.extra % 4]
+        topic, payload, headers = self.topic(step), self.program.value(step.value), _HEADERS[step.extra % 4]
         identity = await call(topic, payload, headers)
-        return Published(Sent(identity, topic, payload, headers or {}), self.number)
+        return Published(Sent(identity, topic, payload, headers or {}), self.by)
 
     async def subscribe(self, step: Step) -> None:
         if len(self.listeners) < _MOST_OPEN:
-            manager = self.slot.subscribe(self._topic(step))
-            listener = Listener(manager, await manager.__aenter__(), self._topic(step))
+            manager = self.slot.subscribe(self.topic(step))
+            listener = Listener(manager, await manager.__aenter__(), self.topic(step))
             self.listeners.append(listener)
             self.space.listeners.append(listener)
 
@@ -129,9 +131,10 @@ class Actor:
 
     async def join(self, step: Step) -> None:
         if len(self.members) < _MOST_OPEN:
-            await self._join(self._topic(step), self.program.name(step.extra % 3), "earliest" if step.value % 2 else "new")
+            await self.enter(self.topic(step), self.program.name(step.extra % 3), "earliest" if step.value % 2 else "new")
 
-    async def _join(self, topic: str, name: str, start: str) -> Joined:
+    async def enter(self, topic: str, name: str, start: str) -> Joined:
+        """Become one more member of a durable subscription."""
         manager = self.slot.subscribe_durable(topic, name, start)
         inner = await manager.__aenter__()
         durable = self.space.durable(topic, name, start)
@@ -211,7 +214,7 @@ class Actor:
         member.durable.leave(member)
 
     async def last(self, step: Step) -> None:
-        topic = self._topic(step)
+        topic = self.topic(step)
         log = self.space.logs.get(topic)
         got = await self.slot.last_message_id(topic)
         same("pubsub_persistent.10", got, log[-1].sent.id if log else None, "last_message_id is not that of the last publish")
@@ -246,7 +249,7 @@ class Actor:
         for window in self.space.instants()[-1:] if self.times.virtual else ():
             await self.case.advance(max(0.0, (window.end + self.judge.slack_ns - self.times.now_ns()) / 1e9))
         for durable in list(self.space.durables.values()):
-            member = await self._join(durable.topic, durable.name, "new")
+            member = await self.enter(durable.topic, durable.name, "new")
             while got := await self._take(member, 5):
                 start = min(item.since for item in durable.items.values() if item.state == "held")
                 await member.inner.ack(*got)

@@ -1,5 +1,6 @@
 """Runs a program against queues whose clients are killed in between, and names what did not survive."""
 
+from functools import partial
 from typing import Any
 
 from prism_suites._keyvalue_model import Window
@@ -66,7 +67,7 @@ _SURVIVES = {
 
 async def run_mortal(case: Case, program: Program) -> None:
     """Run a program with its kills, and say of a wrong answer whether they are to blame."""
-    await run_with_kills(case, program, _run, lambda promise: _SURVIVES[promise.rpartition(".")[0]])
+    await run_with_kills(case, partial(_run, program=program), lambda promise: _SURVIVES[promise.rpartition(".")[0]])
 
 
 def life(calls: str, other: bool) -> Program:

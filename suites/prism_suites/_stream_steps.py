@@ -1,5 +1,6 @@
 """Runs the steps of a program against streams and their groups, and judges each against the model."""
 
+from functools import partial
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
@@ -51,7 +52,7 @@ async def run_program(case: Case, first: Any, program: Program, *, whole: bool =
 
 async def run_mortal(case: Case, program: Program) -> None:
     """Run a program with its kills, and say of a wrong answer whether they are to blame; groups and time are left out."""
-    await run_with_kills(case, program, _run_mortal, lambda promise: "stream_basic.15")
+    await run_with_kills(case, partial(_run_mortal, program=program), lambda promise: "stream_basic.15")
 
 
 async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
