@@ -52,6 +52,12 @@ async def die(times: Times, slot: Any, queue: str, puts: Sequence[Put], most: in
     return [puts[number] for number in order]
 
 
+async def _next(slot: Any, queue: str) -> str | None:
+    """Return the id of the message that comes next, for a failure to tell."""
+    got = await slot.receive(queue, 1.0, 0.0)
+    return got.message.id if got is not None else None
+
+
 async def listed(slot: Any, queue: str, puts: Sequence[Put]) -> None:
     """Judge that exactly these messages are listed as dead, whole, in this order."""
     got = await slot.dead_letters(queue)
@@ -64,6 +70,9 @@ async def listed(slot: Any, queue: str, puts: Sequence[Put]) -> None:
         if sorted(found) == sorted(expected):
             broken("queue_dead_letter.4", "dead_letters does not list in the order of death", expected=expected, got=found)
         early = [identity for identity in found if identity not in expected]
+        if not early and (still := [put.id for put in puts if put.id not in found and put.id == await _next(slot, queue)]):
+            sentence = "a message that used up its attempts is in its queue yet, and not among the dead"
+            broken("queue_dead_letter.1", sentence, expected=expected, got=still)
         what = "lists what did not die, or is gone" if early else "leaves out what died"
         broken("queue_dead_letter.4", f"dead_letters {what}", expected=expected, got=found)
     for message, put in zip(got, puts, strict=True):

@@ -211,7 +211,7 @@ async def only_its_own_queue_is_counted(queue: Delayed, case: Case) -> None:
     same("queue_delayed.2", await sibling.scheduled_count("other"), 0, "scheduled_count counts another namespace")
 
 
-@check("queue_delayed.5", "queue_delayed.1")
+@check("queue_delayed.5", "queue_delayed.1", "queue_delayed.4")
 @gauntlet(lambda limits: [{"delay_s": delay_s, "waiters": waiters} for delay_s in (0.5, 30.0, 99.0) for waiters in (1, 3)])
 async def a_take_that_waits_is_given_it(queue: Delayed, case: Case, delay_s: float, waiters: int) -> None:
     """A take that waits while a delay ends is given the message, not before its instant, and one take only (Q-11, Q-14)."""

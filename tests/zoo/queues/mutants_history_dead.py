@@ -58,7 +58,7 @@ class DiesAndGoesOn(Broker):
         self.arrive(space, queue, again)
 
 
-@mutant("dead_letter.3", "size", "the death of the largest payload with headers", "dead_letter.2 visibility.11")
+@mutant("dead_letter.3", "size", "the death of the largest payload with headers", "dead_letter.2 dead_letter.4 visibility.11")
 class RefusedByTheTarget(Broker):
     """stackshy/cloudemu#621: it is dropped where it was whether or not the target took it, which refuses what is too large."""
 
