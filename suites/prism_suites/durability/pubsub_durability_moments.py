@@ -18,16 +18,22 @@ _MUCH = "much in another topic"
 _PAGES = bytes(range(250)) * 36
 _LONG = "publish of some pages"
 _HOLDING = ("ack", "ack of two", "nack", "leave")
+_GIVEN = ("receive", *_HOLDING)
 _CALLS = (_MUCH, "publish", _LONG, "publish_ordered", "subscribe", "join", "receive", "ack", "ack of two", "nack", "leave")
 
 
 @check(_LAW)
-@gauntlet(lambda limits: [{"call": call} for call in _CALLS])
+@gauntlet(
+    lambda limits: [
+        {"call": call, "before": before} for call in _CALLS for before in ((False, True) if call in _GIVEN else (False,))
+    ]
+)
 async def a_call_that_dies_between_its_writes_loses_nothing(
-    pubsub: Annotated[PubSubPersistent, Traits(durability="process")], case: Case, call: str
+    pubsub: Annotated[PubSubPersistent, Traits(durability="process")], case: Case, call: str, before: bool
 ) -> None:
     """Whatever a call had written to files when its process was killed: each message that was not acked comes to the next member of
-    its subscription, whole. Of files only: servers have other checks (PS-31).
+    its subscription, whole; if it was given ``before``, to somebody who gave it back, too. Of files only: servers have other
+    checks (PS-31).
     """
     timeout_s = case.traits.member_timeout_s
     whole = await case.whole()
@@ -41,7 +47,7 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
         member = await entered.enter(slot.subscribe_durable("t", "s", "earliest"))
         for payload in _SENT:
             await slot.publish_persistent("t", payload, _HEADERS)
-        if call in ("receive", *_HOLDING):  # what is held then was given before, to somebody who gave it back
+        if before:
             await member.nack(*await received(case, member, 2))
         given.extend([member, await received(case, member, 2) if call in _HOLDING else []])
         if call in ("subscribe", "join"):
@@ -102,7 +108,7 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
             return [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
 
     turns = call == _MUCH
-    held = call in ("receive", *_HOLDING) and case.traits.sharing == "processes"
+    held = call in _GIVEN and case.traits.sharing == "processes"
     await at_every_write(
         case,
         _LAW,

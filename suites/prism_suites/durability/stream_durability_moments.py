@@ -17,6 +17,7 @@ _KEPT = Traits(durability="process")
 _MUCH = "much in another stream"
 _PAGES = "records of some pages"
 _CALLS = ("append", "create_group", "join", "receive", "ack", "ack of two", "nack", "leave")
+_GIVEN = ("receive", "ack", "ack of two", "nack", "leave")
 
 
 async def _fill(slot: Any) -> list[int]:
@@ -88,11 +89,17 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
 
 @check(_GROUPS, _LOG)
 @gauntlet(
-    lambda limits: [{"call": call} for call in ("append", "create_group", "join", "receive", "ack", "ack of two", "nack", "leave")]
+    lambda limits: [
+        {"call": call, "before": before}
+        for call in ("append", "create_group", "join", *_GIVEN)
+        for before in ((False, True) if call in _GIVEN else (False,))
+    ]
 )
-async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerGroups, _KEPT], case: Case, call: str) -> None:
+async def what_dies_with_a_group_loses_nothing(
+    stream: Annotated[StreamConsumerGroups, _KEPT], case: Case, call: str, before: bool
+) -> None:
     """Whatever a call of a group had written when its process was killed: each record that was not acked comes to the next member,
-    whole. Of files only: servers have other checks (ST-34).
+    whole; if it was given ``before``, to somebody who gave it back, too. Of files only: servers have other checks (ST-34).
     """
     timeout_s = case.traits.member_timeout_s
     if not keeps_files(case) or timeout_s is None:
@@ -106,7 +113,8 @@ async def what_dies_with_a_group_loses_nothing(stream: Annotated[StreamConsumerG
         await _fill(slot)
         if call not in ("create_group", "append", "join"):
             member = await entered.enter(slot.join("s", "g", "c"))
-            await member.nack(*await receive(member, 2))  # what is held then was given before, to somebody who gave it back
+            if before:
+                await member.nack(*await receive(member, 2))
             given.extend([member, await receive(member, 2) if call != "receive" else []])
 
     async def act(slot: Any) -> None:
