@@ -10,7 +10,7 @@ from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
 from prism_testkit.programs import Step
 
-__all__ = ["KILL", "Clients", "play", "run_with_kills"]
+__all__ = ["KILL", "Clients", "frees", "noticed_s", "play", "run_with_kills"]
 
 KILL = "kill"
 """The step that kills all clients; what is between them and the files is lost."""
@@ -24,6 +24,8 @@ class Clients:
         self._place = place
         self._spaces = (place.new_namespace(), place.new_namespace())
         self.slots: list[Any] = []
+        self.then: Callable[[], Awaitable[Any]] | None = None
+        """What is done behind each kill, when others are there."""
 
     async def open(self) -> None:
         """Open all three."""
@@ -38,6 +40,29 @@ class Clients:
             await meanwhile()
         if self.kills:
             await self.open()
+            if self.then is not None:
+                await self.then()
+
+
+def noticed_s(case: Case) -> float:
+    """Return after how long the death of a member is known to all."""
+    return (case.traits.member_timeout_s or 0.0) + 2 * case.limits.clock_resolution_s + case.traits.ttl_late_s
+
+
+async def frees(case: Case, take: Callable[[Any, bool], Awaitable[bool]]) -> bool:
+    """Say whether what a member held when it was killed comes to another one, where nothing else is done.
+
+    Who knows its members by the number of their process is right to find them alive in a copy. ``take`` lets a new member of a slot
+    be given something, which it publishes if it is the first, and says whether it was.
+    """
+    if case.traits.sharing != "processes":
+        return True
+    place = case.mortal()
+    namespace = place.new_namespace()
+    await take(await place.client(0, namespace, told=False), True)
+    await place.kill()
+    await case.advance(noticed_s(case))
+    return await take(await place.client(0, namespace, told=False), False)
 
 
 async def play(
@@ -88,13 +113,8 @@ class _Quiet:
     """A case whose calls and whose clock are not in the story: that has its end."""
 
     def __init__(self, case: Case) -> None:
-        self.limits, self.traits, self.clock, self.note, self.inconclusive = (
-            case.limits,
-            case.traits,
-            case.clock,
-            case.note,
-            case.inconclusive,
-        )
+        self.limits, self.traits, self.clock = case.limits, case.traits, case.clock
+        self.note, self.law, self.inconclusive = case.note, case.law, case.inconclusive
 
     async def advance(self, seconds: float) -> None:
         assert isinstance(self.clock, VirtualClock)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from prism_suites._mortal import KILL, Clients, run_with_kills
+from prism_suites._mortal import KILL, Clients, frees, noticed_s, run_with_kills
 from prism_suites._pubsub_judge import Judge
 from prism_suites._pubsub_lines import Lines
 from prism_suites._pubsub_lines import Step as Scripted
@@ -37,35 +37,18 @@ async def _left(case: Case) -> dict[str, bool]:
     """Return what is known of what the dead leave: that they died, what they acked, and how often they were given something."""
     traits = case.traits
     return {
-        # Who knows its members by the number of their process is right to find them alive in a copy.
-        "noticed": traits.member_timeout_s is not None and (traits.sharing != "processes" or await _frees(case)),
+        "noticed": traits.member_timeout_s is not None and await frees(case, _takes),
         "acks": traits.ack_survives_kill == "yes",
         "counts": traits.attempts_survive_kill == "yes",
     }
 
 
-def _noticed_s(case: Case) -> float:
-    """Return after how long the death of a member is known to all."""
-    return (case.traits.member_timeout_s or 0.0) + 2 * case.limits.clock_resolution_s + case.traits.ttl_late_s
-
-
-async def _frees(case: Case) -> bool:
-    """Say whether what a member held when it was killed comes to another one, where nothing else is done."""
-    place = case.mortal()
-    namespace = place.new_namespace()
-    for start in ("earliest", "new"):
-        slot = await place.client(0, namespace, told=False)
-        manager = slot.subscribe_durable("t", "s", start)
-        member = await manager.__aenter__()
-        if start == "earliest":
-            await slot.publish_persistent("t", b"held")
-            await member.receive(1, 0)
-            await place.kill()
-            await case.advance(_noticed_s(case))
-            continue
-        came = bool(await member.receive(1, 0))
-        await manager.__aexit__(None, None, None)
-    return came
+async def _takes(slot: Any, first: bool) -> bool:
+    if first:
+        await slot.publish_persistent("t", b"held")
+    manager = slot.subscribe_durable("t", "s", "earliest")
+    member = await manager.__aenter__()
+    return bool(await member.receive(1, 0))
 
 
 class Survivor(Actor):
@@ -96,7 +79,7 @@ async def _run(case: Any, clients: Clients, program: Program, left: dict[str, bo
             return
         for space in (here, there):
             space.die(**left)
-        await case.advance(_noticed_s(case))
+        await case.advance(noticed_s(case))
         for actor, slot in zip(actors, clients.slots, strict=True):
             entered = [(member.durable.topic, member.durable.name) for member in actor.members if step.value % 2]
             actor.slot, actor.by = slot, actor.by + len(actors)
@@ -131,7 +114,7 @@ async def _run_lines(
         if clients.kills:
             lines.die(**left)
             lines.slots = clients.slots[:2]
-            await case.advance(_noticed_s(case))
+            await case.advance(noticed_s(case))
             for line in list(lines.lines.values()):
                 await lines.join(lines.slots[0], line.topic, line.name, "new")
 

@@ -9,6 +9,7 @@ from prism_suites._stream_ledger import Holding, Ledger, Stay
 from prism_suites._stream_model import Trimmed
 from prism_suites._stream_shared import Put
 from prism_testkit.case import Case
+from prism_testkit.checkers.groups import Gone
 from prism_testkit.interfaces import AlreadyExists, GroupNotFound
 from prism_testkit.programs import Program, Step
 
@@ -163,6 +164,12 @@ class Company:
             sentence = "group_info does not tell from where on nothing was delivered"
             broken("stream_consumer_groups.11", sentence, expected=(least, fresh[:1]), got=got.position)
 
+    def die(self) -> None:
+        """All members are dead, and all who live know."""
+        for group in self.groups.values():
+            group.ledger.events += [Gone(member.name, group.ledger.now()) for member in group.members]
+            group.members.clear()
+
     async def finish(self, slot: Any, streams: Mapping[str, Trimmed]) -> None:
         """Let every member leave, every delay pass and one more member take what is left; then judge the laws."""
         if self.case.clock.virtual:
@@ -170,10 +177,12 @@ class Company:
         for (stream, name), group in self.groups.items():
             for member in group.members:
                 await member.leave()
+            group.members.clear()
             kept = [put.offset for put in streams[stream].kept] if stream in streams else []
             expected = [offset for offset in kept if offset >= group.start]
             trimmed = set(self.puts.get(stream, {})) - set(kept)
-            last = await Stay(group.ledger, "last", slot.join(stream, name, "last")).enter()
+            self._stays += 1
+            last = await Stay(group.ledger, f"last {self._stays}", slot.join(stream, name, "last")).enter()
             # On a clock that cannot be moved long delays are not over, unless their member was left: then they need not come.
             delayed = any(getattr(event, "delay_s", None) for event in group.ledger.events)
             slow = delayed and not self.case.clock.virtual

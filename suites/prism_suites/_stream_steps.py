@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._mortal import Clients, play, run_with_kills
+from prism_suites._mortal import Clients, noticed_s, play, run_with_kills
 from prism_suites._stream_group_steps import Company
 from prism_suites._stream_model import Trimmed
 from prism_suites._stream_shared import BASIC, GROUPS, Put, append, is_record, read, reads
@@ -21,6 +21,7 @@ GROUP_OPERATIONS = ("append", "receive", "create_group", "join", "ack", "nack", 
 _STREAMS = (0, 0, 0, 0, 1, 1, 2, 3)
 """Few streams, so that calls meet."""
 _HEADERS: tuple[dict[str, str] | None, ...] = (None, {"a": "b"}, {"A": "", "a": "é\x00"}, {})
+_SURVIVES = {"stream_basic": "stream_basic.15", "stream_consumer_groups": "stream_consumer_groups.16"}
 _LIMITS = (None, 1, 0, 2, 5, 1000)
 
 
@@ -51,12 +52,19 @@ async def run_program(case: Case, first: Any, program: Program, *, whole: bool =
 
 
 async def run_mortal(case: Case, program: Program) -> None:
-    """Run a program with its kills, and say of a wrong answer whether they are to blame; groups and time are left out."""
-    await run_with_kills(case, partial(_run_mortal, program=program), lambda promise: "stream_basic.15")
+    """Run a program with its kills, and say of a wrong answer whether they are to blame."""
+    await run_with_kills(case, partial(_run_mortal, program=program), lambda promise: _SURVIVES[promise.rpartition(".")[0]])
 
 
 async def _run_mortal(case: Any, clients: Clients, program: Program) -> None:
     here, there = Space(case, program), Space(case, program)
+
+    async def died() -> None:
+        await case.advance(noticed_s(case))
+        for space in (here, there):
+            space.company.die()
+
+    clients.then = died
     await clients.open()
 
     def actor(number: int) -> Actor:

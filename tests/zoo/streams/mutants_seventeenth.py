@@ -11,7 +11,12 @@ MUTANTS: list[Mutant] = []
 mutant = declaring_newer(MUTANTS)
 
 
-@mutant("basic.5", "type", trap="an offset that is a constant with a name", also="basic.7 consumer_groups.1 replay.1 replay.7 retention.5")
+@mutant(
+    "basic.5",
+    "type",
+    trap="an offset that is a constant with a name",
+    also="basic.7 consumer_groups.1 replay.1 replay.7 retention.5",
+)
 class OnlyIntItselfIsInt(NewerStreams):
     def whole(self, number: int, operation: str) -> int:
         if type(number) is not int:
