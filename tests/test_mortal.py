@@ -4,7 +4,7 @@ import asyncio
 import cProfile
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from prism_testkit.backend import Backend, Place
 from prism_testkit.clock import VirtualClock
+from prism_testkit.faults import Incarnation
 from prism_testkit.histories import History
 from prism_testkit.mortal import Mortal
 from prism_testkit.schedules import VirtualLoop
@@ -31,7 +32,7 @@ def of_files(root: Path, clock: VirtualClock) -> Mortal:
         directory.mkdir()
         return Place(directory=directory, shared={}, clock=clock)
 
-    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+    async def reopen(connection: Any, number: int, namespace: str, life: Incarnation) -> tuple[Any, Any]:
         return connection, connection
 
     async def closer(driver: Place) -> None:
@@ -43,13 +44,17 @@ def of_files(root: Path, clock: VirtualClock) -> Mortal:
 def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> None:
     clock, numbers = VirtualClock(), count()
     closed: list[Place] = []
+    ended: list[int] = []
 
     def new_place() -> Place:
         directory = tmp_path / str(next(numbers))
         directory.mkdir()
         return Place(directory=directory, shared={}, clock=clock)
 
-    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+    async def reopen(connection: Any, number: int, namespace: str, life: Incarnation) -> tuple[Any, Any]:
+        entered = AsyncExitStack()
+        entered.callback(ended.append, number)
+        life.entered.append(entered)
         return (number, namespace), connection
 
     async def closer(driver: Place) -> None:
@@ -71,6 +76,7 @@ def test_a_kill_leaves_what_is_in_the_files_and_nothing_else(tmp_path: Path) -> 
         assert second.shared == {}
         assert (second.directory / "below" / "file").read_bytes() == b"handed over"
         assert closed == [first, first]
+        assert ended == [0, 1], "what the dead had entered is left for them, and not in the story"
         assert [entry.op for entry in history.entries] == ["kill"]
         await mortal.close()
 
@@ -129,7 +135,7 @@ def test_a_profiler_in_c_goes_on_behind_a_watched_call(tmp_path: Path) -> None:
     async def closer(driver: Place) -> None:
         return None
 
-    async def reopen(connection: Any, number: int, namespace: str) -> tuple[Any, Any]:
+    async def reopen(connection: Any, number: int, namespace: str, life: Incarnation) -> tuple[Any, Any]:
         return connection, connection
 
     async def walk() -> None:
