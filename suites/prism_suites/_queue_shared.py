@@ -136,14 +136,14 @@ async def all_are_apart(slot: Any, groups: Sequence[Sequence[str]], every: int, 
     firsts = list(dict.fromkeys(group[0] for group in groups))
     others = [name for name in dict.fromkeys(name for group in groups for name in group) if name not in set(firsts)][::every]
     with law(laws.alias):
-        before = [(name, (await fill(slot, name, [name.encode()]))[0]) for name in firsts]
+        before = [(name, (await fill(slot, name, [b"first %d" % number]))[0]) for number, name in enumerate(firsts)]
         for other in others:
             got = await take(slot, other)
             if got is not None:
                 broken(
                     laws.alias, f"a queue that was never used, {other[:40]!a}, gives a message of another", expected=None, got=got
                 )
-        behind = [(name, (await fill(slot, name, [name.encode()]))[0]) for name in others]
+        behind = [(name, (await fill(slot, name, [b"other %d" % number]))[0]) for number, name in enumerate(others)]
         for name, put in reversed([*before, *behind]):
             got = await take(slot, name)
             if got is None or got.payload != put.payload:

@@ -163,7 +163,7 @@ class ShortNames(KeyValue):
 
 
 class SmallPayloads(KeyValue):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 class Octets(bytes):

@@ -20,11 +20,11 @@ class TtlAndTransactions(KeyValueTtl, KeyValueTransactional, Protocol):
     """Deadlines and transactions of one driver."""
 
 
-_OLD = b"old" * 20
+_OLD = b"old" * 10
 _LIVING: State = (_OLD, True)
 _PLAIN: State = (_OLD, False)
 _NONE: State = (None, False)
-_NEW: State = (b"new" * 30, False)
+_NEW: State = (b"new" * 20, False)
 _ITEMS: dict[str, State] = {"b0": _LIVING, "b1": _NONE, "b2": _LIVING}
 
 

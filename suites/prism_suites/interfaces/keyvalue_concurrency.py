@@ -114,7 +114,8 @@ async def a_reader_never_sees_a_mixture(kv: KeyValueBasic, case: Case, turns: in
 async def answers_go_to_the_callers_that_asked(kv: KeyValueBasic, case: Case, count: int) -> None:
     """Of 200 calls at once on one client each gets its own answer (G-12)."""
     names = [f"n{number}" for number in range(count)]
-    values = {name: f"{number};".encode() * (1 + number % 7 * 20) for number, name in enumerate(names)}
+    room = case.limits.max_payload
+    values = {name: (f"{number};".encode() * (1 + number % 7 * 20))[:room] for number, name in enumerate(names)}
     await together(*(kv.set(name, values[name]) for name in names[::2]))
     reads = await together(*(kv.get(name) for name in names))
     wrong = {name: got for name, got in zip(names, reads, strict=True) if got != (values[name] if _even(name) else None)}

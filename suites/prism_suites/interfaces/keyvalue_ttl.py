@@ -26,7 +26,7 @@ def _ladder(limits: Limits) -> Iterator[dict[str, Any]]:
     short = list(product((0.25, 0.5, 1.0, 1.5, 2.0, 60.0), _STARTS))
     steps = [(ttl_s, _STARTS[number % len(_STARTS)]) for number, ttl_s in enumerate(strategies.durations(most=_LATEST_S))]
     for number, (ttl_s, start_s) in enumerate(short + steps):
-        yield {"ttl_s": ttl_s, "start_s": start_s, "held": _VALUES[number % len(_VALUES)], "turn": number % 3}
+        yield {"ttl_s": ttl_s, "start_s": start_s, "held": _VALUES[number % len(_VALUES)][: limits.max_payload], "turn": number % 3}
 
 
 @check("keyvalue_ttl.1", "keyvalue_ttl.2")

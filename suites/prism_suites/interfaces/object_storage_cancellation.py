@@ -30,7 +30,7 @@ from prism_testkit.traits import Limits
 _PROMISE = "object_storage.17"
 _OLD = Given("old/old", None, {"old": "1"})
 _NEW = Given("new/new", "new", {"new": "2"})
-_DATA = b"old data. " * 20
+_DATA = b"old data. " * 6
 _LONG_S = 1e8
 
 

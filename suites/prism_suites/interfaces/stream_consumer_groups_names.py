@@ -24,7 +24,8 @@ Pairs = Sequence[tuple[str, str]]
 async def _groups_are_apart(slot: Any, case: Case, pairs: Pairs) -> None:
     """Judge that each (stream, group) is a group of its own: made, given its stream's records, and acked alone."""
     pairs = list(dict.fromkeys(pairs))
-    puts = {name: await append(slot, name, name.encode(), name, laws=GROUPS) for name in dict.fromkeys(name for name, _ in pairs)}
+    streams = enumerate(dict.fromkeys(name for name, _ in pairs))
+    puts = {name: await append(slot, name, b"stream %d" % number, name, laws=GROUPS) for number, name in streams}
     for name, group in pairs:
         with law(_ALIAS):
             await slot.create_group(name, group)

@@ -145,5 +145,5 @@ UNUSUAL: tuple[Backend[Client], ...] = (
     backend("aborts-one-by-one", AbortsOneByOne),
     backend("finishes-while-it-drains", FinishesWhileItDrains),
     backend("queue-in-real-time", Queue, clock="real"),
-    backend("coarse-keys", KeyValue, limits=prism.Limits(max_name=64, max_payload=1000, clock_resolution_s=1.0)),
+    backend("coarse-keys", KeyValue, limits=prism.Limits(max_name=64, max_payload=64, clock_resolution_s=1.0)),
 )

@@ -229,7 +229,7 @@ class ShortNames(Objects):
 
 
 class SmallObjects(Objects):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 class AnySize(Objects):

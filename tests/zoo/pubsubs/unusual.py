@@ -82,7 +82,7 @@ class ShortNames(PubSub):
 
 
 class SmallPayloads(PubSub):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 class HexNames(PubSub):

@@ -292,7 +292,7 @@ class ShortNamesNewer(NewerPubSub):
 
 
 class SmallPayloadsNewer(NewerPubSub):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 UNUSUAL: tuple[Backend[Any], ...] = (

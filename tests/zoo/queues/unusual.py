@@ -62,7 +62,7 @@ class ShortNames(Queue):
 
 
 class SmallPayloads(Queue):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 class Octets(bytes):

@@ -163,7 +163,7 @@ class ShortNames(Streams):
 
 
 class SmallPayloads(Streams):
-    limits = Limits(max_payload=1000)
+    limits = Limits(max_payload=64)
 
 
 class VendorConflict(Conflict):
