@@ -89,7 +89,9 @@ class Limits:
     def __post_init__(self) -> None:
         if self.max_name < 64:
             raise ValueError(f"Limits(max_name={self.max_name}): names of 64 bytes must be accepted; encode or hash longer ones")
-        if self.max_payload < 1:
-            raise ValueError(f"Limits(max_payload={self.max_payload}): must be at least 1 byte")
+        if self.max_payload < 64:
+            raise ValueError(
+                f"Limits(max_payload={self.max_payload}): payloads of 64 bytes must be accepted; the suites' own take as many"
+            )
         if not 0 <= self.clock_resolution_s < math.inf:
             raise ValueError(f"Limits(clock_resolution_s={self.clock_resolution_s}): must be a number of seconds, 0 or more")

@@ -18,7 +18,7 @@ _FIND = settings(max_examples=5000, database=None, derandomize=True, deadline=No
 _DRAW = settings(max_examples=300, database=None, derandomize=True, deadline=None, phases=[Phase.generate])
 
 
-@pytest.fixture(params=[Limits(), Limits(max_name=64, max_payload=1), Limits(max_name=100, max_payload=7), Limits(max_name=2048)])
+@pytest.fixture(params=[Limits(), Limits(max_name=64, max_payload=64), Limits(max_name=100, max_payload=70), Limits(max_name=2048)])
 def limits(request: pytest.FixtureRequest) -> Iterator[Limits]:
     token = current_limits.set(request.param)
     yield request.param
@@ -151,7 +151,7 @@ def test_payload_pools_shrink_to_a_pair() -> None:
 
 
 def test_the_limits_are_read_when_drawing_not_when_building() -> None:
-    token = current_limits.set(Limits(max_name=64, max_payload=1))
+    token = current_limits.set(Limits(max_name=64, max_payload=64))
     try:
         with pytest.raises(NoSuchExample):
             find(_NAMES, lambda name: len(name.encode()) > 64, settings=settings(_FIND, max_examples=300))

@@ -50,7 +50,7 @@ async def a_ladder_of_deadlines_passes(kv: KeyValueTtl, case: Case) -> None:
     """Keys stay until their deadlines, then go for every method; those whose deadline was taken away stay (KV-33, KV-37)."""
     times = Times(case)
     slack_s = times.slack_ns / 1e9
-    if slack_s > _MOST_S:
+    if slack_s > _MOST_S and not times.virtual:
         case.inconclusive(f"keys may be {slack_s:g} s late, and nothing waits that long")
     whole = await case.whole()
     names = [name for name, look in LOOKS.items() if offers(whole, _OFFERS[look.interface])]

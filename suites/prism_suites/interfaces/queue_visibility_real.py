@@ -41,7 +41,7 @@ def _patience(times: Times) -> float:
 
 
 def _slack(case: Case, times: Times) -> None:
-    if times.slack_ns > _MOST_S * 1e9:
+    if times.slack_ns > _MOST_S * 1e9 and not times.virtual:
         case.inconclusive(f"messages may be {times.slack_ns / 1e9:g} s late, and nothing waits that long")
 
 
