@@ -193,11 +193,13 @@ class Reporting:
 
     def _floors(self) -> Judged:
         """Hold what ran against the floors of its suites; once, when all is known."""
-        if self._judged is None:
+        if self._judged is None and self._narrowed():
+            self._judged = Judged()  # a suite may have run on some of its bindings only
+        elif self._judged is None:
             acceptance = self.acceptance
             registry = acceptance.found.registry
             options = acceptance.options
-            whole = acceptance.acceptance_run and not (options.patterns or options.suites or options.replay or self._narrowed())
+            whole = acceptance.acceptance_run and not (options.patterns or options.suites or options.replay)
             ordinary = {n for n, offers in registry.offers.items() if all(o.limits == Limits() for o in offers.values())}
             try:
                 floors = load(registry.suites)

@@ -44,6 +44,14 @@ class Tap:
         watching = (self.history, self.faults, self.incarnation, self.settle)
         return self.suspend or any(each is not None for each in watching)
 
+    def _busy(self, operation: str) -> bool:
+        """Say whether more is to be done at a point of a call than to ask whether the incarnation is dead, as is done here."""
+        if self.suspend or self.faults is not None:
+            return True
+        if self.incarnation is not None:
+            self.incarnation.check(operation)
+        return False
+
     async def _before(self, operation: str) -> str:
         """Pass the point before an effect; return the fault that is planned for the call."""
         if self.incarnation is not None:
@@ -90,11 +98,12 @@ class Tap:
         if number is not None:
             number(event)
         try:
-            planned = await self._before(operation)
+            planned = await self._before(operation) if self._busy(operation) else ""
             result = await function(*args, **kwargs)
             if planned == "duplicate":
                 result = await function(*args, **kwargs)
-            await self._after(operation, planned)
+            if self._busy(operation) or self.settle is not None:
+                await self._after(operation, planned)
         except Hung:
             raise  # it never returned, and so it stands in the history
         except BaseException as error:

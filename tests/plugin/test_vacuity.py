@@ -119,6 +119,7 @@ def test_fewer_cases_than_recorded_fail_the_run(folder: Any) -> None:
     assert falls(folder) == ["coverage fell: keyvalue_mine on mine: 27 cases, under the floor of 28"]
     assert run(folder, "-n2").ret == 1
     assert falls(folder)
+    assert run(folder, "-k", "what").ret == 0, "-k may leave out some bindings of each check, which nothing here can tell"
 
 
 def test_a_check_that_is_gone_fails_a_whole_run_and_a_choice_does_not(folder: Any) -> None:
