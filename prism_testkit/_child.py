@@ -28,7 +28,7 @@ from prism_testkit.halts import Halts
 from prism_testkit.interfaces import Conflict
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
-from prism_testkit.schedules import VirtualLoop
+from prism_testkit.schedules import LoopError, VirtualLoop
 from prism_testkit.signatures import promised
 from prism_testkit.witness import decode, encode
 
@@ -65,9 +65,15 @@ def main() -> None:
     driver = registry.offers[backend.name][order["interface"]].driver
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     work = _work(order, [(method, decode(arguments)) for method, arguments in order["steps"]], clock)
+    part = _Part()
     with asyncio.Runner(loop_factory=factory) as runner:
-        if runner.run(_play(backend.connect(place), driver, order["namespace"], work)) and order["manner"] != "writer":
-            _say("done")
+        try:
+            if runner.run(_play(part, backend.connect(place), driver, order["namespace"], work)) and order["manner"] != "writer":
+                _say("done")
+        except LoopError as error:
+            _say(f"! {part.doing}() never returned: {error}".replace("\n", " "))
+        except (SystemExit, GeneratorExit) as error:
+            _say(f"! {part.doing}() raised {type(error).__name__}")
 
 
 def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[_Part], Awaitable[None]]":
@@ -109,9 +115,8 @@ class _Part:
         return await _call(self.driver, method, tuple(arguments), self.entered)
 
 
-async def _play(connection: Any, make: Any, namespace: str, steps: Callable[[_Part], Awaitable[None]]) -> bool:
+async def _play(part: _Part, connection: Any, make: Any, namespace: str, steps: Callable[[_Part], Awaitable[None]]) -> bool:
     """Open a driver, make its steps and leave everything; say what failed, and return whether nothing did."""
-    part = _Part()
     try:
         async with connection as client:
             part.doing = "open"

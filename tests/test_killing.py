@@ -171,6 +171,21 @@ def test_a_place_can_be_killed_again_and_time_passes_while_it_is_down(project: P
         assert refused["steps"][0].startswith("harness: kill('writer', steps=1) raises Violation")
 
 
+@pytest.mark.parametrize(
+    ("delete", "told"),
+    [
+        ("await asyncio.Event().wait()", "delete() never returned: nothing is ready and no timer is set"),
+        ("raise SystemExit(3)", "delete() raised SystemExit"),
+    ],
+)
+def test_a_call_that_does_not_return_in_the_writing_process_is_the_drivers(project: Project, delete: str, told: str) -> None:
+    project.pytester.makeconftest("import asyncio\n" + BACKENDS.replace("present = await self.exists(key)", delete))
+    (project.path / "test_checks.py").write_text(CHECKS.replace('("set", ("", b"v"))', '("delete", ("a",))'))
+    found = project.run("--prism-backend=flushed", "test_checks.py", "-k", "a_refused_call")["by_name"]["a_refused_call[flushed]"]
+    assert found["outcome"] == "failed"
+    assert found["failure"]["message"].startswith(f"in the writing process {told}")
+
+
 SLOW = """
 import sys, threading
 if getattr(sys.modules["__main__"].__spec__, "name", "") == "prism_testkit._child":
