@@ -63,6 +63,9 @@ BEGIN
 END $$;
 """
 
+# One at a time settles, and whoever waited looks anew. Would they wait for each other's rows, the server let them lock those that
+# another has settled meanwhile (it checks after it has locked), and a third, who has nothing to settle, passed them all over.
+#
 # A policy does not change between the look at it and the end of what was done by it: what fails at the same time as the policy is
 # set either dies by it, or is there before it is set, and is buried. Who sets one waits for nothing that others hold.
 _MOVES = """
@@ -94,6 +97,7 @@ DECLARE
   woken bytea[] := '{}';
 BEGIN
   IF EXISTS (SELECT 1 FROM queue_messages WHERE namespace = mine AND until <= present) THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended('queue settling ' || encode(mine, 'hex'), 0));
     PERFORM 1 FROM queue_messages WHERE namespace = mine AND until <= present ORDER BY id FOR UPDATE;
     FOR due IN
       SELECT id, queue, attempts, token FROM queue_messages

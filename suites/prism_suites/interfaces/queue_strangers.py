@@ -4,6 +4,7 @@ Drivers of one process may keep out of each other's way by locks of their own, w
 """
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
@@ -22,6 +23,8 @@ _MANY = 40
 """So many messages at once keep whoever finds them busy until the others come."""
 _SHORT_S = 0.15
 """A lease that is over before one tires of waiting."""
+_SOON_S, _APART_S, _TIMES = 0.3, 0.04, 10
+"""When the first of several leases are over, how long it is from some to the next, and how often."""
 _PATIENCE_S = 5.0
 """How punctual a delay is belongs to another check."""
 
@@ -83,9 +86,52 @@ async def strangers_that_find_leases_over_share_none(queue: QueueVisibility, cas
         await together(*(slots[number % len(slots)].ack(lease) for number, lease in enumerate(leases)))
 
 
-async def _fill_at_once(queue: Any, messages: int) -> list[Put]:
+@check("queue_visibility.3", "queue_visibility.2", "queue_visibility.11")
+@gauntlet(lambda limits: [{"rounds": 2, "messages": 120}])
+async def strangers_that_look_all_the_time_overlook_nothing(queue: QueueVisibility, case: Case, rounds: int, messages: int) -> None:
+    """Leases end a few at a time, and several clients receive over and over: who is told that there is nothing is told so truly."""
+    times, slots = Times(case), await _all(queue, case)
+    if times.virtual:  # a race inside of a server needs its luck; without one there is none
+        rounds, messages = 1, messages // 4
+    case.overlap()
+    for number in range(rounds):
+        await _look_all_the_time(case, times, slots, f"q{number}", messages)
+
+
+async def _look_all_the_time(case: Case, times: Times, slots: Sequence[Any], name: str, messages: int) -> None:
+    puts = await _fill_at_once(slots[0], messages, name)
+    seconds = [_SOON_S + _APART_S * (number // (messages // _TIMES)) for number in range(messages)]
+    given = await together(*(times.during(slots[number % len(slots)].receive(name, each)) for number, each in enumerate(seconds)))
+    if any(lease is None or lease.attempt != 1 for lease, _ in given):
+        case.inconclusive("the machine was so slow that leases ended before the last was given")
+    over = {lease.message.id: now.after(each) for (lease, now), each in zip(given, seconds, strict=True)}
+    last = max(over.values(), key=lambda deadline: deadline.end).after(_PATIENCE_S)
+    order, taken, in_vain = count(), list[tuple[int, str]](), list[tuple[int, Window]]()
+
+    async def look(slot: Any) -> None:
+        while len(taken) < messages:
+            began = next(order)
+            lease, now = await times.during(slot.receive(name, HELD_S))
+            if lease is not None:
+                taken.append((began, lease.message.id))
+                continue
+            in_vain.append((next(order), now))
+            if times.is_missing(last, now):
+                return
+            await case.clock.sleep(_APART_S / 8 if times.virtual else 0)
+
+    await together(*map(look, slots))
+    _once("queue_visibility.2", "receives of messages whose leases ended", [identity for _, identity in taken], puts)
+    for ended, now in in_vain:
+        overlooked = [identity for began, identity in taken if began > ended and times.is_missing(over[identity], now)]
+        if overlooked:
+            told = f"message {overlooked[0]}, whose lease is over, and which is taken only later"
+            broken("queue_visibility.3", "a receive gives nothing, though a message is there", expected=told, got=None)
+
+
+async def _fill_at_once(queue: Any, messages: int, name: str = "q") -> list[Put]:
     payloads = numbered(messages)
-    ids = await together(*(queue.enqueue("q", payload) for payload in payloads))
+    ids = await together(*(queue.enqueue(name, payload) for payload in payloads))
     return [Put(name, payload, {}) for name, payload in zip(ids, payloads, strict=True)]
 
 

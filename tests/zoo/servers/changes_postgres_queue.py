@@ -241,4 +241,12 @@ CHANGES = [
         also=("queue_delayed.4", "queue_dead_letter.1"),
         why="it was put aside once",
     ),
+    _sql(
+        name="postgres_settles_side_by_side",
+        before="    PERFORM pg_advisory_xact_lock(hashtextextended('queue settling ' || encode(mine, 'hex'), 0));\n",
+        after="",
+        promise="queue_visibility.3",
+        also=("queue_visibility.2",),
+        why="the rows are locked anyway, by id; but also those that somebody else has settled while one waited",
+    ),
 ]
