@@ -22,8 +22,8 @@ MEMBER_TIMEOUT_S = 6.0
 _BEAT_S = 1.0
 _MARGIN_S = 0.5
 """A member trusts a sign of life for less long than the server does, by this."""
-_SLICE_S = 1.0
-"""The longest a request waits at the server: what comes is known to have come within this."""
+_SLICE_S = 0.25
+"""The longest a request waits at the server: what comes is known to have come within this, and who is cancelled waits for it."""
 _MOST = 1000
 _LONGEST_S = 1e9
 
@@ -194,8 +194,8 @@ class Holding:
         try:
             found = await inbox.pull(self._next, most, wait_s)
             if not inbox.is_complete:
-                found = await inbox.drain()
-            else:
+                found = await inbox.rest()
+            if inbox.is_complete:
                 self._idle.append(inbox)
         except FAILURES as error:
             raise translated(error, self._what("receive")) from error

@@ -28,16 +28,20 @@ class Inbox:
         self._came: list[Msg] = []
         self._most = 0
         self._end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._until = 0.0
+        """When the loop's clock says so, the server has ended the request by itself."""
 
     async def pull(self, subject: str, most: int, wait_s: float) -> list[Msg]:
         """Return what comes for up to ``most`` messages: what is there, or, with ``wait_s``, what comes first within it.
 
-        After `stop`, and when the server does not answer, return what came until then; `drain` then gives the rest.
+        After `stop`, and when the server does not answer, return what came until then; `rest` then gives all.
         """
+        loop = asyncio.get_running_loop()
         if self._subscription is None:
             self._subscription = await self.connection.subscribe(self._subject, self._heard)
         self._came, self._most, self.status, self.is_complete = [], most, "", False
-        self._end = asyncio.get_running_loop().create_future()
+        self._end, self._over, self._until = loop.create_future(), loop.create_future(), loop.time() + wait_s + TIMEOUT_S
         bounds = {"expires": int(wait_s * 1e9)} if wait_s else {"no_wait": True, "max_bytes": _MOST_BYTES}
         with self.connection.watching(self.stop):
             await self.connection.send(subject, json.dumps({"batch": most} | bounds).encode(), reply=self._subject)
@@ -51,11 +55,21 @@ class Inbox:
         if not self._end.done():
             self._end.set_result(None)
 
-    async def drain(self) -> list[Msg]:
-        """Take back a request that has not ended, and return all that came for it; the inbox is of no use after that."""
-        if self._subscription is not None:
+    async def rest(self) -> list[Msg]:
+        """Wait for the end of a request, however long it waits at the server, and return all that came for it.
+
+        To take it back instead, by no longer listening, would lose what the server has just given: that counts as delivered when
+        the server chooses whom to give it, and is dropped when nobody listens any more as it sends it, a moment later.
+        """
+        with self.connection.watching(self._settle):
+            await asyncio.wait([self._over], timeout=max(0.0, self._until - asyncio.get_running_loop().time()))
+        if not self.is_complete and self._subscription is not None:
             await self._subscription.drain()
         return self._came
+
+    def _settle(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     def _heard(self, message: Msg) -> None:
         status = status_of(message)
@@ -66,3 +80,4 @@ class Inbox:
         if status is not None or len(self._came) == self._most:
             self.is_complete = True
             self.stop()
+            self._settle()
