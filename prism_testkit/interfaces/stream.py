@@ -100,7 +100,8 @@ class StreamBasic(Protocol):
     14. A cancelled append leaves its record whole or absent; a read that is left early, by ``break`` or cancellation, changes
         nothing. The driver stays usable.
     15. With ``durability="process"``, acknowledged appends and trims survive SIGKILL of the process that made them and of the
-        server, with their offsets; an unacknowledged append is whole or absent.
+        server, with their offsets; an unacknowledged append is whole or absent, and of what an unacknowledged trim removes any
+        part may be gone.
     16. While the server is away calls raise `BackendUnavailable` or `OperationTimeout`; once it is back the same driver works
         again.
     """
