@@ -23,6 +23,7 @@ from prism_testkit.faults import Incarnation
 from prism_testkit.fuse import writes
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Unavailable
+from prism_testkit.power import Disk, Remains
 from prism_testkit.private import SERVER
 from prism_testkit.worker import Site
 
@@ -93,6 +94,16 @@ class Mortal:
                 before.enable()  # cProfile's profiler is no function
         watch.look()  # a file that `with` closes is written by no call that a profiler is told of
         return found
+
+    def disk(self) -> Disk:
+        """Return what follows, once it is entered, which files of the place reach the disk. Before anybody opens it."""
+        return Disk(self._site.place.directory)
+
+    def keep(self, remains: Remains) -> Path:
+        """Make what a loss of power left a moment that can be given to `kill_at`."""
+        self._moments.append(self._new_place().directory)
+        remains.write(self._moments[-1])
+        return self._moments[-1]
 
     async def kill_at(self, moment: Path, told: str) -> None:
         """Kill whoever has the place open: from here on clients are new ones, over what was left at that moment."""

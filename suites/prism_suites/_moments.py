@@ -7,7 +7,7 @@ from typing import Any
 from prism_suites._judging import same
 from prism_testkit.case import Case
 
-__all__ = ["MANY", "Entered", "at_every_write", "keeps_files"]
+__all__ = ["MANY", "Entered", "at_every_write", "keeps_files", "when_power_is_lost"]
 
 MANY = 140
 """So many writes that a store which writes all of it anew now and then, as logs and snapshots do, does it in between."""
@@ -87,6 +87,58 @@ async def at_every_write(
         await dies(moment, f"behind write {number} of {len(moments)}")
         if again is not None and not only_turns and _cut(moments[number - 2] if number > 1 else before, moment):
             await dies(moment, f"within write {number} of {len(moments)}, at the end of a page of the file,")
+
+
+async def when_power_is_lost(
+    case: Case,
+    law: str,
+    call: str,
+    act: Callable[[Any], Awaitable[Any]],
+    judged: Callable[[Any, str], Awaitable[None]],
+    *,
+    prepare: Callable[[Any], Awaitable[Any]],
+    seen: Callable[[Any], Awaitable[object]],
+    done: Callable[[Any], Awaitable[Any]] | None = None,
+    only_turns: bool = False,
+) -> None:
+    """Judge, by a new client each, what a loss of power leaves in the middle of a call, behind all that was acknowledged before it.
+
+    And behind the call, when it has returned: what is ``seen`` then is what is seen after SIGKILL, which loses nothing that was
+    handed over. ``only_turns``: of many writes those that make or remove names of files. Not shown, and so inconclusive, is what a
+    server or a library writes: whether it is on the disk cannot be seen from here.
+    """
+    if not keeps_files(case):
+        case.inconclusive("durability='power' is claimed, not shown: what a server has written is not seen to reach its disk")
+    place = case.mortal()
+    namespace = place.new_namespace()
+    with place.disk() as disk:
+        slot = await place.client(0, namespace)
+        await prepare(slot)
+        with disk.recording(only_names=only_turns) as during:
+            await act(slot)
+        behind, everything = disk.losses(), disk.everything()
+        library = disk.unseen
+        if done is not None:
+            await done(slot)
+    if library:
+        case.inconclusive(
+            f"durability='power' is claimed, not shown: {library} writes files itself, and whether it syncs is not seen"
+        )
+    if not everything.files:
+        case.inconclusive("durability='power' is claimed, not shown: nothing was written to place.directory")
+    for remains in during:
+        told = f"by a loss of power in {call} ({remains.how})"
+        with case.law(law):
+            await place.kill_at(place.keep(remains), told)
+            await judged(await place.client(0, namespace), told)
+    with case.law(law):
+        await place.kill_at(place.keep(everything), f"behind {call}")
+        expected = await seen(await place.client(0, namespace))
+        for remains in behind:
+            await place.kill_at(place.keep(remains), f"by a loss of power behind {call} ({remains.how})")
+            found = await seen(await place.client(0, namespace))
+            told = f"{call} had returned, and after a loss of power ({remains.how}) the store is not what it was"
+            same(law, found, expected, told)
 
 
 def _cut(before: Path, after: Path) -> bool:

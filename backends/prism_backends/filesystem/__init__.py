@@ -12,7 +12,7 @@ filesystem = prism.Backend(
     connect=connect,
     drivers=[FilesystemObjectStorage],
     clean=clean,
-    traits=prism.Traits(durability="process", sharing="processes"),
+    traits=prism.Traits(durability="power", sharing="processes"),
 )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import prism_testkit as prism
+from prism_backends.filesystem.drafts import sync_directory
 from prism_testkit.interfaces.errors import AccessDenied, BackendUnavailable, Closed, PrismError, QuotaExceeded
 from prism_testkit.naming import decode_name, encode_name
 
@@ -100,6 +101,8 @@ class FilesystemClient:
     def _open(self) -> None:
         for path in (self.spaces, self.drafts, self.trash):
             path.mkdir(parents=True, exist_ok=True)
+        for path in (self.spaces.parent, self.spaces.parent.parent):
+            sync_directory(path)  # or a loss of power takes what was put into these, synced or not
         for path in self.trash.iterdir():
             shutil.rmtree(path, ignore_errors=True)  # what others are removing as well
         for path in self.drafts.iterdir():

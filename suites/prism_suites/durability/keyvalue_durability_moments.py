@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, same
-from prism_suites._moments import MANY, at_every_write, keeps_files
+from prism_suites._moments import MANY, at_every_write, keeps_files, when_power_is_lost
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import KeyValueBasic, KeyValueBatch, KeyValueCas, KeyValueScan, KeyValueTransactional, KeyValueTtl
@@ -19,6 +19,7 @@ _LONG = 70_000
 _OFTEN = f"{MANY} times set"
 _KEYS = ("a", "b", "new", "timed", "other")
 Durable = Annotated[KeyValueBasic, Traits(durability="process")]
+Powerful = Annotated[KeyValueBasic, Traits(durability="power")]
 _State = dict[str, tuple[bytes | None, float | None]]
 """Of each key its value and the seconds it has left."""
 _Call = Callable[[Any, bytes], Awaitable[Any]]
@@ -84,6 +85,10 @@ async def _state(slot: Any) -> _State:
     return found
 
 
+async def _contents(slot: Any) -> dict[str, tuple[bytes | None, bool]]:
+    return {key: (data, left_s is not None) for key, (data, left_s) in (await _state(slot)).items()}
+
+
 def _alike(one: tuple[bytes | None, float | None], other: tuple[bytes | None, float | None], slack_s: float) -> bool:
     (data, left_s), (expected, expected_s) = one, other
     if left_s is None or expected_s is None:
@@ -98,8 +103,20 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, ca
 
     Of files only: servers have other checks (KV-53, KV-54).
     """
+    if keeps_files(case):
+        await _dies(case, call, size, held, power=False)
+
+
+@check(_LAW, "keyvalue_transactional.1", "keyvalue_ttl.12")
+@gauntlet(_cases)
+async def what_was_acknowledged_is_there_when_power_was_lost(kv: Powerful, case: Case, call: str, size: int, held: int) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (KV-53)."""
+    await _dies(case, call, size, held, power=True)
+
+
+async def _dies(case: Case, call: str, size: int, held: int, *, power: bool) -> None:
     interface, act = _CALLS[call]
-    if not keeps_files(case) or not offers(await case.whole(), interface):
+    if not offers(await case.whole(), interface):
         return
     states: list[_State] = []
     slack_s = 2 * (0.5 + case.limits.clock_resolution_s)
@@ -130,6 +147,19 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(kv: Durable, ca
         same(_LAW, await _state(slot), again, f"killed {told}, the store is not written as any other")
 
     data, only_turns = fitting(b"v" * size, case.limits.max_payload), call == _OFTEN
+    if power:
+        await when_power_is_lost(
+            case,
+            _LAW,
+            call,
+            lambda slot: act(slot, data),
+            judged,
+            prepare=prepare,
+            seen=_contents,
+            done=done,
+            only_turns=only_turns,
+        )
+        return
     again = _state if size in (20, 5000) else None
     await at_every_write(
         case, _LAW, call, lambda slot: act(slot, data), judged, prepare=prepare, done=done, only_turns=only_turns, again=again

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
-from prism_suites._moments import at_every_write, keeps_files
+from prism_suites._moments import at_every_write, keeps_files, when_power_is_lost
 from prism_suites._objects_asking import source, thirds
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -15,6 +15,7 @@ from prism_testkit.traits import Limits, Traits
 _LAW = "object_storage.19"
 _KEYS = ("a", "a/b", "new", "other")
 Durable = Annotated[ObjectStorage, Traits(durability="process")]
+Powerful = Annotated[ObjectStorage, Traits(durability="power")]
 _Call = Callable[[Any, bytes], Awaitable[Any]]
 _OLD: dict[str, Any] = {"content_type": "text/old", "content_encoding": "old", "user_metadata": {"is": "old", "only": "old"}}
 _NEW: dict[str, Any] = {"content_type": "text/new", "user_metadata": {"is": "new"}}
@@ -74,8 +75,20 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(store: Durable,
 
     Of files only: servers have other checks (OS-55, OB-2).
     """
+    if keeps_files(case):
+        await _dies(case, call, size, power=False)
+
+
+@check(_LAW)
+@gauntlet(_cases)
+async def what_was_acknowledged_is_there_when_power_was_lost(store: Powerful, case: Case, call: str, size: int) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (OS-55)."""
+    await _dies(case, call, size, power=True)
+
+
+async def _dies(case: Case, call: str, size: int, *, power: bool) -> None:
     interface, act = _CALLS[call]
-    if not keeps_files(case) or not offers(await case.whole(), interface):
+    if not offers(await case.whole(), interface):
         return
     states: list[_State] = []
 
@@ -96,7 +109,17 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(store: Durable,
                 broken(_LAW, f"killed {told}, {key!r} is neither the old object nor the new one", expected=either, got=found[key])
         await _goes_on(slot, told)
 
-    await at_every_write(case, _LAW, call, lambda slot: act(slot, b"n" * size), judged, prepare=prepare, done=done, again=_state)
+    async def acted(slot: Any) -> None:
+        await act(slot, b"n" * size)
+
+    if power:
+        await when_power_is_lost(case, _LAW, call, acted, judged, prepare=prepare, seen=_everything, done=done)
+    else:
+        await at_every_write(case, _LAW, call, acted, judged, prepare=prepare, done=done, again=_state)
+
+
+async def _everything(slot: Any) -> tuple[_State, list[bool]]:
+    return await _state(slot), [await slot.bucket_exists(bucket) for bucket in ("bucket", "another")]
 
 
 async def _goes_on(slot: Any, told: str) -> None:

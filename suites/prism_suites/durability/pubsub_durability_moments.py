@@ -1,15 +1,16 @@
 """A process that keeps topics in files dies in the middle of a call, behind each write that the call makes to them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
-from prism_suites._moments import MANY, Entered, at_every_write, keeps_files
+from prism_suites._moments import MANY, Entered, at_every_write, keeps_files, when_power_is_lost
 from prism_suites._pubsub_members import received
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubOrdering, PubSubPersistent
 from prism_testkit.tap import offers
-from prism_testkit.traits import Traits
+from prism_testkit.traits import Limits, Traits
 
 _LAW = "pubsub_persistent.16"
 _HEADERS = {"h": "v"}
@@ -22,15 +23,15 @@ _GIVEN = ("receive", *_HOLDING)
 _CALLS = (_MUCH, "publish", _LONG, "publish_ordered", "subscribe", "join", "receive", "ack", "ack of two", "nack", "leave")
 
 
+def _cases(limits: Limits) -> Iterator[dict[str, Any]]:
+    for call in _CALLS:
+        if call != _LONG or limits.max_payload >= len(_PAGES):
+            for before in (False, True) if call in _GIVEN else (False,):
+                yield {"call": call, "before": before}
+
+
 @check(_LAW)
-@gauntlet(
-    lambda limits: [
-        {"call": call, "before": before}
-        for call in _CALLS
-        if call != _LONG or limits.max_payload >= len(_PAGES)
-        for before in ((False, True) if call in _GIVEN else (False,))
-    ]
-)
+@gauntlet(_cases)
 async def a_call_that_dies_between_its_writes_loses_nothing(
     pubsub: Annotated[PubSubPersistent, Traits(durability="process")], case: Case, call: str, before: bool
 ) -> None:
@@ -38,9 +39,23 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
     its subscription, whole; if it was given ``before``, to somebody who gave it back, too. Of files only: servers have other
     checks (PS-31).
     """
+    if keeps_files(case):
+        await _dies(case, call, before, power=False)
+
+
+@check(_LAW)
+@gauntlet(_cases)
+async def nothing_is_lost_when_power_is_lost(
+    pubsub: Annotated[PubSubPersistent, Traits(durability="power")], case: Case, call: str, before: bool
+) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (PS-31)."""
+    await _dies(case, call, before, power=True)
+
+
+async def _dies(case: Case, call: str, before: bool, *, power: bool) -> None:
     timeout_s = case.traits.member_timeout_s
     whole = await case.whole()
-    if not keeps_files(case) or timeout_s is None or (call == "publish_ordered" and not offers(whole, PubSubOrdering)):
+    if timeout_s is None or (call == "publish_ordered" and not offers(whole, PubSubOrdering)):
         return
     given: list[Any] = []
     entered = Entered()
@@ -105,12 +120,18 @@ async def a_call_that_dies_between_its_writes_loses_nothing(
         if there != [b"again"]:
             broken(_LAW, f"killed {told}, the topic is not used as any other", expected=[b"again"], got=there)
 
+    async def seen(slot: Any) -> list[bytes]:
+        return sorted({*await left(slot), *(delivery.message.payload for delivery in given[1][:acked])})
+
     async def again(slot: Any) -> list[bytes]:
         await case.advance(2 * timeout_s + 100.0)
         async with slot.subscribe_durable("t", "s") as member:  # nothing is acked, so whoever looks next finds the same
             return [delivery.message.payload for delivery in await received(case, member, 10, 100.0)]
 
     turns = call == _MUCH
+    if power:
+        await when_power_is_lost(case, _LAW, call, act, judged, prepare=prepare, seen=seen, done=entered.leave, only_turns=turns)
+        return
     held = call in _GIVEN and case.traits.sharing == "processes"
     await at_every_write(
         case,

@@ -1,17 +1,17 @@
 """A process that keeps queues in files dies in the middle of a call, behind each write that the call makes to them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
-from prism_suites._moments import MANY, at_every_write, keeps_files
+from prism_suites._moments import MANY, at_every_write, keeps_files, when_power_is_lost
 from prism_suites._queue_taking import drained, numbered
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, QueueMessage, QueuePriority, QueueVisibility
 from prism_testkit.tap import offers
-from prism_testkit.traits import Traits
+from prism_testkit.traits import Limits, Traits
 
 _LATER_S = 1e6
 """By then every lease and every delay is over."""
@@ -20,7 +20,7 @@ _HEADERS = {"h": "v"}
 _MESSAGES = numbered(3)
 _FIRST, _NEW, _PAGES = _MESSAGES[0], b"new", bytes(range(250)) * 36
 _LONG = "enqueue of some pages"
-_KEPT = Traits(durability="process")
+_KEPT, _POWERFUL = Traits(durability="process"), Traits(durability="power")
 
 
 @dataclass(frozen=True)
@@ -101,32 +101,52 @@ async def _everything(case: Case, slot: Any) -> tuple[list[QueueMessage], list[Q
     return await drained(slot, "q"), [*dead, *await drained(slot, "dead")]
 
 
+def _without_leases(limits: Limits) -> Iterator[dict[str, str]]:
+    for call, kind in _CALLS.items():
+        if QueueVisibility not in kind.needs and (call != _LONG or limits.max_payload >= len(_PAGES)):
+            yield {"call": call}
+
+
+def _with_leases(limits: Limits) -> Iterator[dict[str, str]]:
+    return ({"call": call} for call, kind in _CALLS.items() if QueueVisibility in kind.needs)
+
+
 @check(_BASIC, "queue_priority.4", "queue_delayed.6")
-@gauntlet(
-    lambda limits: [
-        {"call": call}
-        for call, kind in _CALLS.items()
-        if QueueVisibility not in kind.needs and (call != _LONG or limits.max_payload >= len(_PAGES))
-    ]
-)
+@gauntlet(_without_leases)
 async def a_call_that_dies_between_its_writes_loses_nothing(queue: Annotated[QueueBasic, _KEPT], case: Case, call: str) -> None:
     """Whatever a call had written to files when its process was killed: every other message is there, once, and whole; its own is
     there or not. Of files only: servers have other checks (Q-21).
     """
-    await _dies(case, call)
+    if keeps_files(case):
+        await _dies(case, call)
+
+
+@check(_BASIC, "queue_priority.4", "queue_delayed.6")
+@gauntlet(_without_leases)
+async def nothing_is_lost_when_power_is_lost(queue: Annotated[QueueBasic, _POWERFUL], case: Case, call: str) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (Q-21)."""
+    await _dies(case, call, power=True)
 
 
 @check(_HELD, _DIED)
-@gauntlet(lambda limits: [{"call": call} for call, kind in _CALLS.items() if QueueVisibility in kind.needs])
+@gauntlet(_with_leases)
+async def leases_lose_nothing_when_power_is_lost(queue: Annotated[QueueVisibility, _POWERFUL], case: Case, call: str) -> None:
+    """So it is of calls with leases (Q-20)."""
+    await _dies(case, call, power=True)
+
+
+@check(_HELD, _DIED)
+@gauntlet(_with_leases)
 async def what_dies_with_a_lease_loses_nothing(queue: Annotated[QueueVisibility, _KEPT], case: Case, call: str) -> None:
     """So it is of calls with leases; a message that moves is in one of both queues at least (Q-20)."""
-    await _dies(case, call)
+    if keeps_files(case):
+        await _dies(case, call)
 
 
-async def _dies(case: Case, call: str) -> None:
+async def _dies(case: Case, call: str, *, power: bool = False) -> None:
     kind = _CALLS[call]
     whole = await case.whole()
-    if not keeps_files(case) or not all(offers(whole, interface) for interface in kind.needs):
+    if not all(offers(whole, interface) for interface in kind.needs):
         return
     given: list[Any] = []
 
@@ -154,7 +174,23 @@ async def _dies(case: Case, call: str) -> None:
             broken(kind.law, f"killed {told}, the queue is not used as any other", expected=[b"again"], got=again)
         await slot.enqueue("q", b"and again", _HEADERS)
 
+    async def seen(slot: Any) -> tuple[object, object]:
+        here, dead = ([message.payload for message in found] for found in await _everything(case, slot))
+        return (here, dead) if QueueVisibility not in kind.needs else (sorted({*here, *dead, kind.perhaps}), ())
+
     only_turns = call == _MUCH
+    if power:
+        await when_power_is_lost(
+            case,
+            kind.law,
+            call,
+            lambda slot: kind.act(slot, given[0]),
+            judged,
+            prepare=prepare,
+            seen=seen,
+            only_turns=only_turns,
+        )
+        return
     await at_every_write(
         case, kind.law, call, lambda slot: kind.act(slot, given[0]), judged, prepare=prepare, only_turns=only_turns, again=_next
     )

@@ -1,19 +1,20 @@
 """A process that keeps streams in files dies in the middle of a call, behind each write that the call makes to them."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from prism_suites._judging import broken, same
-from prism_suites._moments import MANY, Entered, at_every_write, keeps_files
+from prism_suites._moments import MANY, Entered, at_every_write, keeps_files, when_power_is_lost
 from prism_suites._stream_taking import receive
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import NotFound, Record, StreamBasic, StreamConsumerGroups
-from prism_testkit.traits import Traits
+from prism_testkit.traits import Limits, Traits
 
 _LOG, _GROUPS = "stream_basic.15", "stream_consumer_groups.16"
 _HEADERS = {"h": "v"}
 _RECORDS = tuple((b"%d" % number, "k" if number % 2 else None) for number in range(4))
-_KEPT = Traits(durability="process")
+_KEPT, _POWERFUL = Traits(durability="process"), Traits(durability="power")
 _MUCH = "much in another stream"
 _PAGES = "records of some pages"
 _LONGEST = 250 * 16 * 3
@@ -33,22 +34,40 @@ async def _log(slot: Any) -> list[tuple[int, bytes, str | None, dict[str, str]]]
     return [(record.offset, record.payload, record.key, dict(record.headers)) for record in records]
 
 
+def _appends(limits: Limits) -> Iterator[dict[str, str]]:
+    for call in ("append", "append with a key", "the first append", "trim", "trim of all", _MUCH, _PAGES):
+        if call != _PAGES or limits.max_payload >= _LONGEST:
+            yield {"call": call}
+
+
+def _of_groups(limits: Limits) -> Iterator[dict[str, Any]]:
+    for call in ("append", "create_group", "join", *_GIVEN):
+        for before in (False, True) if call in _GIVEN else (False,):
+            yield {"call": call, "before": before}
+
+
 @check(_LOG)
-@gauntlet(
-    lambda limits: [
-        {"call": call}
-        for call in ("append", "append with a key", "the first append", "trim", "trim of all", _MUCH, _PAGES)
-        if call != _PAGES or limits.max_payload >= _LONGEST
-    ]
-)
+@gauntlet(_appends)
 async def a_call_that_dies_between_its_writes_is_whole_or_absent(
     stream: Annotated[StreamBasic, _KEPT], case: Case, call: str
 ) -> None:
     """Whatever an append or a trim had written to files when its process was killed, it has its effect or none, and the next
     record stands behind all others; of a trim it may have a part. Of files only: servers have other checks (ST-33).
     """
-    if not keeps_files(case):
-        return
+    if keeps_files(case):
+        await _dies(case, call, power=False)
+
+
+@check(_LOG)
+@gauntlet(_appends)
+async def what_was_acknowledged_is_there_when_power_was_lost(
+    stream: Annotated[StreamBasic, _POWERFUL], case: Case, call: str
+) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (ST-33)."""
+    await _dies(case, call, power=True)
+
+
+async def _dies(case: Case, call: str, *, power: bool) -> None:
     logs: list[Any] = []
 
     async def prepare(slot: Any) -> None:
@@ -87,25 +106,37 @@ async def a_call_that_dies_between_its_writes_is_whole_or_absent(
             broken(_LOG, f"killed {told}, the next record does not stand behind all others", expected=f"over {last}", got=offset)
         same(_LOG, await _log(slot), [*found, (offset, b"again", None, _HEADERS)], f"killed {told}, an append changes more")
 
-    await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=call == _MUCH, again=_log)
+    turns = call == _MUCH
+    if power:
+        await when_power_is_lost(case, _LOG, call, act, judged, prepare=prepare, seen=_log, done=done, only_turns=turns)
+    else:
+        await at_every_write(case, _LOG, call, act, judged, prepare=prepare, done=done, only_turns=turns, again=_log)
 
 
 @check(_GROUPS, _LOG)
-@gauntlet(
-    lambda limits: [
-        {"call": call, "before": before}
-        for call in ("append", "create_group", "join", *_GIVEN)
-        for before in ((False, True) if call in _GIVEN else (False,))
-    ]
-)
+@gauntlet(_of_groups)
 async def what_dies_with_a_group_loses_nothing(
     stream: Annotated[StreamConsumerGroups, _KEPT], case: Case, call: str, before: bool
 ) -> None:
     """Whatever a call of a group had written when its process was killed: each record that was not acked comes to the next member,
     whole; if it was given ``before``, to somebody who gave it back, too. Of files only: servers have other checks (ST-34).
     """
+    if keeps_files(case):
+        await _dies_with_a_group(case, call, before, power=False)
+
+
+@check(_GROUPS, _LOG)
+@gauntlet(_of_groups)
+async def groups_lose_nothing_when_power_is_lost(
+    stream: Annotated[StreamConsumerGroups, _POWERFUL], case: Case, call: str, before: bool
+) -> None:
+    """With ``durability="power"`` so it is of a loss of power, of which files keep what was synced (ST-34)."""
+    await _dies_with_a_group(case, call, before, power=True)
+
+
+async def _dies_with_a_group(case: Case, call: str, before: bool, *, power: bool) -> None:
     timeout_s = case.traits.member_timeout_s
-    if not keeps_files(case) or timeout_s is None:
+    if timeout_s is None:
         return
     given: list[Any] = []
     acked = {"ack": 1, "ack of two": 2}.get(call, 0)
@@ -168,5 +199,13 @@ async def what_dies_with_a_group_loses_nothing(
             if wrong := [headers for headers in found.values() if headers != _HEADERS]:
                 broken(_GROUPS, f"killed {told}, a record has lost its headers", expected=_HEADERS, got=wrong[0])
 
+    async def seen(slot: Any) -> list[bytes]:
+        await case.advance(2 * timeout_s + 100.0)
+        found = await left(slot, "another" if call == "create_group" else "g")
+        return sorted({*found, *(delivery.record.payload for delivery in (given[1][:acked] if acked else ()))})
+
+    if power:
+        await when_power_is_lost(case, _GROUPS, call, act, judged, prepare=prepare, seen=seen, done=entered.leave)
+        return
     held = call not in ("create_group", "append", "join") and case.traits.sharing == "processes"
     await at_every_write(case, _GROUPS, call, act, judged, prepare=prepare, done=entered.leave, frees=frees if held else None)

@@ -2,6 +2,7 @@
 
 from . import (
     changes_filesystem_meetings,
+    changes_filesystem_power,
     changes_jetstream_keyvalue,
     changes_jetstream_objects,
     changes_jetstream_pubsub,
@@ -44,6 +45,7 @@ __all__ = ["CHANGES", "MISSED", "UNUSUAL"]
 
 CHANGES: list[Change] = [
     *changes_filesystem_meetings.CHANGES,
+    *changes_filesystem_power.CHANGES,
     *changes_jetstream_keyvalue.CHANGES,
     *changes_jetstream_objects.CHANGES,
     *changes_jetstream_pubsub.CHANGES,
