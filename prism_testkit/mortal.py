@@ -95,6 +95,10 @@ class Mortal:
         watch.look()  # a file that `with` closes is written by no call that a profiler is told of
         return found
 
+    def used(self) -> int:
+        """Return how many bytes the files of the place have, all together."""
+        return sum(size for _, size, _ in _stamps(self._site.place.directory))
+
     def disk(self) -> Disk:
         """Return what follows, once it is entered, which files of the place reach the disk. Before anybody opens it."""
         return Disk(self._site.place.directory)

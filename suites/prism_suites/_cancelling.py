@@ -65,30 +65,32 @@ async def prepare(slot: Any, states: Mapping[str, State]) -> None:
             await slot.set(key, held)
 
 
+_MANY_TURNS = 20_000
+"""Of a call that does many things."""
 _MOST_TURNS = 500
 """Who takes more of them waits for time to pass, and on a virtual clock it does only if nobody asks for a turn."""
 
 
-async def _turns(act: Act, slot: Any) -> int | None:
+async def _turns(act: Act, slot: Any, most: int) -> int | None:
     """Make the call, and return how many turns of the event loop it takes; None if it takes time."""
     task, turns = asyncio.ensure_future(act.call(slot)), 0
-    while not task.done() and turns < _MOST_TURNS:
+    while not task.done() and turns < most:
         await asyncio.sleep(0)
         turns += 1
     with contextlib.suppress(PrismError):
         await task
-    return turns if turns < _MOST_TURNS else None
+    return turns if turns < most else None
 
 
-async def cancelled(case: Case, slot: Any, act: Act, point: int | float, *, busy: bool = False) -> tuple[bool, Any]:
+async def cancelled(case: Case, slot: Any, act: Act, point: int | float, *, most: int = 0) -> tuple[bool, Any]:
     """Make the call and cancel it at ``point``; return whether it ended by itself, and what it returned.
 
-    An error of the contract counts as cancelled: some clients can only say that they do not know. Where others are ``busy`` with
-    its keys a call takes turns, if no time: then a part is one of the turns that the call took before, and -2 two before its end.
+    An error of the contract counts as cancelled: some clients can only say that they do not know. A call that takes no more turns
+    than ``most``, and no time, is measured in them: a part is one of the turns that the call took before, -2 two before its end.
     """
     seconds = 0.0
-    if busy:
-        turns = await _turns(act, slot)
+    if most:
+        turns = await _turns(act, slot, most)
         if turns is None:
             point = point if point > 0 else 1 + point / 20
         else:
@@ -210,7 +212,9 @@ async def busy_with(slot: Any, keys: Iterable[str]) -> AsyncIterator[None]:
         await asyncio.gather(*readers)
 
 
-async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, point: int | float, *, busy: bool = False) -> None:
+async def expect_whole_or_absent(
+    promise: str, kv: Any, case: Case, act: Act, point: int | float, *, busy: bool = False, by_turns: bool = False
+) -> None:
     """Cancel one call at one point, and judge what it left and whether everything goes on.
 
     ``busy``: another client reads the keys that the call changes, so that it may be waiting for one of them with others in hand.
@@ -222,7 +226,7 @@ async def expect_whole_or_absent(promise: str, kv: Any, case: Case, act: Act, po
     for key in act.wanted:  # what a client has seen before, it may believe afterwards
         await other.get(key)
     async with busy_with(other, act.after if busy else ()):
-        ended, answer = await cancelled(case, kv, act, point, busy=busy)
+        ended, answer = await cancelled(case, kv, act, point, most=_MOST_TURNS if busy else _MANY_TURNS if by_turns else 0)
     value(promise, await kv.get("other"), b"not yours", "the next call after a cancelled one was given another answer than its own")
     if ended:
         judge_answer(promise, answer, act.answer)

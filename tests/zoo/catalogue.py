@@ -44,6 +44,7 @@ from . import (
     mutants_ninth_grown,
     mutants_ninth_levels,
     mutants_ninth_shards,
+    mutants_power,
     mutants_scan,
     mutants_scan_limits,
     mutants_serializable,
@@ -110,6 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_independent_statements.MUTANTS,
     *mutants_ninth_levels.MUTANTS,
     *mutants_ninth_shards.MUTANTS,
+    *mutants_power.MUTANTS,
     *mutants_ninth_cabinet.MUTANTS,
     *mutants_torn.MUTANTS,
     *mutants_ninth_grown.MUTANTS,
@@ -132,6 +134,7 @@ MUTANTS: tuple[Mutant, ...] = (
 
 UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual.UNUSUAL,
+    *mutants_power.UNUSUAL,
     *unusual_timing.UNUSUAL,
     *independent.UNUSUAL,
     *tenth_lawyer.RIGHT,

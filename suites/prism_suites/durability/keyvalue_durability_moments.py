@@ -44,6 +44,7 @@ async def _drop(slot: Any, value: bytes) -> None:
 async def _often(slot: Any, value: bytes) -> None:
     for _ in range(MANY):
         await slot.set("a", value)
+    await slot.set("new", value)  # so that what was last is not what was before
 
 
 _CALLS: dict[str, tuple[type, _Call]] = {

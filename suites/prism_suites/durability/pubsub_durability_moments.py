@@ -76,6 +76,7 @@ async def _dies(case: Case, call: str, before: bool, *, power: bool) -> None:
             case _ if call == _MUCH:
                 for _ in range(MANY):
                     await slot.publish_persistent("elsewhere", b"new")
+                await slot.publish_persistent("t", b"new", _HEADERS)
             case "publish":
                 await slot.publish_persistent("t", b"new", _HEADERS)
             case _ if call == _LONG:

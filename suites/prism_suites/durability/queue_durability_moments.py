@@ -59,6 +59,7 @@ async def _elsewhere(slot: Any, given: Any) -> None:
     for _ in range(MANY // 2):
         await slot.enqueue("elsewhere", _NEW)
         await slot.dequeue("elsewhere")
+    await slot.enqueue("q", _NEW, _HEADERS)
 
 
 _MUCH = "much in another queue"
@@ -80,7 +81,7 @@ _CALLS = {
         lambda slot, _: slot.enqueue_delayed("q", _NEW, _HEADERS, delay_s=50.0),
         perhaps=_NEW,
     ),
-    _MUCH: _Call((QueueBasic,), _BASIC, _elsewhere),
+    _MUCH: _Call((QueueBasic,), _BASIC, _elsewhere, perhaps=_NEW),
     "dequeue": _Call((QueueBasic,), _BASIC, lambda slot, _: slot.dequeue("q"), perhaps=_FIRST),
     "receive": _Call(_LEASES, _HELD, lambda slot, _: slot.receive("q", _HELD_S)),
     "ack": _Call(_LEASES, _HELD, lambda slot, lease: slot.ack(lease), _leased, _FIRST),

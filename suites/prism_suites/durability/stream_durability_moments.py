@@ -82,6 +82,7 @@ async def _dies(case: Case, call: str, *, power: bool) -> None:
             case _ if call == _MUCH:
                 for _ in range(MANY):
                     await slot.append("elsewhere", b"new")
+                await slot.append("s", b"new", None, _HEADERS)
             case "trim of all":
                 await slot.trim("s", offsets[-1] + 1)
             case _ if call == _PAGES:

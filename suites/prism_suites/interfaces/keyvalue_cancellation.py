@@ -131,6 +131,28 @@ async def a_cancelled_commit_is_whole_or_absent(kv: KeyValueTransactional, case:
     await expect_whole_or_absent("keyvalue_transactional.1", kv, case, _TRANSACTION[kind](_long(case.limits)), point)
 
 
+_TURNS_BEFORE_THE_END = {130: (-1, -2, -3, -4, -6, -11, 0.9), 520: (-1, -3, 0.95), 1100: (-1, -2, 0.98)}
+"""For so many keys."""
+
+
+@check("keyvalue_transactional.1")
+@gauntlet(lambda limits: [{"count": count, "point": point} for count, points in _TURNS_BEFORE_THE_END.items() for point in points])
+async def a_cancelled_commit_of_many_is_whole_or_absent(kv: KeyValueTransactional, case: Case, count: int, point: float) -> None:
+    """A store may commit by portions: what is cancelled between two of them, near its end, leaves all of its writes or none."""
+    if case.server and count > 130:
+        return
+    names = [f"many{number}" for number in range(count)]
+
+    async def commit(kv: Any) -> None:
+        async with kv.transaction() as transaction:
+            for name in names:
+                await transaction.set(name, b"new")
+
+    ends = (names[0], names[1], names[count // 2], names[-1])
+    act = Act(commit, dict.fromkeys(ends, _OLD), dict.fromkeys(ends, (b"new", False)), whole=True)
+    await expect_whole_or_absent("keyvalue_transactional.1", kv, case, act, point, by_turns=True)
+
+
 @check("keyvalue_basic.11", "keyvalue_transactional.1")
 @gauntlet(lambda limits: [{"part": part} for part in _PARTS])
 async def a_commit_that_is_cancelled_while_it_waits_keeps_nothing(kv: KeyValueTransactional, case: Case, part: float) -> None:

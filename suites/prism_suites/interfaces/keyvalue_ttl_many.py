@@ -1,6 +1,6 @@
 """keyvalue_ttl: many keys, clients and namespaces at once; the deadline of one key changes nothing of another."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from hypothesis import given
@@ -14,7 +14,8 @@ from prism_suites._keyvalue_model import Window
 from prism_testkit import strategies
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import KeyValueScan, KeyValueTtl
+from prism_testkit.interfaces import KeyValueBatch, KeyValueScan, KeyValueTransactional, KeyValueTtl
+from prism_testkit.traits import Limits
 
 _CROWD = 1030
 """More than a page holds."""
@@ -23,6 +24,14 @@ _CROWDS = ((3, 0.0), (3, 0.001), (3, 0.25), (100, 0.0), (100, 0.001), (100, 0.25
 
 class TtlAndScan(KeyValueTtl, KeyValueScan, Protocol):
     """Deadlines and scans of one driver."""
+
+
+class TtlAndBatch(KeyValueTtl, KeyValueBatch, Protocol):
+    """Deadlines and batches of one driver."""
+
+
+class TtlAndTransactions(KeyValueTtl, KeyValueTransactional, Protocol):
+    """Deadlines and transactions of one driver."""
 
 
 @check("keyvalue_ttl.11", "keyvalue_ttl.1", "keyvalue_ttl.2")
@@ -269,3 +278,87 @@ async def another_client_can_move_a_deadline(kv: KeyValueTtl, case: Case, how: s
     if await times.past(deadline):
         for client in (kv, other):
             await times.look(client, "exists", "k", b"held", deadline, late=promise, story="moved by another client")
+
+
+_MANY = (2, 5, 17, 130, _CROWD)
+"""A pair, more than a few, and more than each size of page or chunk in use."""
+
+
+async def _read_in_a_transaction(kv: Any, keys: list[str]) -> None:
+    async with kv.transaction() as transaction:
+        for key in keys:
+            await transaction.get(key)
+
+
+async def _scan_values(kv: Any, keys: list[str]) -> None:
+    async for _ in kv.scan("k"):
+        pass
+
+
+_READS_OF_MANY: dict[str, Callable[[Any, list[str]], Awaitable[object]]] = {
+    "scan": _scan_values,
+    "scan_keys": lambda kv, keys: _keys(kv),
+    "count": lambda kv, keys: kv.count("k"),
+    "batch_get": lambda kv, keys: kv.batch_get(keys),
+    "batch_get of repeats": lambda kv, keys: kv.batch_get([*keys, "missing", *keys]),
+    "reading transaction": _read_in_a_transaction,
+}
+
+
+def _readings(*ways: str) -> Callable[[Limits], list[dict[str, Any]]]:
+    """Of each way one that is asked of few and of many, of further ways of few."""
+    return lambda limits: [
+        {"way": way, "number": number, "other": number % 2 == 1}
+        for way in ways
+        for number in _MANY
+        if way == ways[0] or number < _CROWD
+    ]
+
+
+async def _expect_left_alone(case: Case, kv: Any, way: str, number: int, other: bool) -> None:
+    """Give many keys a deadline, half of them one of their own, read all at once, twice; each goes when it was to go."""
+    if case.server and number > 130:
+        return
+    times = Times(case)
+    reader = await case.client() if other else kv
+    deadlines: dict[str, tuple[float, Window]] = {}
+    await kv.set("k without", b"v")
+    for index in range(number):
+        ttl_s = 600.0 + index * (index % 2)
+        _, now = await times.during(kv.set_with_ttl(f"k{index}", b"v", ttl_s))
+        deadlines[f"k{index}"] = ttl_s, now.after(ttl_s)
+    story = f"{number} keys were read at once, by {way}"
+    seen = [*list(deadlines)[:: max(1, number // 10)], f"k{number - 1}"]
+    for _ in range(2):
+        await times.move(200)
+        await _READS_OF_MANY[way](reader, [*deadlines])
+        for key in seen:
+            await times.left(kv, key, *deadlines[key], promise="keyvalue_ttl.5", story=story)
+    same("keyvalue_ttl.11", await seconds_left(kv, "k without"), None, f"a key got a deadline: {story}")
+    for key in sorted(set(seen), key=lambda key: deadlines[key][1].end):
+        if not await times.past(deadlines[key][1]):
+            return
+        await times.look(kv, "get", key, b"v", deadlines[key][1], late="keyvalue_ttl.5", story=story)
+
+
+@check("keyvalue_ttl.5", "keyvalue_ttl.11")
+@gauntlet(_readings("scan", "scan_keys", "count"))
+async def a_scan_of_many_leaves_their_deadlines(kv: TtlAndScan, case: Case, way: str, number: int, other: bool) -> None:
+    """However many keys a scan or a count passes over, none of them lives longer for it."""
+    await _expect_left_alone(case, kv, way, number, other)
+
+
+@check("keyvalue_ttl.5", "keyvalue_ttl.11")
+@gauntlet(_readings("batch_get", "batch_get of repeats"))
+async def a_batch_read_of_many_leaves_their_deadlines(kv: TtlAndBatch, case: Case, way: str, number: int, other: bool) -> None:
+    """However many keys one `batch_get` reads, none of them lives longer for it."""
+    await _expect_left_alone(case, kv, way, number, other)
+
+
+@check("keyvalue_ttl.5", "keyvalue_ttl.11")
+@gauntlet(_readings("reading transaction"))
+async def a_transaction_that_reads_many_leaves_their_deadlines(
+    kv: TtlAndTransactions, case: Case, way: str, number: int, other: bool
+) -> None:
+    """However many keys one transaction reads, none of them lives longer for it."""
+    await _expect_left_alone(case, kv, way, number, other)

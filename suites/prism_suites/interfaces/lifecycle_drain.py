@@ -244,6 +244,23 @@ async def draining_is_cancelled_at_every_wait(slot: Waiting, case: Case, overlap
             return
 
 
+@check("lifecycle.3")
+@gauntlet(lambda limits: [{"calls": calls} for calls in (1, 4)])
+async def draining_while_short_calls_end_is_cancelled_at_every_wait(slot: Living, case: Case, calls: int) -> None:
+    """Where no call waits for long, a drain waits for a few turns only: cancelled at any of them it has begun, too."""
+    for point in range(1, _MOST_WAITS):
+        async with world_of(case, slot) as world:
+            writing = [asyncio.ensure_future(world.write(world.living, number)) for number in range(calls)]
+            await turns(1)
+            ended = await cancelled_at(world.living.drain(_SHORT_S), point)
+            await expect_closed(
+                "lifecycle.3", world.living, f"after a drain that was cancelled at its wait {point}", finishing=False
+            )
+            await asyncio.gather(*writing, return_exceptions=True)
+        if ended:
+            return
+
+
 async def _judge(waiting: "list[asyncio.Task[Any]]", drained: Drained, how: str, at_least: int = 0) -> None:
     """Judge the counts of a drain by what became of the calls that were in hand."""
     await turns(10)

@@ -233,3 +233,25 @@ async def a_bucket_lives_as_it_is_told(store: ObjectStorage, case: Case, steps: 
         truth("object_storage.11", await client.bucket_exists(BUCKET), there, f"bucket_exists after {step}, step {number}")
         if there:
             same("object_storage.11", sorted(await listed(client)), ["k"] if full else [], f"what is listed after {step}")
+
+
+@check("object_storage.11", "object_storage.4")
+@gauntlet(
+    lambda limits: [{"size": size} for size in (0, 1, 5000, 40_000, 300_000, 1_200_000, 9 << 20) if size <= limits.max_payload]
+)
+async def a_bucket_made_again_holds_nothing_of_any_size(store: ObjectStorage, case: Case, size: int) -> None:
+    """Wherever a store puts data of a size, inline, in pieces or in files: they go with their bucket."""
+    if case.server and size > 1_200_000:
+        return
+    await store.create_bucket(BUCKET)
+    for _ in range(3):
+        await store.put(BUCKET, "k", b"x" * size)
+        truth("object_storage.11", await store.delete_bucket(BUCKET, force=True), True, f"delete_bucket over {size} bytes")
+        await store.create_bucket(BUCKET)
+        truth(
+            "object_storage.11",
+            await store.exists(BUCKET, "k"),
+            False,
+            f"an object of {size} bytes is in a bucket that was made again",
+        )
+        same("object_storage.11", sorted(await listed(store)), [], f"a bucket that held {size} bytes, made again, lists objects")

@@ -290,3 +290,6 @@ async def an_iteration_that_is_left_changes_nothing(store: ObjectStorage, case: 
     same(_PROMISE, set(await listed(store)), names | {"long"}, f"list_objects after {method} was left")
     await store.put(BUCKET, "long", b"new")
     value(_PROMISE, await store.get(BUCKET, "long"), b"new", f"put after {method} was left")
+    removed = await store.delete_bucket(BUCKET, force=True)  # which needs all that a reader may have kept
+    same(_PROMISE, removed, True, f"delete_bucket with force after {method} was left")
+    same(_PROMISE, await store.create_bucket(BUCKET), True, f"create_bucket after {method} was left and the bucket deleted")

@@ -150,6 +150,7 @@ _CUTS: dict[str, tuple[int, ...]] = {
     "growing": tuple(range(40)),
     "shrinking": tuple(range(40, -1, -1)),
     "many": (100,) * 1001,
+    "more than there are parts": (3,) * 10_001,
     "a huge one": (3 << 20,),
     "tiny around huge": (1, 2 << 20, 1),
     "of a mebibyte": (1 << 20, 1 << 20, 1 << 19),

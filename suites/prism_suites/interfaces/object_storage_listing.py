@@ -272,3 +272,29 @@ async def _churn(rival: Any, churn: str, number: int, key: str, fresh: str, most
             await rival.put_stream(BUCKET, key, source([made(size), b""]))
         case _:
             await rival.set_ttl(BUCKET, key, 1e8)
+
+
+@check("object_storage.8", "object_storage.11")
+@gauntlet(lambda limits: [{"count": 2050}])
+async def thousands_of_objects_are_listed(store: ObjectStorage, case: Case, count: int) -> None:
+    """More objects than any page holds: all are listed, and keep their bucket from being removed. Servers are asked at a higher
+    level."""
+    if not case.server:
+        await _expect_thousands(store, count)
+
+
+@check("object_storage.8", "object_storage.11", level="thorough")
+@gauntlet(lambda limits: [{"count": count} for count in (5001, 10_001)])
+async def tens_of_thousands_of_objects_are_listed(store: ObjectStorage, count: int) -> None:
+    """As many as no page, and no window of results, holds."""
+    await _expect_thousands(store, count)
+
+
+async def _expect_thousands(store: ObjectStorage, count: int) -> None:
+    await store.create_bucket(BUCKET)
+    keys = [f"k{number * 257 % 10_007:05}" for number in range(count)]
+    for start in range(0, count, 50):
+        await together(*(store.put(BUCKET, key, b"") for key in keys[start : start + 50]))
+    _told(await listed(store), keys, f"list_objects of {count} objects")
+    wanted = [key for key in keys if key.startswith("k0")]
+    _told(await listed(store, "k0"), wanted, f"list_objects of {len(wanted)} of {count} objects")

@@ -3,23 +3,25 @@
 Where time cannot be moved, what lies behind a deadline is judged by `object_storage_ttl_real` alone.
 """
 
+import random
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism_suites._judging import same, truth
+from prism_suites._judging import broken, same, truth
 from prism_suites._keyvalue_deadlines import Times
 from prism_suites._keyvalue_model import Window
+from prism_suites._moments import keeps_files
 from prism_suites._objects_asking import BUCKET, PUTS, expect_missing, expect_object, infos, listed, made, signed
 from prism_suites._objects_times import HELD, LOOKS, expect_deadline, look_at, looks
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
 from prism_testkit.strategies import durations, ttls
-from prism_testkit.traits import Limits
+from prism_testkit.traits import Limits, Traits
 
 _LENGTHS = (0.05, 1.5, 60.0, 86400.0, 4_294_968.0, 1e9)
 
@@ -279,3 +281,37 @@ async def a_crowd_of_deadlines_passes(store: ObjectStorage, case: Case) -> None:
     same("object_storage.9", len(await listed(store)), 0, "behind their deadlines some of many objects are listed")
     for key in (keys[0], keys[_CROWD // 2], keys[-1]):
         same("object_storage.9", await store.get(BUCKET, key), None, "an object is there behind its deadline, one of many")
+
+
+_ROUNDS = 10
+_ROUND = 4 * 300_000
+_LEAST = 100_000
+"""Bytes that no store can press, so that what is kept of them is seen."""
+
+
+@check("object_storage.10")
+async def what_expired_gives_its_storage_back(store: Annotated[ObjectStorage, Traits(ttl_reclaim_s=1e9)], case: Case) -> None:
+    """Objects expire round after round, and nobody asks for them again: what the files of the store take does not grow with them,
+    be it that they shrink, or that what is free is used again."""
+    if not keeps_files(case):
+        case.note("what storage is free is seen where a store keeps files, on a virtual clock")
+        return
+    size = min(_ROUND // 4, case.limits.max_payload)
+    if size < _LEAST:
+        case.note("an object is too small for its storage to be told from what is kept beside it")
+        return
+    mortal = case.mortal()
+    living = await mortal.client(0, mortal.new_namespace())
+    await living.create_bucket(BUCKET)
+    used = []
+    for turn in range(_ROUNDS):
+        for number in range(4):
+            await living.put(BUCKET, f"k{turn}-{number}", random.Random(turn * 4 + number).randbytes(size))
+            await living.set_ttl(BUCKET, f"k{turn}-{number}", 60)
+        await case.advance(61 + case.traits.ttl_late_s + case.limits.clock_resolution_s + (case.traits.ttl_reclaim_s or 0.0))
+        used.append(mortal.used())
+    if used[-1] - used[1] > 4 * size * (_ROUNDS - 2) // 2:
+        sentence = (
+            f"{_ROUNDS} times {4 * size} bytes expired, ttl_reclaim_s passed each time, and the store's files have grown with each"
+        )
+        broken("object_storage.10", sentence, expected=f"about {used[1]} bytes, as after the second time", got=f"{used[-1]} bytes")

@@ -46,6 +46,7 @@ from . import (
     mutants_ordering_acks,
     mutants_ordering_keys,
     mutants_ordering_killed,
+    mutants_power,
     mutants_refusals,
     mutants_seventeenth,
     mutants_sixteenth,
@@ -100,6 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ordering_acks.MUTANTS,
     *mutants_ordering_keys.MUTANTS,
     *mutants_ordering_killed.MUTANTS,
+    *mutants_power.MUTANTS,
     *mutants_wildcards.MUTANTS,
     *mutants_wildcards_calls.MUTANTS,
     *mutants_wildcards_matching.MUTANTS,
@@ -131,6 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
 
 UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual.UNUSUAL,
+    *mutants_power.UNUSUAL,
     *unusual_timing.UNUSUAL,
     *unusual_newer.UNUSUAL,
     *independent_parts.INDEPENDENT,

@@ -35,6 +35,7 @@ from . import (
     mutants_ninth_third,
     mutants_ninth_tubes,
     mutants_order,
+    mutants_power,
     mutants_priority,
     mutants_redrive,
     mutants_seventeenth,
@@ -61,6 +62,7 @@ __all__ = ["MUTANTS", "UNUSUAL", "WITHOUT_MUTANTS", "prism_register_backends"]
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_contents.MUTANTS,
     *mutants_order.MUTANTS,
+    *mutants_power.MUTANTS,
     *mutants_names.MUTANTS,
     *mutants_clients.MUTANTS,
     *mutants_leases.MUTANTS,
@@ -102,7 +104,15 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_again.MUTANTS,
 )
 
-UNUSUAL: tuple[Backend[Any], ...] = (*unusual.UNUSUAL, *unusual_timing.UNUSUAL, *RIGHT, *NINTH, *TENTH, *HISTORY)
+UNUSUAL: tuple[Backend[Any], ...] = (
+    *unusual.UNUSUAL,
+    *mutants_power.UNUSUAL,
+    *unusual_timing.UNUSUAL,
+    *RIGHT,
+    *NINTH,
+    *TENTH,
+    *HISTORY,
+)
 
 _SERVER = "a server that goes away and comes back cannot be played by a backend without a server"
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from prism_testkit.backend import Place
 from tests.zoo.family import Log
@@ -104,9 +104,11 @@ class Store:
 class FileStore(Store):
     """Queues that are the sum of a log: a call's changes are one record, handed over before it returns."""
 
+    log_type: ClassVar[type[Log]] = Log
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
-        self.log = Log(place.directory / "zoo.log")
+        self.log = self.log_type(place.directory / "zoo.log")
         self.catch_up()
 
     def space(self, namespace: str) -> Space:

@@ -1,4 +1,4 @@
-"""Wrong drivers over files: something that is not waited for until it is on the disk. SIGKILL does not show it, a loss of power does."""
+"""Wrong drivers over files: something is not waited for until it is on the disk. A loss of power shows that, SIGKILL does not."""
 
 from .change import changing
 

@@ -33,6 +33,7 @@ from . import (
     mutants_partitioning_calls,
     mutants_partitioning_groups,
     mutants_partitioning_records,
+    mutants_power,
     mutants_reading,
     mutants_receives,
     mutants_replay,
@@ -102,6 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_partitioning_calls.MUTANTS,
     *mutants_partitioning_groups.MUTANTS,
     *mutants_partitioning_records.MUTANTS,
+    *mutants_power.MUTANTS,
     *mutants_strangers_moves.MUTANTS,
     *mutants_strangers_bounds.MUTANTS,
     *mutants_strangers_partitions.MUTANTS,
@@ -129,6 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
 
 UNUSUAL: tuple[Backend[Any], ...] = (
     *unusual.UNUSUAL,
+    *mutants_power.UNUSUAL,
     *unusual_newer.UNUSUAL,
     *independent_declare.UNUSUAL,
     *ninth_declare.UNUSUAL,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from prism_testkit.backend import Place
 from prism_testkit.interfaces import Record, Retention
@@ -180,10 +180,12 @@ class FileStore(Store):
     One process at a time has it open: whoever was a member before is dead when it is opened.
     """
 
+    log_type: ClassVar[type[Log]] = Log
+
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.gathered: list[tuple[str, Sequence[Change]]] | None = None
-        self.log = Log(place.directory / "zoo.log")
+        self.log = self.log_type(place.directory / "zoo.log")
         for namespace, changes in self.log.unread():
             if changes is None:
                 self.spaces.pop(namespace, None)
