@@ -10,7 +10,7 @@ from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Violation
 from prism_testkit.programs import Step
 
-__all__ = ["KILL", "Clients", "frees", "noticed_s", "play", "run_with_kills"]
+__all__ = ["KILL", "Clients", "frees", "noticed_s", "play", "run_with_kills", "sizes"]
 
 KILL = "kill"
 """The step that kills all clients; what is between them and the files is lost."""
@@ -42,6 +42,11 @@ class Clients:
             await self.open()
             if self.then is not None:
                 await self.then()
+
+
+def sizes(most: int) -> list[int]:
+    """Return sizes of payloads between which stores change how they keep one: just over powers of two, and the largest."""
+    return [*(size for size in (4_200, 33_000, 66_000, 270_000) if size < most), min(most, 1_050_000)]
 
 
 def noticed_s(case: Case) -> float:

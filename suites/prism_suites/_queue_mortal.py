@@ -11,6 +11,7 @@ from prism_suites._queue_steps import Actor, does
 from prism_testkit.case import Case
 from prism_testkit.interfaces import QueueBasic, QueueVisibility
 from prism_testkit.programs import Program, Step
+from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
 
 __all__ = ["LIVES", "life", "run_mortal"]
@@ -70,10 +71,10 @@ async def run_mortal(case: Case, program: Program) -> None:
     await run_with_kills(case, partial(_run, program=program), lambda promise: _SURVIVES[promise.rpartition(".")[0]])
 
 
-def life(calls: str, other: bool) -> Program:
+def life(calls: str, other: bool, size: int = 0) -> Program:
     """Return a program of these calls (``call:extra@target``), a kill, and what shows whether the last one survived.
 
-    ``other``: extends make leases shorter, and a delay is over before the place is opened again.
+    ``other``: extends make leases shorter, and a delay is over before the place is opened again. ``size``: of the payloads.
     """
     steps = []
     for call in calls.split():
@@ -82,7 +83,8 @@ def life(calls: str, other: bool) -> Program:
         steps.append(Step(op, name=5 if where else 0, value=2 if other else 1, extra=int(extra or 2 * (op == "receive"))))
     after = [Step("enqueue", value=3), Step("wear_out"), Step("dead_letters"), Step("redrive"), Step("scheduled_count")]
     kill = Step(KILL, value=int(other), extra=5)
-    return Program(("a", "b"), (b"0", b"1", b"2", b"3"), (*steps, kill, Step(_INSPECT), *after))
+    payloads = tuple(patterned(size, seed=number) if size else b"%d" % number for number in range(4))
+    return Program(("a", "b"), payloads, (*steps, kill, Step(_INSPECT), *after))
 
 
 class Survivor(Actor):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from hypothesis import given
 
-from prism_suites._mortal import KILL
+from prism_suites._mortal import KILL, sizes
 from prism_suites._queue_mortal import LIVES, life, run_mortal
 from prism_suites._queue_steps import OPERATIONS, operations
 from prism_testkit.case import Case
@@ -25,6 +25,10 @@ _MORE = ("receive", "ack", "extend", "configure_dead_letter", "redrive", "wear_o
 """What a lost write of is seen only in few states."""
 
 
+_WHOLE = ("enqueue", "enqueue_with_priority:1", "enqueue_delayed", "enqueue receive")
+"""What is killed behind it with payloads of each size: a store may keep what is large elsewhere, or write it later."""
+
+
 @check(*_SURVIVE, *_BASIC, *_LEASES, *_DEAD, *_OTHERS)
 @given(program=programs((*operations(*OPERATIONS), *_MORE, KILL)))
 async def programs_with_kills_match_the_model(queue: Annotated[QueueBasic, _KEEPS_ALL], case: Case, program: Program) -> None:
@@ -37,13 +41,18 @@ async def programs_with_kills_match_the_model(queue: Annotated[QueueBasic, _KEEP
 @check(*_SURVIVE, *_BASIC, *_LEASES, *_DEAD, *_OTHERS)
 @gauntlet(
     lambda limits: [
-        {"calls": calls, "other": other}
-        for calls in LIVES
-        for other in ((False, True) if "extend" in calls or "delayed" in calls else (False,))
+        *(
+            {"calls": calls, "other": other, "size": 0}
+            for calls in LIVES
+            for other in ((False, True) if "extend" in calls or "delayed" in calls else (False,))
+        ),
+        *({"calls": calls, "other": False, "size": size} for calls in _WHOLE for size in sizes(limits.max_payload)),
     ]
 )
-async def whatever_was_called_last_survives(queue: Annotated[QueueBasic, _KEEPS_ALL], case: Case, calls: str, other: bool) -> None:
-    """Killed right behind a call of any kind, a process leaves what that call changed (Q-14, Q-15, Q-20, Q-21)."""
+async def whatever_was_called_last_survives(
+    queue: Annotated[QueueBasic, _KEEPS_ALL], case: Case, calls: str, other: bool, size: int
+) -> None:
+    """Killed right behind a call of any kind, a process leaves what that call changed, of any size (Q-14, Q-15, Q-20, Q-21)."""
     if case.server or not case.clock.virtual:
         return
-    await run_mortal(case, life(calls, other))
+    await run_mortal(case, life(calls, other, size))

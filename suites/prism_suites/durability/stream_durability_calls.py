@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 from prism_suites._judging import same
 from prism_suites._moments import keeps_files
+from prism_suites._mortal import sizes
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import StreamBasic, StreamPartitioning, StreamReplay, StreamRetention
+from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
-from prism_testkit.traits import Traits
+from prism_testkit.traits import Limits, Traits
 
 _LOG, _BOUNDS, _PARTS, _MOVES = "stream_basic.15", "stream_retention.14", "stream_partitioning.13", "stream_replay.11"
 _Act = Callable[[Any], Awaitable[Any]]
@@ -22,6 +24,14 @@ def _appends(*keys: str | None) -> list[tuple[str, str, _Act]]:
         return lambda slot: slot.append("s", b"%d" % number, key, headers)
 
     return [(_LOG, "append", act(number, key)) for number, key in enumerate(keys)]
+
+
+def _large(limits: Limits, parted: bool) -> list[tuple[str, str, _Act]]:
+    def act(size: int) -> _Act:
+        payload = patterned(size, seed=size)
+        return lambda slot: slot.append_to_partition("p", 1, payload, "k") if parted else slot.append("s", payload, "large")
+
+    return [(_PARTS if parted else _LOG, f"append of {size} bytes", act(size)) for size in sizes(limits.max_payload)]
 
 
 async def _bound(slot: Any) -> None:
@@ -71,6 +81,8 @@ async def whatever_was_the_last_call_is_there(stream: Kept, case: Case) -> None:
     if offers(slot, StreamPartitioning):
         steps += [(_PARTS, "create_partitioned", lambda slot: slot.create_partitioned("p", 3))]
         steps += [(_PARTS, "append_to_partition", lambda slot: slot.append_to_partition("p", 1, b"p", "k"))]
+        steps += _large(case.limits, True)
+    steps += _large(case.limits, False)
     steps += [(_BOUNDS, "enforce_retention", _bound), (_BOUNDS, "set_retention", lambda slot: slot.set_retention("s"))]
     if offers(slot, StreamBasic):
         steps += [(_LOG, "trim", lambda slot: _trim(slot, 2)), *_appends("d")]

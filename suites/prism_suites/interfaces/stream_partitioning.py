@@ -153,6 +153,9 @@ async def a_key_stays_in_its_partition(stream: StreamPartitioning, case: Case, n
     families = [keys[:100]]
     if n == 2 and not case.server:  # alike in length, in how they begin, in how they end
         families += [[f"{number:03}" for number in range(100)], [f"{number:03}-end-{'x' * 40}" for number in range(100)]]
+        most = case.limits.max_name
+        families += [[f"{'x' * width}{number:03}" for number in range(100)] for width in sorted({min(40, most - 3), most - 3})]
+        families += [[f"{'x' * (most // 2)}{number:03}{'y' * (most // 2 - 3)}" for number in range(100)]]
         keys += [key for family in families[1:] for key in family]
     keys += [name for group in name_groups(case.limits.max_name)[::15] for name in group[:2]]
     if n == 16 and not case.server:  # more than anybody remembers who gives each new key a partition, one after the other
