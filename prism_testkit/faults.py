@@ -10,6 +10,7 @@ One fault is ``(actor, operation, ordinal, what)``: the ordinal-th call of that 
 * ``cut S``: for S seconds, from this call on, no call of the actor gets through
 """
 
+import builtins
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 from prism_testkit.clock import Clock
 from prism_testkit.interfaces import errors
-from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout, PrismError
+from prism_testkit.interfaces.errors import BackendUnavailable, OperationTimeout
 from prism_testkit.outcomes import Crashed
 
 __all__ = ["CRASHES", "ERRORS", "Address", "Fault", "Faults", "Incarnation", "Plan", "in_words", "was_injected"]
@@ -123,7 +124,7 @@ class Faults:
         if planned == "error before":
             raise _injected(BackendUnavailable(f"{operation}: injected error before the effect"))
         if what == "refuse":
-            refusal: type[PrismError] = getattr(errors, rest)
+            refusal: type[Exception] = getattr(errors, rest, None) or getattr(builtins, rest)
             raise _injected(refusal(f"{operation}: injected refusal"))
         if planned == "crash before" and incarnation is not None:
             incarnation.dead = True

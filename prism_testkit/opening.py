@@ -23,7 +23,7 @@ from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.processes import Told, run_processes, shared_place
 from prism_testkit.records import CaseRecord
 from prism_testkit.returned import TELL, Returned
-from prism_testkit.schedules import Deadlock, Livelock
+from prism_testkit.schedules import Deadlock, Livelock, VirtualLoop
 from prism_testkit.signatures import claimed
 from prism_testkit.slots import needs_of
 from prism_testkit.tap import Tap, tapped
@@ -66,6 +66,9 @@ def run_case(worker: Worker, check: Check, binding: Binding, record: CaseRecord)
 
 
 async def _run(check: Check, opened: "_Opened") -> None:
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualLoop):
+        loop.hopeless = lambda waiter: opened.record.hopeless(opened.worker.clock.now_s(), waiter)
     try:
         arguments = dict(opened.record.arguments)
         with _beside():

@@ -27,6 +27,8 @@ class CaseRecord:
     """What befell the calls of a pattern, and which calls there were."""
     _frozen: list[Entry] | None = None
     _told: list[Entry] | None = None
+    _waiter: object = None
+    _waiter_since_s: float = 0.0
 
     @property
     def entries(self) -> list[Entry]:
@@ -71,11 +73,25 @@ class CaseRecord:
             "too many turns of the virtual clock: look less often, or be woken by an event (docs/backends.md, Time)"
         )
 
+    def hopeless(self, now_s: float, waiter: object) -> bool:
+        """Say whether all calls that have not returned wait for days longer than they were asked to, while time alone goes on.
+
+        So it is where a call waits for ever beside somebody who looks for something to do every minute. Where a pattern waits for
+        something of its own, and for no call, ``waiter`` is what the case waits for, and has been for days.
+        """
+        waiting = [entry for entry in self.entries if not entry.returned]
+        if waiting:
+            return all(now_s - entry.called_s > _longest(entry) + _DAYS_S for entry in waiting)
+        if waiter is None or waiter is not self._waiter:
+            self._waiter, self._waiter_since_s = waiter, now_s
+        return waiter is not None and now_s - self._waiter_since_s > _DAYS_S
+
     def raised_by(self, error: BaseException) -> str:
         """Name the call that raised ``error``."""
         return next((_spell(entry) for entry in reversed(self.story) if entry.error is error), "")
 
 
+_DAYS_S = 3 * 86_400.0
 _MOST_WAKINGS = 1_000
 """Whoever has let time pass so often in one case waits by looking again."""
 

@@ -94,6 +94,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
     step_limit = 2_000_000
     """Callbacks that one run may take; may be set on a loop, for the runs that begin afterwards."""
 
+    hopeless: Callable[[object], bool] | None = None
+    """Asked now and then, while time alone goes on, whether what is waited for will never come: then a run ends as at the limit.
+
+    It is given what the run waits for, unless that has a time of its own, or cannot be told: then None.
+    """
+
     chooser: Chooser | None = None
     """Set while a plan is carried out."""
 
@@ -115,12 +121,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._steps_left = 0
         self._busy_rounds = 0
         self._wakings = 0
+        self._run: asyncio.Future[Any] | None = None
 
     def time(self) -> float:
         """Return virtual seconds since the loop was made."""
         return (self._clock.now_ns() - self._start_ns) / 1_000_000_000
 
     # What runs next
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until it is done."""
+        task = asyncio.ensure_future(future, loop=self)
+        before, self._run = self._run, task
+        try:
+            return super().run_until_complete(task)
+        finally:
+            self._run = before
 
     def run_forever(self) -> None:
         """Run until ``stop()``; every run may take ``step_limit`` steps anew."""
@@ -163,12 +179,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
             else:
                 self._busy_rounds = 0
                 self._wakings += 1
+                if self._wakings % _WAKINGS_BETWEEN_QUESTIONS == 0 and self.hopeless is not None and self.hopeless(self._waiter()):
+                    raise _hopeless(asyncio.all_tasks(self), self._wakings)
                 self._clock.jump(ahead)
         now = self._clock.now_ns()
         due = []
         while timers and timers[0][0] <= now:
             due.append(heapq.heappop(timers)[2])
         self._ready.extendleft(reversed(due))
+
+    def _waiter(self) -> object:
+        task: Any = self._run
+        chain = []
+        while isinstance(task, asyncio.Task):
+            chain.append(task)
+            task = getattr(task, "_fut_waiter", None)
+        if task is None or not chain or type(task) is not asyncio.Future:
+            return None
+        if _awaits_others(chain[-1]):
+            return None
+        timer: Any
+        for _, _, timer in self._timers:
+            if not timer.cancelled():
+                owner = getattr(timer._callback, "__self__", None)
+                if task in (timer._args or ()) or getattr(owner, "_task", None) in chain:
+                    return None
+        return task
 
     def _creep(self, ahead_ns: int) -> None:
         """Let a busy loop's time pass: nothing for the first rounds, then ever more, for a sleep may be of any length."""
@@ -266,6 +302,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers.clear()
 
 
+_WAKINGS_BETWEEN_QUESTIONS = 1024
 _ROUNDS_OF_NO_TIME = 1_000
 _ROUNDS_OF_A_CREEP = 100
 _CREEP_NS = 1_000
@@ -322,6 +359,22 @@ def _deadlock(tasks: Iterable[asyncio.Task[Any]]) -> Deadlock:
         f"nothing is ready and no timer is set, so nothing can happen any more: {_describe_all(tasks) or 'no task is left'}. "
         "(Threads are not waited for: use run_in_executor, or give the backend clock='real'.)"
     )
+
+
+def _awaits_others(task: asyncio.Task[Any]) -> bool:
+    """Say whether a task waits for several others, each of which may have a time of its own."""
+    coroutine: Any = task.get_coro()
+    while (below := getattr(coroutine, "cr_await", None)) is not None and hasattr(below, "cr_code"):
+        coroutine = below
+    return getattr(coroutine, "cr_code", None) is asyncio.tasks._wait.__code__  # type: ignore[attr-defined]
+
+
+def _hopeless(tasks: Iterable[asyncio.Task[Any]], wakings: int) -> Livelock:
+    error = Livelock(
+        f"time was let pass {wakings:,} times, and nothing else happened; waiting: {_describe_all(tasks) or 'no task'}"
+    )
+    error.wakings = wakings
+    return error
 
 
 def _livelock(tasks: set[asyncio.Task[Any]], ready: Iterable[Any], limit: int, wakings: int) -> Livelock:

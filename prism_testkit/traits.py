@@ -20,7 +20,9 @@ class Traits:
     """Claimed behaviour; the defaults claim least. Used in ``Annotated[KeyValueBasic, Traits(durability="process")]`` as a need.
 
     ``durability``: what of the acknowledged writes survives: ``none``, ``process`` (SIGKILL of the writer or of the server) or
-    ``power`` (loss of power too; only shown where the harness sees the calls, else printed as claimed).
+    ``power`` (loss of power too: what promises say of SIGKILL with ``process`` holds then as well). That is shown where Python
+    writes the files of a store: of a file what was synced by fsync(2) is left, of a directory the names that it had when it was
+    synced itself. Elsewhere the check is inconclusive and says "claimed, not shown".
     ``sharing``: who may use one place at once, clients of one process or ``processes``; with a server that goes without saying.
     ``compaction``: how soon what `compact` supersedes is gone: when it returns, within so many seconds, or some time (None).
     ``retention_lag_s``: seconds until what is outside of a stream's bounds is gone by itself; None: not before it is enforced.

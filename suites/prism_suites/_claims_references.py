@@ -18,6 +18,8 @@ _LAYERS = 3
 _MOST_BYTES = 65_536
 _DIGITS = re.compile("(?:[0-9a-f]{2}){8,}")
 """Of fewer than eight bytes the same may stand anywhere by chance."""
+_FIELDS = re.compile(rb"[0-9A-Za-z+/_=-]{16,}")
+"""Parts of a text that may be encoded on their own: behind a version, between dots as those of a token are."""
 
 
 def refers(reference: str, name: str) -> bool:
@@ -41,7 +43,7 @@ def settles(args: tuple[Any, ...], name: str) -> bool:
 def _readings(reference: str) -> tuple[bytes, ...]:
     """Return the text, and whatever it may be an encoding of."""
     found = [reference.encode(errors="replace")]
-    layer = found
+    layer = found = [*found, *(part for part in _FIELDS.findall(found[0]) if part != found[0])]
     for _ in range(_LAYERS):
         layer = [told for data in layer for told in _decoded(data) if told not in found]
         found = [*found, *layer]

@@ -77,7 +77,7 @@ class Upload:
     def __init__(self, entry: Any) -> None:
         self.op = entry.op
         key = entry.args[1] if len(entry.args) > 1 else entry.kwargs.get("key", "")
-        self.key_is_own = str(key).rpartition("/")[2].startswith("_")
+        self.key_is_own = "/_" in str(key)  # a name under the prefix that begins with `_`, whatever follows
 
     @property
     def is_effect(self) -> bool:

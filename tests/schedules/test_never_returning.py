@@ -1,6 +1,7 @@
 """The loop of virtual time: what never returns is reported."""
 
 import asyncio
+import contextlib
 import itertools
 import math
 import re
@@ -100,3 +101,61 @@ def test_the_step_limit_counts_each_run_anew_and_is_exact(loop: VirtualLoop) -> 
         loop.run_until_complete(steps(count))
     with pytest.raises(Livelock):
         loop.run_until_complete(steps(99))
+
+
+def test_who_waits_for_nothing_beside_one_who_looks_every_minute_has_not_an_endless_run(loop: VirtualLoop) -> None:
+    asked: list[object] = []
+
+    def hopeless(waiter: object) -> bool:
+        asked.append(waiter)
+        return len(asked) == 3
+
+    async def looks_every_minute() -> None:
+        for _ in itertools.count():
+            await asyncio.sleep(60)
+
+    async def waits() -> None:
+        beside = asyncio.ensure_future(looks_every_minute())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            beside.cancel()
+
+    loop.hopeless = hopeless
+    with pytest.raises(Livelock, match="time was let pass 3,072 times"):
+        loop.run_until_complete(waits())
+    assert asked[0] is not None
+    assert asked[0] is asked[2]
+
+
+@pytest.mark.parametrize("how", ["sleep", "timeout", "wait", "gather"])
+def test_who_has_a_time_of_his_own_is_not_asked_about(loop: VirtualLoop, how: str) -> None:
+    asked: list[object] = []
+
+    def hopeless(waiter: object) -> bool:
+        asked.append(waiter)
+        return False
+
+    async def looks_every_second() -> None:
+        for _ in itertools.count():
+            await asyncio.sleep(1)
+
+    async def waits() -> None:
+        beside = asyncio.ensure_future(looks_every_second())
+        match how:
+            case "sleep":
+                await asyncio.sleep(3000)
+            case "timeout":
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(3000):
+                        await asyncio.Event().wait()
+            case "wait":
+                await asyncio.wait([asyncio.ensure_future(asyncio.sleep(3000))])
+            case _:
+                await asyncio.gather(asyncio.sleep(3000), asyncio.sleep(2000))
+        beside.cancel()
+
+    loop.hopeless = hopeless
+    loop.run_until_complete(waits())
+    assert len(asked) >= 2
+    assert set(asked) == {None}

@@ -26,13 +26,13 @@ def _alike(limits: Limits) -> list[tuple[str, ...]]:
     ]
 
 
-PREFIXES = ("claims", "c.acks/d", "\u00e9/_x")
+PREFIXES = ("claims", "c.acks/d", "\u00e9/_x", "a+(b)*[c]?%_\\{")
 
 
 @check("CC4")
 @gauntlet(
     lambda limits: [
-        {"order": order, "prefix": PREFIXES[number % 3]}
+        {"order": order, "prefix": PREFIXES[number % 4]}
         for number, order in enumerate((("a", "b"), ("b", "a"), ("a", "b", "c"), ("c", "a", "b"), *_alike(limits)))
     ]
 )
@@ -108,3 +108,30 @@ async def nobody_acks_for_another(claims: Bound[ClaimCheck], case: Case) -> None
     async with claims.opened(**config) as check_in:
         await swept(case, check_in)
     same("CC7", await entries_there(claims), set(), "claims that everybody acked, or their markers, outlived their retention")
+
+
+@check("CC4")
+@gauntlet(lambda limits: [{"name": name} for name in ("n" * (min(limits.max_name, 500) - 1), "#", "a/b")])
+async def who_is_called_as_a_marker_acks_for_himself(claims: Bound[ClaimCheck], case: Case, name: str) -> None:
+    """A consumer may be called as the marker of another one is written: his ack is not that one's."""
+    if beside(case, claims, acks=True, names=True, time=True):
+        return
+    config: dict[str, Any] = {"threshold": T, "retention_after_ack_s": 10.0}
+    async with claims.opened(**config, **mode(claims, name)) as check_in, check_in.consume(TOPIC, name) as consumer:
+        receipt = await check_in.publish(TOPIC, BIG)
+        await consumer.ack(await take(consumer))
+        key = receipt.claim.key if receipt.claim is not None else ""
+        twin = next((each.removeprefix(f"{key}.acks/") for each in await entries_there(claims) if each != key), name)
+    if twin == name:
+        twin = f"#{name}"  # nothing stands for it: it is its own marker
+    async with claims.opened(**config, **mode(claims, name, twin)) as check_in, AsyncExitStack() as stack:
+        await case.advance(60.0)
+        await check_in.sweep()
+        consumer = await stack.enter_async_context(check_in.consume("again", twin))
+        receipt = await check_in.publish("again", BIG)
+        key = receipt.claim.key if receipt.claim is not None else ""
+        await consumer.ack(await take(consumer))
+        await case.advance(60.0)
+        await check_in.sweep()
+        told = f"a claim was removed without the ack of {name!r:.60}: that of {twin!r:.80} was taken for it"
+        same("CC4", key in await claims_there(claims), True, told)

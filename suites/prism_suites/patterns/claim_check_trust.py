@@ -44,7 +44,10 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
             for compression in ("none", "gzip", "zstd")
             for number, damage in enumerate(DAMAGES)
         ]
-        + [{"damage": "middle bit", "compression": "none", "read_before": False, "times": 600}]
+        + [
+            {"damage": d, "compression": "none", "read_before": False, "times": t}
+            for d, t in (("middle bit", 600), ("last bit", 4_800))
+        ]
     )
 )
 async def damage_is_noticed(
