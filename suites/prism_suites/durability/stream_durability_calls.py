@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from prism_suites._judging import same
+from prism_suites._judging import refused, same
 from prism_suites._moments import keeps_files
 from prism_suites._mortal import sizes
 from prism_testkit.case import Case
 from prism_testkit.checks import check
-from prism_testkit.interfaces import StreamBasic, StreamPartitioning, StreamReplay, StreamRetention
+from prism_testkit.interfaces import AlreadyExists, StreamBasic, StreamPartitioning, StreamReplay, StreamRetention
 from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
 from prism_testkit.traits import Limits, Traits
@@ -61,7 +61,7 @@ async def _seen(case: Case, slot: Any) -> dict[str, Any]:
     return told
 
 
-@check(_BOUNDS, _LOG, _PARTS, _MOVES)
+@check(_BOUNDS, _LOG, _PARTS, _MOVES, "stream_partitioning.1")
 async def whatever_was_the_last_call_is_there(stream: Kept, case: Case) -> None:
     """Killed behind each call of a life: records, bounds, partitions and positions are those that were told before (ST-25).
 
@@ -93,6 +93,10 @@ async def whatever_was_the_last_call_is_there(stream: Kept, case: Case) -> None:
             before = await _seen(case, slot)
             await place.kill()
             slot = await place.client(0, namespace)
+            after = await _seen(case, slot)
+        if offers(slot, StreamPartitioning):  # a stream that was used is known to be so
+            told = f"killed behind {call}: a stream that was used is made one of partitions"
+            await refused("stream_partitioning.1", slot.create_partitioned("s", 2), AlreadyExists, told)
             after = await _seen(case, slot)
         for what, told in before.items():
             same(promise, after[what], told, f"killed behind {call}: what is told of the {what} is not what was told before")

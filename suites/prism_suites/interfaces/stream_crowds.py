@@ -6,12 +6,13 @@ from typing import Protocol
 from prism_suites._judging import broken, same
 from prism_suites._racing import together
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import gets, receive
+from prism_suites._stream_taking import gets, patience_s, receive
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay
 
 _MANY = 1100
+_THOUSANDS = 5001
 _EVENTS = 150
 """So often a wait is woken for nothing: more rounds than one makes that counts them."""
 _LATER_S = 40_000.0
@@ -19,6 +20,47 @@ _LATER_S = 40_000.0
 
 class BasicAndReplay(StreamBasic, StreamReplay, Protocol):
     """Records read from where one likes."""
+
+
+class MovedGroups(StreamBasic, StreamConsumerGroups, StreamReplay, Protocol):
+    """Groups that are moved."""
+
+
+async def _append(stream: StreamBasic, count: int) -> list[int]:
+    offsets: list[int] = []
+    while len(offsets) < count:
+        offsets += await together(*(stream.append("s", b"x") for _ in range(min(20, count - len(offsets)))))
+    return sorted(offsets)
+
+
+@check("stream_basic.1", "stream_basic.7")
+async def a_log_of_thousands_is_read_whole(stream: StreamBasic, case: Case) -> None:
+    """However many records a stream holds, a read gives all, from its beginning and from its middle. Of embedded ones only."""
+    if case.server:
+        return
+    offsets = await _append(stream, _THOUSANDS)
+    for start, wanted in ((0, offsets), (offsets[-2100], offsets[-2100:])):
+        found = [record.offset async for record in stream.read("s", start)]
+        sentence = f"a read of {len(wanted)} of {_THOUSANDS} records does not give them"
+        same("stream_basic.1", len(found), len(wanted), sentence)
+        same("stream_basic.1", found, wanted, sentence)
+
+
+@check("stream_replay.2")
+async def an_instant_is_found_before_thousands_of_records(stream: MovedGroups, case: Case) -> None:
+    """However many records came since an instant, a group is moved to the first of them. On virtual time only."""
+    if case.server or not case.clock.virtual:
+        return
+    await _append(stream, 40)
+    await case.advance(20.0)
+    since_ms = case.clock.now_ms()
+    await case.advance(20.0)
+    offsets = await _append(stream, _THOUSANDS)
+    await stream.create_group("s", "g")
+    await stream.seek_to_time("s", "g", since_ms)
+    async with stream.join("s", "g", "c") as member:
+        found = [delivery.record.offset for delivery in await receive(member, 1, patience_s(case))]
+    same("stream_replay.2", found, offsets[:1], f"a group is not moved to the first of {_THOUSANDS} records since an instant")
 
 
 @check("stream_partitioning.6", "stream_partitioning.7")
