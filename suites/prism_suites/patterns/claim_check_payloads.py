@@ -359,7 +359,8 @@ async def _read_in_chunks(claims: Bound[ClaimCheck], case: Case, parts: int, siz
         await check_in.publish(TOPIC, chunked(*[bytes(size)] * parts))
         at, delivery = 0, await take(consumer)
         early = consumer.chunks(delivery)
-        await anext(early)
+        while not await anext(early):  # a first piece of nothing may come before the store is asked
+            pass
         if isinstance(early, AsyncGenerator):
             try:
                 await early.aclose()
