@@ -25,7 +25,8 @@ async def test_both_interfaces_are_claimed_and_no_limit_of_size(world: World) ->
     offers = {name: offer for name, offer in registry.offers[world.store].items() if name.startswith("object_storage")}
     assert set(offers) == {"object_storage", "object_storage_conditional"}
     assert {offer.limits.max_payload for offer in offers.values()} == {NO_LIMIT}
-    assert {offer.traits.durability for offer in offers.values()} == {"none" if world.store == "memory" else "process"}
+    durability = {"memory": "none", "sqlite": "process"}.get(world.store, "power")
+    assert {offer.traits.durability for offer in offers.values()} == {durability}
 
 
 @every_store
