@@ -261,13 +261,16 @@ class Disk:
     def _record(self) -> None:
         if self._recorded is None or len(self._recorded) >= _MOST:
             return
-        known = {remains.known_by for remains in self._recorded}
         everything = self._remains("", True, True)
         names = (*everything.files, *everything.twins)
         if self._only_names and names == self._names:
             return
         self._names = names
-        self._recorded += [remains for kind in _LOSSES if (remains := self._remains(*kind)).known_by not in known]
+        known = {remains.known_by for remains in self._recorded}
+        for remains in (self._remains(*kind) for kind in _LOSSES):
+            if remains.known_by not in known:
+                known.add(remains.known_by)
+                self._recorded.append(remains)
 
     def _remains(self, how: str, names: bool, contents: bool) -> Remains:
         remains, first = Remains(how, {}, {}), dict[int, str]()
