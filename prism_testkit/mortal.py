@@ -20,7 +20,7 @@ from typing import Any
 from prism_testkit.backend import Backend, Place
 from prism_testkit.drivers import noted
 from prism_testkit.faults import Incarnation
-from prism_testkit.fuse import writes
+from prism_testkit.fuse import profile_again, writes
 from prism_testkit.histories import History
 from prism_testkit.outcomes import Unavailable
 from prism_testkit.power import Disk, Remains
@@ -88,10 +88,7 @@ class Mortal:
         try:
             await call
         finally:
-            if before is None or callable(before):
-                sys.setprofile(before)
-            else:
-                before.enable()  # cProfile's profiler is no function
+            profile_again(before)
         watch.look()  # a file that `with` closes is written by no call that a profiler is told of
         return found
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from prism_testkit.fuse import writes
+from prism_testkit.fuse import profile_again, writes
 
 __all__ = ["Disk", "Remains"]
 
@@ -121,6 +121,7 @@ class Disk:
         self._ours: dict[str, Callable[..., Any]] = {}
         self._before: Any = None
         self._recorded: list[Remains] | None = None
+        self._known: set[tuple[object, ...]] = set()
         self._only_names = False
         self._names: tuple[str, ...] = ()
         self.unseen = ""
@@ -137,17 +138,13 @@ class Disk:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        before = self._before
-        if before is None or callable(before):
-            sys.setprofile(before)
-        else:
-            before.enable()  # cProfile's profiler is no function
+        profile_again(self._before)
         _replace([(ours, self._syncs[name]) for name, ours in self._ours.items()])
 
     @contextmanager
     def recording(self, *, only_names: bool = False) -> Iterator[list[Remains]]:
         """Collect what a loss of power leaves behind each change; with ``only_names``, behind those that make or remove names."""
-        self._recorded, self._only_names = [], only_names
+        self._recorded, self._known, self._only_names = [], set(), only_names
         try:
             yield self._recorded
             self._look()
@@ -193,8 +190,7 @@ class Disk:
             return
         if writes(what) or what.__name__ in _CHANGES:
             of = getattr(what, "__self__", None)
-            library = _library(what)
-            self._look(library)
+            self._look(_library(what))
             if what.__name__ in _SYNCS and what in self._syncs.values():
                 self._all_synced()  # by a name of it that was not found; of which file is not known
             elif what.__name__ == "flush" and type(of).__module__ == "mmap":
@@ -261,15 +257,15 @@ class Disk:
     def _record(self) -> None:
         if self._recorded is None or len(self._recorded) >= _MOST:
             return
-        everything = self._remains("", True, True)
-        names = (*everything.files, *everything.twins)
-        if self._only_names and names == self._names:
-            return
-        self._names = names
-        known = {remains.known_by for remains in self._recorded}
+        if self._only_names:
+            everything = self._remains("", True, True)
+            names = (*everything.files, *everything.twins)
+            if names == self._names:
+                return
+            self._names = names
         for remains in (self._remains(*kind) for kind in _LOSSES):
-            if remains.known_by not in known:
-                known.add(remains.known_by)
+            if (known_by := remains.known_by) not in self._known:
+                self._known.add(known_by)
                 self._recorded.append(remains)
 
     def _remains(self, how: str, names: bool, contents: bool) -> Remains:

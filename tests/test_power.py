@@ -8,14 +8,7 @@ from pathlib import Path
 import pytest
 
 from prism_testkit.power import Disk, Remains
-
-
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from tests.zoo.syncing import sync
 
 
 def left(remains: Remains, to: Path) -> dict[str, bytes]:
