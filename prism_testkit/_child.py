@@ -7,13 +7,11 @@ standard input, never by argv, where other users of the machine could read them.
 import asyncio
 import importlib
 import importlib.util
-import inspect
 import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,18 +23,15 @@ from prism_testkit.clock import Clock, RealClock, VirtualClock
 from prism_testkit.forking import serve
 from prism_testkit.fuse import Fuse
 from prism_testkit.halts import Halts
-from prism_testkit.interfaces import Conflict
+from prism_testkit.making import Part
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
 from prism_testkit.schedules import LoopError, VirtualLoop
-from prism_testkit.signatures import promised
 from prism_testkit.witness import decode, encode
 
 __all__ = ["main"]
 
 Steps = Sequence[tuple[str, tuple[Any, ...]]]
-_TRIES = 8
-"""A needless conflict is legal, but a transaction retried alone succeeds."""
 
 
 def main() -> None:
@@ -65,7 +60,7 @@ def main() -> None:
     driver = registry.offers[backend.name][order["interface"]].driver
     factory = (lambda: VirtualLoop(clock)) if isinstance(clock, VirtualClock) else None
     work = _work(order, [(method, decode(arguments)) for method, arguments in order["steps"]], clock)
-    part = _Part()
+    part = Part()
     with asyncio.Runner(loop_factory=factory) as runner:
         try:
             if runner.run(_play(part, backend.connect(place), driver, order["namespace"], work)) and order["manner"] != "writer":
@@ -76,7 +71,7 @@ def main() -> None:
             _say(f"! {part.doing}() raised {type(error).__name__}")
 
 
-def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[_Part], Awaitable[None]]":
+def _work(order: dict[str, Any], steps: Steps, clock: Clock) -> "Callable[[Part], Awaitable[None]]":
     """Return what a process does with its driver."""
     match order["manner"]:
         case "together":
@@ -99,23 +94,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-class _Part:
-    """What one process does its steps with; ``doing`` tells what is under way, for whoever has to say what failed."""
-
-    def __init__(self) -> None:
-        self.doing = "connect"
-        self.driver: Any = None
-        self.entered = _Entered()
-        self.results: dict[int, Any] = {}
-
-    async def call(self, method: str, arguments: Sequence[Any]) -> Any:
-        """Make a call of the driver, or of what an earlier one entered."""
-        if "." in method:
-            return await self.entered.call(method, *arguments)
-        return await _call(self.driver, method, tuple(arguments), self.entered)
-
-
-async def _play(part: _Part, connection: Any, make: Any, namespace: str, steps: Callable[[_Part], Awaitable[None]]) -> bool:
+async def _play(part: Part, connection: Any, make: Any, namespace: str, steps: Callable[[Part], Awaitable[None]]) -> bool:
     """Open a driver, make its steps and leave everything; say what failed, and return whether nothing did."""
     try:
         async with connection as client:
@@ -134,7 +113,7 @@ async def _play(part: _Part, connection: Any, make: Any, namespace: str, steps: 
     return True
 
 
-async def _write(part: _Part, *, steps: Steps, clock: Clock, fuse: Fuse) -> None:
+async def _write(part: Part, *, steps: Steps, clock: Clock, fuse: Fuse) -> None:
     """Make the calls one after another, and say after each that it returned."""
     wanted = referred_to(steps)
     for number, (method, arguments) in enumerate(steps):
@@ -156,7 +135,7 @@ _Told = tuple[int, int, int, tuple[Any, ...], Any, tuple[str, str] | None]
 """A step: its number, when it began and ended, its arguments, its result, the name and the text of what it raised."""
 
 
-async def _take_part(part: _Part, *, steps: Steps, pace_ns: int, pauses: "_Pauses | None") -> None:
+async def _take_part(part: Part, *, steps: Steps, pace_ns: int, pauses: "_Pauses | None") -> None:
     """Make the calls once all are ready, go on after one that raises, and say at the end what each was told, and when."""
     told: list[_Told] = []
     _say(f"ready {os.getpid()}")
@@ -204,7 +183,7 @@ def _stand_still(where: str) -> None:
     sys.stdin.readline()
 
 
-async def _obey(part: _Part, *, halts: Halts) -> None:
+async def _obey(part: Part, *, halts: Halts) -> None:
     """Make one call after another as they are asked for, and say at once what each was told. In between the loop runs on."""
     _say(f"ready {os.getpid()}")
     loop, number = asyncio.get_running_loop(), 0
@@ -217,7 +196,7 @@ async def _obey(part: _Part, *, halts: Halts) -> None:
         number += 1
 
 
-async def _step(part: _Part, number: int, method: str, arguments: tuple[Any, ...]) -> _Told:
+async def _step(part: Part, number: int, method: str, arguments: tuple[Any, ...]) -> _Told:
     given = filled_in(arguments, part.results)
     plain = part.entered.left_out(given)
     result, failed = None, None
@@ -245,72 +224,6 @@ def _wait_until(instant_ns: int) -> None:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-class _Entered:
-    """Contexts that steps entered, by what was entered; they stay so until a step leaves them, or all steps are made."""
-
-    def __init__(self) -> None:
-        self._contexts: dict[int, tuple[Any, Any]] = {}
-
-    async def enter(self, manager: Any) -> Any:
-        inner = await manager.__aenter__()
-        self._contexts[id(inner)] = inner, manager
-        return inner
-
-    def left_out(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return values with None for what was entered, which stays here: others know it by the number of its step."""
-        return tuple(None if id(value) in self._contexts else value for value in values)
-
-    async def call(self, what: str, inner: Any, *arguments: Any) -> Any:
-        """Make a call of what was entered, or leave it; lists are given item by item, a dict at the end as keywords."""
-        method = what.rpartition(".")[2]
-        if method == "exit":
-            return await self._contexts.pop(id(inner))[1].__aexit__(None, None, None)
-        keywords = arguments[-1] if arguments and isinstance(arguments[-1], dict) else {}
-        places = arguments[: len(arguments) - bool(keywords)]
-        spread = [each for place in places for each in (place if isinstance(place, list) else [place])]
-        return await getattr(inner, method)(*spread, **keywords)
-
-    async def leave(self) -> None:
-        while self._contexts:
-            _, (_, manager) = self._contexts.popitem()
-            await manager.__aexit__(None, None, None)
-
-
-async def _call(driver: Any, method: str, arguments: tuple[Any, ...], entered: _Entered) -> Any:
-    if method != "transaction":
-        function = getattr(driver, method)
-        places, keywords = _split(promised(type(driver), method), arguments)
-        made = function(*places, **keywords)
-        if isinstance(made, AsyncIterator):
-            return [item async for item in made]
-        return await (entered.enter(made) if isinstance(made, AbstractAsyncContextManager) else made)
-    for tried in range(_TRIES):
-        try:
-            async with driver.transaction() as transaction:
-                told = [await getattr(transaction, inner)(*values) for inner, values in arguments]
-        except Conflict:
-            if tried + 1 == _TRIES:
-                raise
-        else:
-            return told
-    return None
-
-
-def _split(function: Any, arguments: tuple[Any, ...]) -> tuple[list[Any], dict[str, Any]]:
-    """Take keyword arguments off the end (see `killing.Step`), and make a stream of what is to be one."""
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    by_place = [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
-    keywords = arguments[-1] if len(arguments) == len(by_place) + 1 and isinstance(arguments[-1], dict) else {}
-    places = [_stream(value) if name == "chunks" else value for name, value in zip(by_place, arguments, strict=False)]
-    return places, keywords
-
-
-async def _stream(chunks: list[Any]) -> AsyncIterator[Any]:
-    for chunk in chunks:
-        await asyncio.sleep(0)
-        yield chunk
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from prism_testkit.outcomes import Inconclusive, law
 from prism_testkit.plan import Plan
 from prism_testkit.schedules import VirtualLoop
 from prism_testkit.scheduling import Scheduler
+from prism_testkit.standing import Actor, actors
 from prism_testkit.tap import Tap
 from prism_testkit.traits import Limits, Traits
 from prism_testkit.turns import Turns
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from prism_testkit.killing import Step, Survivors, Target
     from prism_testkit.mortal import Mortal
     from prism_testkit.private import PrivateServer
-    from prism_testkit.processes import Told
+    from prism_testkit.returned import Told
 
 __all__ = ["CLOCK", "NEWCOMER", "STRANGER", "Case"]
 
@@ -220,6 +221,14 @@ class Case:
         ``one.stop()``, ``one.resume()`` (SIGSTOP, SIGCONT). In between their loops run on. Killed at the end.
         """
         return self._conductor(count)
+
+    def actors(self, *slots: Any) -> AbstractAsyncContextManager[list[Actor]]:
+        """Let somebody make one call after another by each of these clients, in this process, as they are asked; a call may stand
+        still behind any of its steps, while the others make theirs. For a loop of virtual time. See `standing`.
+        """
+        if not isinstance(self.clock, VirtualClock):
+            raise TypeError("calls stand still under a virtual clock alone")
+        return actors(slots, self.clock)
 
     def private_server(self) -> "AbstractAsyncContextManager[PrivateServer]":
         """Start a server of this case's own: ``async with case.private_server() as private``, then ``await private.client()``,

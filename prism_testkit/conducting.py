@@ -21,7 +21,8 @@ from prism_testkit.forking import Writer
 from prism_testkit.histories import History
 from prism_testkit.killing import order
 from prism_testkit.outcomes import HarnessError, Inconclusive
-from prism_testkit.processes import PROCESS, Told, heard, started_with
+from prism_testkit.processes import PROCESS, heard, started_with
+from prism_testkit.returned import Told
 from prism_testkit.servers.pausing import are_stopped, signal_all
 from prism_testkit.servers.processes import Identity, holds_within, identify
 from prism_testkit.witness import encode

@@ -20,9 +20,9 @@ from prism_testkit.killing import Step, Survivors, Target, kill_workload, privat
 from prism_testkit.mortal import Mortal
 from prism_testkit.outcomes import Inconclusive, Violation
 from prism_testkit.private import SERVER, PrivateServer, private
-from prism_testkit.processes import Told, run_processes, shared_place
+from prism_testkit.processes import run_processes, shared_place
 from prism_testkit.records import CaseRecord
-from prism_testkit.returned import TELL, Returned
+from prism_testkit.returned import TELL, Returned, Told
 from prism_testkit.schedules import Deadlock, Livelock, VirtualLoop
 from prism_testkit.signatures import claimed
 from prism_testkit.slots import needs_of

@@ -10,7 +10,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -22,31 +22,15 @@ from prism_testkit.histories import History
 from prism_testkit.interfaces import errors
 from prism_testkit.killing import Step, early, order
 from prism_testkit.outcomes import Inconclusive
-from prism_testkit.returned import decoded
+from prism_testkit.returned import Told, decoded
 from prism_testkit.worker import Worker
 
-__all__ = ["PROCESS", "Told", "heard", "run_processes", "shared_place", "started_with"]
+__all__ = ["PROCESS", "heard", "run_processes", "shared_place", "started_with"]
 
 PROCESS = 1000
 """The first process stands under this client number in a history; the others follow."""
 _HEAD_START_NS = 1_000_000
 """Until the first step: the last process is told by then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One call of one process. ``call`` and ``ret`` count the events of all of them in the order in which they happened."""
-
-    process: int
-    step: int
-    op: str
-    arguments: tuple[Any, ...]
-    began_ns: int
-    ended_ns: int
-    result: Any = None
-    error: Exception | None = None
-    call: int = -1
-    ret: int = -1
 
 
 def shared_place(worker: Worker, candidate: Candidate) -> Place:

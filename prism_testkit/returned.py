@@ -18,7 +18,7 @@ from prism_testkit.interfaces import (
 )
 from prism_testkit.witness import decode, register
 
-__all__ = ["TELL", "Returned", "decoded", "filled_in", "portable", "referred_to"]
+__all__ = ["TELL", "Returned", "Told", "decoded", "filled_in", "portable", "referred_to"]
 
 TELL = "tell"
 """The method of a step that is no call: its arguments, results of earlier steps, are kept for whoever judges, in
@@ -34,6 +34,22 @@ class Returned:
     """In the arguments of a step (see `killing.Step`), by itself: what step number ``step``, counted from 0, returned."""
 
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One call of one process. ``call`` and ``ret`` count the events of all of them in the order in which they happened."""
+
+    process: int
+    step: int
+    op: str
+    arguments: tuple[Any, ...]
+    began_ns: int
+    ended_ns: int
+    result: Any = None
+    error: Exception | None = None
+    call: int = -1
+    ret: int = -1
 
 
 def referred_to(steps: Sequence[tuple[str, tuple[Any, ...]]]) -> set[int]:

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from prism_testkit.clock import VirtualClock
 
-__all__ = ["Chooser", "Deadlock", "Livelock", "LoopError", "NoInputOutput", "VirtualLoop"]
+__all__ = ["Chooser", "Deadlock", "Livelock", "LoopError", "NoInputOutput", "VirtualLoop", "place_of"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -187,6 +187,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
         while timers and timers[0][0] <= now:
             due.append(heapq.heappop(timers)[2])
         self._ready.extendleft(reversed(due))
+
+    def wake_others(self, who: Callable[[asyncio.TimerHandle], bool], until_ns: int) -> bool:
+        """For a chooser that lets nothing that is ready run: put the next timer of ``who`` before it, if that is due until then.
+
+        Time moves on to it; timers of others that it passes are due, too, and run when they are let.
+        """
+        timers = [entry for entry in self._timers if not entry[2].cancelled() and who(entry[2])]
+        if not timers or min(timers)[0] > until_ns:
+            return False
+        entry = min(timers)
+        self._timers.remove(entry)
+        heapq.heapify(self._timers)
+        self._clock.jump(max(0, entry[0] - self._clock.now_ns()))
+        self._ready.appendleft(entry[2])
+        return True
 
     def _waiter(self) -> object:
         task: Any = self._run
@@ -391,7 +406,7 @@ def _describe_all(tasks: Iterable[asyncio.Task[Any]]) -> str:
     """Describe each task, but of those that stand at one place the first, with their number; and of many places some."""
     places: dict[str, list[str]] = {}
     for task in tasks:
-        places.setdefault(_place(task), []).append(repr(task.get_name()))
+        places.setdefault(place_of(task), []).append(repr(task.get_name()))
     told = []
     for place, names in places.items():
         first = min(names, key=lambda name: (len(name), name))
@@ -404,7 +419,7 @@ def _describe_all(tasks: Iterable[asyncio.Task[Any]]) -> str:
 _MOST_PLACES = 8
 
 
-def _place(task: asyncio.Task[Any]) -> str:
+def place_of(task: asyncio.Task[Any]) -> str:
     """Name the functions that a task is in, down to the innermost: ``main > Queue.get (queues.py:158)``."""
     names, place = [], ""
     inner: Any = task.get_coro()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prism_testkit._child import _call, _Entered
+from prism_testkit.making import Part
 
 
 class _Inner:
@@ -34,12 +34,13 @@ class _Driver:
 
 def test_a_context_is_entered_and_what_was_entered_is_called() -> None:
     async def scenario() -> _Driver:
-        driver, entered = _Driver(), _Entered()
-        inner = await _call(driver, "subscribe", ("t", "earliest"), entered)
-        got = await entered.call("subscribe.receive", inner, 2, 1.5)
-        await entered.call("subscribe.nack", inner, got, {"delay_s": 3})
+        part = Part()
+        part.driver = driver = _Driver()
+        inner = await part.call("subscribe", ("t", "earliest"))
+        got = await part.call("subscribe.receive", (inner, 2, 1.5))
+        await part.call("subscribe.nack", (inner, got, {"delay_s": 3}))
         assert driver.left == 0
-        await entered.call("subscribe.exit", inner)
+        await part.call("subscribe.exit", (inner,))
         return driver
 
     driver = asyncio.run(scenario())
@@ -49,12 +50,13 @@ def test_a_context_is_entered_and_what_was_entered_is_called() -> None:
 
 def test_what_was_not_left_is_left_at_the_end() -> None:
     async def scenario() -> int:
-        driver, entered = _Driver(), _Entered()
+        part = Part()
+        part.driver = driver = _Driver()
         for _ in range(2):
             driver.inner = _Inner()
-            await _call(driver, "subscribe", ("t",), entered)
-        await entered.leave()
-        await entered.leave()
+            await part.call("subscribe", ("t",))
+        await part.entered.leave()
+        await part.entered.leave()
         return driver.left
 
     assert asyncio.run(scenario()) == 2

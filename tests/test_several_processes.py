@@ -8,7 +8,8 @@ import pytest
 
 from prism_testkit.clock import RealClock
 from prism_testkit.histories import History
-from prism_testkit.processes import PROCESS, Told, _overlapping, _written
+from prism_testkit.processes import PROCESS, _overlapping, _written
+from prism_testkit.returned import Told
 
 CONFTEST = '''
 import asyncio

@@ -1,8 +1,7 @@
 """What checks have in common that conduct several processes."""
 
 from prism_suites._judging import broken
-from prism_testkit.processes import Told
-from prism_testkit.returned import Returned
+from prism_testkit.returned import Returned, Told
 
 __all__ = ["done"]
 

@@ -6,18 +6,19 @@ both orders first. So nothing is known here of keys or queues, and what is wrong
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import count, zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 from prism_suites._judging import broken
 from prism_testkit.case import Case
 from prism_testkit.conducting import Player
+from prism_testkit.interfaces import Conflict
 from prism_testkit.killing import Step
-from prism_testkit.processes import Told
-from prism_testkit.returned import Returned
-from prism_testkit.servers.processes import holds_within
+from prism_testkit.returned import Returned, Told
+from prism_testkit.standing import Actor
 
 __all__ = ["Meeting", "Results", "meet"]
 
@@ -38,6 +39,7 @@ _UNORDERED = ("list_objects", "scan", "scan_keys")
 _LONG = 100
 _TRIES = 3
 _EXPIRES_S = 10.0
+_LOOKS = 20
 """Until then what was given a few milliseconds is gone, or nothing can be said of what is expired."""
 
 
@@ -76,42 +78,140 @@ class Meeting:
     """What was received is held for so long: where all took longer, from the first receive on, nothing is judged."""
 
 
-def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
-    """Let the two calls of each meeting meet at every point of the first one; judge what they are told."""
-    with case.law(promise), case.conducted(2) as (one, other):
+async def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
+    """Let the two calls of each meeting meet at every point of the first one; judge what they are told.
+
+    On a loop of virtual time the calls of two clients meet, and those of one, at each step of a call; and if processes share the
+    store, those of two processes at each call of the system.
+    """
+    with case.law(promise):
         names = (f"n{number}" for number in count())
-        met = sum(_Judge(case, promise, one, other, meeting, names).met() for meeting in meetings)
-    if not met:
-        case.inconclusive("no call stood still in its middle: none calls the system, or a library in C, from a thread of Python's")
+        if case.clock.virtual and not case.server:
+            for one, other in ((await case.whole(), await case.client(whole=True)), (await case.whole(),) * 2):
+                async with case.actors(one, other) as made:
+                    sides = [_Client(case, actor) for actor in made]
+                    told = ("client 0", "client 1" if one is not other else "client 0, in another task")
+                    for meeting in meetings:
+                        await _Judge(case, promise, sides, told, meeting, names).met()
+        if case.traits.sharing == "processes":
+            with case.conducted(2) as players:
+                processes = [_Process(case, player) for player in players]
+                met = 0
+                for meeting in meetings:
+                    met += await _Judge(case, promise, processes, ("process 1", "process 2"), meeting, names).met()
+            if not met:
+                case.inconclusive(
+                    "no call stood still in its middle: none calls the system, or a library in C, from a thread of Python's"
+                )
+        elif not case.clock.virtual or case.server:
+            case.note("nothing is shared by processes, and where a call of one process stands is not known on a real clock")
+
+
+class _Side(Protocol):
+    """One of the two who make calls."""
+
+    point: str
+    """What a point in a call is."""
+    most: int
+    """At so many points of a call, from its first, somebody else is let in."""
+
+    async def call(self, method: str, *arguments: Any) -> Told:
+        """Make a call."""
+
+    async def begin(self, method: str, *arguments: Any, point: int = 0) -> str | None:
+        """Begin a call, and stand still at a point of it; return where, None if the call ended before."""
+
+    async def settle(self) -> bool:
+        """Wait until a call that has begun is ended, or waits for the other one; say whether it is ended."""
+
+    async def end(self) -> Told:
+        """Go on to the end of the call."""
+
+    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
+        """Say whether that is so within some seconds."""
+
+
+class _Process:
+    """A process of its own."""
+
+    point = "call of the system"
+
+    def __init__(self, case: Case, player: Player) -> None:
+        self._player = player
+        self._still_s = _SERVER_S if case.server else _FILES_S
+        self.most = _MOST_ON_A_SERVER if case.server else _MOST_POINTS
+
+    async def call(self, method: str, *arguments: Any) -> Told:
+        return self._player.call(method, *arguments)
+
+    async def begin(self, method: str, *arguments: Any, point: int = 0) -> str | None:
+        return self._player.begin(method, *arguments, point=point)
+
+    async def settle(self) -> bool:
+        return self._player.settle(self._still_s)
+
+    async def end(self) -> Told:
+        return self._player.end()
+
+    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
+        until_s = time.monotonic() + _EXPIRES_S
+        while not await look():
+            if time.monotonic() > until_s:
+                return False
+            time.sleep(0.002)  # noqa: ASYNC251 - the other process is not on this loop
+        return True
+
+
+class _Client:
+    """A client in this process, on virtual time."""
+
+    point = "step"
+    most = _MOST_POINTS
+
+    def __init__(self, case: Case, actor: Actor) -> None:
+        self._case = case
+        self.call, self.begin, self.settle, self.end = actor.call, actor.begin, actor.settle, actor.end
+
+    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
+        for _ in range(_LOOKS):
+            if await look():
+                return True
+            await self._case.advance((_EXPIRES_S + self._case.traits.ttl_late_s) / _LOOKS)
+        return False
 
 
 class _Judge:
-    def __init__(self, case: Case, promise: str, one: Player, other: Player, meeting: Meeting, names: Iterator[str]) -> None:
-        self._case, self._promise, self._one, self._other, self._meeting = case, promise, one, other, meeting
-        self._names, self._still_s = names, _SERVER_S if case.server else _FILES_S
+    def __init__(
+        self,
+        case: Case,
+        promise: str,
+        sides: Sequence[_Side],
+        told: tuple[str, str],
+        meeting: Meeting,
+        names: Iterator[str],
+    ) -> None:
+        self._case, self._promise, self._meeting = case, promise, meeting
+        (self._one, self._other), (self._mine, self._theirs), self._names = sides, told, names
 
-    def met(self) -> int:
+    async def met(self) -> int:
         """Return at how many points they met, at each of which all was well."""
-        legal = self._in_turn()
-        most = _MOST_ON_A_SERVER if self._case.server else _MOST_POINTS
+        legal = await self._in_turn()
         point, waited = 1, False
-        while point <= most:
-            name, mine, theirs = self._prepared()
+        while point <= self._one.most:
+            name, mine, theirs = await self._prepared()
             first, seconds = self._meeting.first(name, mine), self._seconds(name, theirs)
-            where = self._one.begin(first[0], *first[1], point=point)
+            where = await self._one.begin(first[0], *first[1], point=point)
             if where is None:
-                self._one.end()
+                await self._one.end()
                 return point - 1
-            told, waits = self._beside(seconds)
-            looks = self._looked(name, theirs)
+            told, waits = await self._beside(seconds)
+            looks = await self._looked(name, theirs)
+            when = f"{first[0]} of {self._mine} stood still behind its {point}. {self._one.point} ({where})"
             if not self._in_time([*mine, *theirs, *told, *looks]):
                 nothing = self._waited_for_nothing([*mine, *theirs, *told, *looks])
                 if nothing and waited:
-                    when = f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where})"
-                    broken(
-                        self._promise,
-                        f"{when}, process 2 called meanwhile, and what comes in any order of the two never came: {nothing}",
-                    )
+                    sentence = f"{self._theirs} called meanwhile, and what comes in any order of the two never came"
+                    broken(self._promise, f"{when}, {sentence}: {nothing}")
                 point, waited = point if nothing else point + 1, bool(nothing)
                 continue
             found = self._story(name, told, looks)
@@ -127,43 +227,46 @@ class _Judge:
                 verb = "began" if waits else "was made" if len(seconds) == 1 else "were made"
                 broken(
                     self._promise,
-                    f"{first[0]} of process 1 stood still behind its {point}. call of the system ({where}), and {made} of "
-                    f"process 2 {verb} meanwhile: what these and later calls are told fits no order "
+                    f"{when}, and {made} of {self._theirs} {verb} meanwhile: what these and later calls are told fits no order "
                     f"of the two; {'; '.join(whys)}",
                 )
             point, waited = point + 1, False
-        return most
+        return self._one.most
 
     def _seconds(self, name: str, results: Results) -> list[Step]:
         made = self._meeting.second(name, results)
         return made if isinstance(made, list) else [made]
 
-    def _beside(self, seconds: Sequence[Step]) -> tuple[list[Told], bool]:
-        """Let the second process make its calls while the first stands still; return what all are told, and whether one waited."""
+    async def _beside(self, seconds: Sequence[Step]) -> tuple[list[Told], bool]:
+        """Let the second side make its calls while the first stands still; return what all are told, and whether one waited."""
         told: list[Told] = []
         mine: Told | None = None
         for method, arguments in seconds:
-            self._other.begin(method, *arguments)
-            if mine is None and not self._other.settle(self._still_s):
-                mine = self._one.end()
-            told.append(self._other.end())
-        return [mine or self._one.end(), *told], mine is not None
+            await self._other.begin(method, *arguments)
+            if mine is None and not await self._other.settle():
+                mine = await self._one.end()
+            told.append(await self._other.end())
+            if mine is None and method == "transaction" and isinstance(told[-1].error, Conflict):
+                # It may conflict for as long as the other one is open; alone it succeeds.
+                mine = await self._one.end()
+                told[-1] = await self._other.call(method, *arguments)
+        return [mine or await self._one.end(), *told], mine is not None
 
-    def _in_turn(self) -> dict[str, list[str]]:
+    async def _in_turn(self) -> dict[str, list[str]]:
         """Return what the calls are told that are made one after the other, for each place of the first one."""
         orders: dict[str, list[str]] = {}
         place = count = late = 0
         while place <= count:
-            name, mine, theirs = self._prepared()
+            name, mine, theirs = await self._prepared()
             method, arguments = self._meeting.first(name, mine)
             seconds = self._seconds(name, theirs)
             count = len(seconds)
-            told = [self._other.call(each, *values) for each, values in seconds[:place]]
-            told.insert(0, self._one.call(method, *arguments))
-            told += [self._other.call(each, *values) for each, values in seconds[place:]]
-            first = "first" if not place else f"behind call {place} of process 2"
-            order = "process 2 first" if place == count else f"process 1 {first}"
-            looks = self._looked(name, theirs)
+            told = [await self._other.call(each, *values) for each, values in seconds[:place]]
+            told.insert(0, await self._one.call(method, *arguments))
+            told += [await self._other.call(each, *values) for each, values in seconds[place:]]
+            first = "first" if not place else f"behind call {place} of {self._theirs}"
+            order = f"{self._theirs} first" if place == count else f"{self._mine} {first}"
+            looks = await self._looked(name, theirs)
             if self._in_time([*mine, *theirs, *told, *looks]):
                 orders[order] = self._story(name, told, looks)
                 place += 1
@@ -183,7 +286,8 @@ class _Judge:
         first = next((call for call in sorted(told, key=lambda call: call.began_ns) if self._found_nothing(call)), None)
         if first is None or not self._in_time([call for call in told if call.began_ns < first.began_ns]):
             return ""
-        return f"{first.op} of process {first.process} waited {(first.ended_ns - first.began_ns) / 1e9:.0f} s for it, twice"
+        who = (self._mine, self._theirs)[first.process]
+        return f"{first.op} of {who} waited {(first.ended_ns - first.began_ns) / 1e9:.0f} s for it, twice"
 
     def _found_nothing(self, call: Told) -> bool:
         """Return whether it waited longer than anything is held, and was given nothing."""
@@ -192,21 +296,24 @@ class _Judge:
             call.error is None and call.op.endswith("receive") and call.result in ([], None) and waited_s > self._meeting.within_s
         )
 
-    def _prepared(self) -> tuple[str, Results, Results]:
+    async def _prepared(self) -> tuple[str, Results, Results]:
         name = next(self._names)
         mine, theirs = self._meeting.before(name)
-        results = Results(_made(self._one, mine)), Results(_made(self._other, theirs))
+        results = Results(await _made(self._one, mine)), Results(await _made(self._other, theirs))
         results[0].others, results[1].others = results[1], results[0]
         if self._meeting.until is not None:
             method, arguments = self._meeting.until(name)
-            found = self._meeting.until_found
-            if not holds_within(lambda: bool(self._other.call(method, *arguments).result) is found, _EXPIRES_S):
+
+            async def look() -> bool:
+                return bool((await self._other.call(method, *arguments)).result) is self._meeting.until_found
+
+            if not await self._other.comes_true(look):
                 self._case.inconclusive(f"{method} does not say after {_EXPIRES_S:g} s that what should have expired has")
         return name, *results
 
-    def _looked(self, name: str, results: Results) -> Sequence[Told]:
+    async def _looked(self, name: str, results: Results) -> Sequence[Told]:
         steps = self._meeting.after(name, results)
-        return [(self._one if number % 2 else self._other).call(step[0], *step[1]) for number, step in enumerate(steps)]
+        return [await (self._one if number % 2 else self._other).call(step[0], *step[1]) for number, step in enumerate(steps)]
 
     def _story(self, name: str, told: Sequence[Told], looks: Sequence[Told]) -> list[str]:
         if self._meeting.shuffled:
@@ -215,8 +322,8 @@ class _Judge:
             )
             return [f"answer {n} of all, {answer}" for n, answer in enumerate(answers, 1)]
         several = len(told) > 2
-        titles = [f"{told[0].op} of process 1"]
-        titles += [f"{each.op} of process 2{f' (call {n})' if several else ''}" for n, each in enumerate(told[1:], 1)]
+        titles = [f"{told[0].op} of {self._mine}"]
+        titles += [f"{each.op} of {self._theirs}{f' (call {n})' if several else ''}" for n, each in enumerate(told[1:], 1)]
         titles += [f"look {n}, {look.op}" for n, look in enumerate(looks, 1)]
         return [f"{title}: {self._plain(call, name)}" for title, call in zip(titles, [*told, *looks], strict=True)]
 
@@ -237,11 +344,11 @@ class _Judge:
         return repr(result).replace(name, "NAME")
 
 
-def _made(player: Player, steps: Sequence[Step]) -> list[Told]:
+async def _made(side: _Side, steps: Sequence[Step]) -> list[Told]:
     told: list[Told] = []
     for method, arguments in steps:
         given = (_returned(told[each.step]) if isinstance(each, Returned) else each for each in arguments)
-        told.append(player.call(method, *given))
+        told.append(await side.call(method, *given))
     return told
 
 

@@ -8,7 +8,7 @@ from prism_suites._judging import broken
 from prism_testkit.case import Case
 from prism_testkit.interfaces import Conflict
 from prism_testkit.killing import Step
-from prism_testkit.processes import Told
+from prism_testkit.returned import Told
 from prism_testkit.traits import Limits
 
 __all__ = ["PACE_S", "PROCESSES", "STEPS", "perform", "seeds", "value_of"]

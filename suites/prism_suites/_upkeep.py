@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from prism_testkit.conducting import Player
 from prism_testkit.killing import Step
-from prism_testkit.processes import Told
+from prism_testkit.returned import Told
 
 __all__ = ["Round", "beside_upkeep"]
 

@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Annotated
 
 from prism_suites._meeting import Meeting, Results, meet
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import KeyValueBasic, KeyValueCas, KeyValueTransactional, KeyValueTtl
 from prism_testkit.killing import Step
-from prism_testkit.traits import Traits
 
 _OLD, _MINE, _THEIRS = b"old", b"mine, which is longer", b"theirs"
 _LONG_S = (1e3, 1e5, 1e7)
@@ -73,16 +71,16 @@ def _meetings(
 
 
 @check("keyvalue_basic.10", "keyvalue_basic.4")
-async def calls_of_processes_meet(kv: Annotated[KeyValueBasic, Traits(sharing="processes")], case: Case) -> None:
+async def calls_of_processes_meet(kv: KeyValueBasic, case: Case) -> None:
     """Sets and deletes of one key by two processes take effect one after the other, wherever they meet (KV-05)."""
-    meet(case, "keyvalue_basic.10", [*_meetings(("set", "delete"), ("set", "delete"), ("get", "exists"))])
+    await meet(case, "keyvalue_basic.10", [*_meetings(("set", "delete"), ("set", "delete"), ("get", "exists"))])
 
 
 @check("keyvalue_cas.6", "keyvalue_cas.1")
-async def swaps_of_processes_meet(kv: Annotated[KeyValueCas, Traits(sharing="processes")], case: Case) -> None:
+async def swaps_of_processes_meet(kv: KeyValueCas, case: Case) -> None:
     """A swap compares and writes at one instant, whatever another process does to the key meanwhile."""
     swaps = ("swap", "drop")
-    meet(case, "keyvalue_cas.6", [
+    await meet(case, "keyvalue_cas.6", [
         *_meetings(swaps, ("set", "delete", *swaps), ("get",), ("set",)),
         *_meetings(("create",), ("set", "create"), ("get",), ("",)),
         *_meetings(("set", "delete"), ("swap",), ("get",), ("set",)),
@@ -90,31 +88,29 @@ async def swaps_of_processes_meet(kv: Annotated[KeyValueCas, Traits(sharing="pro
 
 
 @check("keyvalue_ttl.10", "keyvalue_ttl.3", "keyvalue_ttl.7", "keyvalue_ttl.8")
-async def deadlines_of_processes_meet(kv: Annotated[KeyValueTtl, Traits(sharing="processes")], case: Case) -> None:
+async def deadlines_of_processes_meet(kv: KeyValueTtl, case: Case) -> None:
     """Who changes a deadline changes neither the value nor the deadline that another process writes meanwhile."""
-    meet(case, "keyvalue_ttl.10", [
+    await meet(case, "keyvalue_ttl.10", [
         *_meetings(("expire", "persist"), ("set", "delete", "set_with_ttl"), ("get", "ttl"), ("set_with_ttl",)),
         *_meetings(("set", "set_with_ttl", "delete"), ("expire",), ("get", "ttl"), ("set_with_ttl",)),
     ])  # fmt: skip
 
 
 @check("keyvalue_ttl.10", "keyvalue_ttl.2")
-async def who_finds_a_key_expired_meets_who_writes_it_again(
-    kv: Annotated[KeyValueTtl, Traits(sharing="processes")], case: Case
-) -> None:
+async def who_finds_a_key_expired_meets_who_writes_it_again(kv: KeyValueTtl, case: Case) -> None:
     """Whoever comes upon an expired key, and removes it by the way, does not remove what another process writes meanwhile."""
     looks = ("get", "delete", "expire", "persist")
-    meet(case, "keyvalue_ttl.10", [
+    await meet(case, "keyvalue_ttl.10", [
         *_meetings(looks, ("set", "set_with_ttl"), ("get", "exists"), ("expired",)),
         *_meetings(("set", "set_with_ttl"), ("get", "delete"), ("get", "exists"), ("expired",)),
     ])  # fmt: skip
 
 
 @check("keyvalue_transactional.5", "keyvalue_transactional.1")
-async def transactions_of_processes_meet(kv: Annotated[KeyValueTransactional, Traits(sharing="processes")], case: Case) -> None:
+async def transactions_of_processes_meet(kv: KeyValueTransactional, case: Case) -> None:
     """Transactions of two processes, retried where they conflict, and plain calls leave what some order of them leaves."""
     changes = ("both", "this by that", "neither")
-    meet(case, "keyvalue_transactional.5", [
+    await meet(case, "keyvalue_transactional.5", [
         *_meetings(changes, ("that by this", "set", "read"), ("get",), ("both",)),
         *_meetings(("read", "set"), ("both",), ("get",), ("both",)),
     ])  # fmt: skip

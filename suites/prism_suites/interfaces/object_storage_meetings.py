@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Annotated
 
 from prism_suites._meeting import Meeting, Results, meet
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import Conflict, ObjectNotFound, ObjectStorage, ObjectStorageConditional
 from prism_testkit.killing import Step
-from prism_testkit.traits import Traits
 
 _OLD, _MINE, _THEIRS = b"o", b"m", b"t"
 _SIZES = {_OLD: 20, _MINE: 9_000, _THEIRS: 300}
@@ -21,7 +19,7 @@ _KEYS = tuple("abc")
 _EXPIRED = (("k", "put"), ("last", "put"), ("k", "expired"), ("last", "expired"))
 _READS = frozenset(("get", "get_stream"))
 _Kinds = Sequence[str | list[str]]
-_Sharing = Annotated[ObjectStorage, Traits(sharing="processes")]
+_Sharing = ObjectStorage
 
 
 def _on(name: str, key: str, mark: bytes, most: int) -> dict[str, Step]:
@@ -77,7 +75,7 @@ def _meetings(case: Case, first: Sequence[str], second: _Kinds, present: Sequenc
 @check("object_storage.16", "object_storage.14", "object_storage.10")
 async def writes_of_processes_meet(store: _Sharing, case: Case) -> None:
     """Of writes of one object by two processes one is left, data and description together, and none is lost (O-07)."""
-    meet(case, "object_storage.16", [
+    await meet(case, "object_storage.16", [
         *_meetings(case, ("put", "put_stream", "keep"), ("put",), ("put",)),
         *_meetings(case, ("put", "keep"), ("delete",), ("put",)),
         *_meetings(case, ("delete",), ("put",), ("",)),
@@ -87,7 +85,7 @@ async def writes_of_processes_meet(store: _Sharing, case: Case) -> None:
 @check("object_storage.7", "object_storage.14")
 async def reads_meet_writes_of_another_process(store: _Sharing, case: Case) -> None:
     """A read beside a write of another process gives one version whole, or says that it could not."""
-    meet(case, "object_storage.7", [
+    await meet(case, "object_storage.7", [
         *_meetings(case, ("get", "get_stream"), ("put",), ("put",)),
         *_meetings(case, ("get_stream",), ("delete",), ("put",)),
         *_meetings(case, ("put",), (["get", "metadata"],), ("put",)),
@@ -98,13 +96,13 @@ async def reads_meet_writes_of_another_process(store: _Sharing, case: Case) -> N
 @check("object_storage.10", "object_storage.9", "object_storage.14")
 async def who_finds_an_object_expired_meets_who_puts_it_again(store: _Sharing, case: Case) -> None:
     """Whoever comes upon an expired object, and removes it by the way, does not remove what another process puts meanwhile."""
-    meet(case, "object_storage.10", [*_meetings(case, ("get", "list", "keep", "delete"), ("put",), ("expired",))])
+    await meet(case, "object_storage.10", [*_meetings(case, ("get", "list", "keep", "delete"), ("put",), ("expired",))])
 
 
 @check("object_storage.11", "object_storage.14")
 async def removals_of_buckets_meet_puts(store: _Sharing, case: Case) -> None:
     """A bucket that is removed takes no object with it that another process was told it had put, but by force."""
-    meet(case, "object_storage.11", [
+    await meet(case, "object_storage.11", [
         *_meetings(case, ("drop",), ("put", "drop"), ("",)),
         *_meetings(case, ("put",), ("drop",), ("",)),
         *_meetings(case, ("drop all",), (["make", "put"],), ("put",)),
@@ -115,7 +113,7 @@ async def removals_of_buckets_meet_puts(store: _Sharing, case: Case) -> None:
 @check("object_storage.11")
 async def one_process_makes_a_bucket(store: _Sharing, case: Case) -> None:
     """Of two processes that make one bucket one is told that it is new, and what is put into it stays there."""
-    meet(case, "object_storage.11", [*_meetings(case, ("make",), ("make", ["make", "put"]), ("no bucket",))])
+    await meet(case, "object_storage.11", [*_meetings(case, ("make",), ("make", ["make", "put"]), ("no bucket",))])
 
 
 @check("object_storage.8")
@@ -133,14 +131,14 @@ async def listings_meet_writes_of_another_process(store: _Sharing, case: Case) -
         return _on(name, key, _THEIRS, most)[kind]
 
     writing = (("put", "b"), ("put", "f"), ("delete", "c"))
-    meet(case, "object_storage.8", [Meeting(lists, partial(writes, kind, key), before) for kind, key in writing])
+    await meet(case, "object_storage.8", [Meeting(lists, partial(writes, kind, key), before) for kind, key in writing])
 
 
 @check("object_storage_conditional.2", "object_storage_conditional.1")
-async def creations_of_processes_meet(store: Annotated[ObjectStorageConditional, Traits(sharing="processes")], case: Case) -> None:
+async def creations_of_processes_meet(store: ObjectStorageConditional, case: Case) -> None:
     """An object is created by one of two processes, and only where there is none, wherever they meet."""
     creates = ("put_if_absent",)
-    meet(case, "object_storage_conditional.2", [
+    await meet(case, "object_storage_conditional.2", [
         *_meetings(case, creates, creates, ("", "expired")),
         *_meetings(case, creates, ("put",), ("",)),
         *_meetings(case, creates, ("delete",), ("put",)),

@@ -11,7 +11,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.histories import Operation
 from prism_testkit.interfaces import ObjectStorage, ObjectStorageConditional
 from prism_testkit.killing import Step
-from prism_testkit.processes import Told
+from prism_testkit.returned import Told
 from prism_testkit.traits import Limits, Traits
 
 _BUCKET = "b"

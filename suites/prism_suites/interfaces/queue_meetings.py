@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Annotated, Protocol
+from typing import Protocol
 
 from prism_suites._meeting import Meeting, Results, meet
 from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import QueueBasic, QueueDelayed, QueuePriority
 from prism_testkit.killing import Step
-from prism_testkit.traits import Traits
 
 _FIRST, _SECOND, _MINE, _THEIRS = b"first", b"second", b"mine", b"theirs"
 _BY = {_FIRST: "1", _SECOND: "2", _MINE: "mine", _THEIRS: "theirs"}
@@ -67,9 +66,9 @@ def _meetings(first: _Kinds, second: _Kinds, there: Sequence[str], looks: Sequen
 
 
 @check("queue_basic.10", "queue_basic.2", "queue_basic.3", "queue_basic.5")
-async def takes_of_processes_meet(queue: Annotated[QueueBasic, Traits(sharing="processes")], case: Case) -> None:
+async def takes_of_processes_meet(queue: QueueBasic, case: Case) -> None:
     """What two processes enqueue, take and look at fits one order of their calls, wherever they meet (Q-17)."""
-    meet(case, "queue_basic.10", [
+    await meet(case, "queue_basic.10", [
         *_meetings(("enqueue",), ("dequeue", ["enqueue", "peek"]), ()),
         *_meetings(("dequeue", "peek"), ("enqueue",), ()),
         *_meetings(("dequeue", "peek"), ("dequeue", ["dequeue", "enqueue"]), ("enqueue",)),
@@ -78,19 +77,19 @@ async def takes_of_processes_meet(queue: Annotated[QueueBasic, Traits(sharing="p
 
 
 @check("queue_delayed.1", "queue_delayed.2", "queue_delayed.4")
-async def delays_meet_takes_of_another_process(queue: Annotated[BasicAndDelayed, Traits(sharing="processes")], case: Case) -> None:
+async def delays_meet_takes_of_another_process(queue: BasicAndDelayed, case: Case) -> None:
     """At no instant does another process see a message whose delay has but begun, nor is it counted or given twice."""
     looks = ("count", "count", "dequeue", "dequeue")
-    meet(case, "queue_delayed.1", [
+    await meet(case, "queue_delayed.1", [
         *_meetings(("later",), ("dequeue", "peek", "count", "later"), (), looks),
         *_meetings(("count", "dequeue", "at once"), ("later",), ("enqueue",), looks),
     ])  # fmt: skip
 
 
 @check("queue_priority.1", "queue_priority.4")
-async def priorities_of_processes_meet(queue: Annotated[BasicAndPriority, Traits(sharing="processes")], case: Case) -> None:
+async def priorities_of_processes_meet(queue: BasicAndPriority, case: Case) -> None:
     """A take gives the highest priority there is, beside puts and takes of another process, and each message once."""
-    meet(case, "queue_priority.1", [
+    await meet(case, "queue_priority.1", [
         *_meetings(("high",), ("dequeue", ["peek", "dequeue"]), ()),
         *_meetings(("high", "low"), (["dequeue", "peek"], "high"), ("low", "high")),
         *_meetings(("dequeue",), ("dequeue", "high"), ("enqueue", "high")),

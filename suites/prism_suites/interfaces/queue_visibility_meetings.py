@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Annotated, Protocol
+from typing import Protocol
 
 from prism_suites._meeting import Meeting, Results, meet
 from prism_suites._queue_dying import VisibilityAndDeadLetter
@@ -13,7 +13,6 @@ from prism_testkit.checks import check
 from prism_testkit.interfaces import Lease, QueueDelayed, QueueVisibility
 from prism_testkit.killing import Step
 from prism_testkit.returned import Returned
-from prism_testkit.traits import Traits
 
 _LESS_S = 40_000.0
 _SHORT_S = 0.002
@@ -98,9 +97,9 @@ def _meetings(there: str, first: Sequence[str], second: _Kinds, looks: Sequence[
 
 
 @check("queue_visibility.8", "queue_visibility.2", "queue_visibility.5", "queue_visibility.9", "queue_visibility.11")
-async def receives_of_processes_meet(queue: Annotated[QueueVisibility, Traits(sharing="processes")], case: Case) -> None:
+async def receives_of_processes_meet(queue: QueueVisibility, case: Case) -> None:
     """Of two processes one gets a message, beside whatever the other one does to the queue or to its lease."""
-    meet(case, "queue_visibility.8", [
+    await meet(case, "queue_visibility.8", [
         *_meetings("empty", ("enqueue", "receive"), ("enqueue", "receive")),
         *_meetings("two", ("receive",), ("receive",)),
         *_meetings("held there", ("receive",), ("ack", "release")),
@@ -110,9 +109,9 @@ async def receives_of_processes_meet(queue: Annotated[QueueVisibility, Traits(sh
 
 
 @check("queue_visibility.5", "queue_visibility.8", "queue_visibility.2", "queue_visibility.4", "queue_visibility.7")
-async def ends_of_one_lease_meet(queue: Annotated[QueueVisibility, Traits(sharing="processes")], case: Case) -> None:
+async def ends_of_one_lease_meet(queue: QueueVisibility, case: Case) -> None:
     """A lease is ended once, by one process or the other; what comes too late touches nothing, nor the next lease."""
-    meet(case, "queue_visibility.5", [
+    await meet(case, "queue_visibility.5", [
         *_meetings("held", ("ack", "release"), ("ack", "extend", ["release", "receive"])),
         *_meetings("held", ("extend",), ("ack", "release")),
     ])  # fmt: skip
@@ -150,22 +149,18 @@ def _over(
 
 
 @check("queue_visibility.8", "queue_visibility.3", "queue_visibility.5", "queue_visibility.2")
-async def who_finds_a_lease_past_its_deadline_meets_others(
-    queue: Annotated[QueueVisibility, Traits(sharing="processes")], case: Case
-) -> None:
+async def who_finds_a_lease_past_its_deadline_meets_others(queue: QueueVisibility, case: Case) -> None:
     """What is past its deadline is given again to one of two processes, and its old lease has ended for both."""
 
     def leased(queue: str, seconds: float) -> list[Step]:
         return [("enqueue", (queue, b"old")), ("receive", (queue, seconds))]
 
     pairs = (("receive", "receive"), ("receive", "extend"), ("ack", "receive"), ("extend", "receive"), ("release", "receive"))
-    meet(case, "queue_visibility.8", _over(case, leased, pairs))
+    await meet(case, "queue_visibility.8", _over(case, leased, pairs))
 
 
 @check("queue_delayed.4", "queue_delayed.1", "queue_visibility.8", "queue_visibility.2")
-async def who_finds_a_delay_over_meets_others(
-    queue: Annotated[VisibilityAndDelayed, Traits(sharing="processes")], case: Case
-) -> None:
+async def who_finds_a_delay_over_meets_others(queue: VisibilityAndDelayed, case: Case) -> None:
     """A message whose delay, or lease, is over is given to one of two processes that both find it so."""
 
     def delayed(queue: str, seconds: float) -> list[Step]:
@@ -176,19 +171,17 @@ async def who_finds_a_delay_over_meets_others(
             return delayed(queue, seconds)
         return [("enqueue", (queue, b"old")), ("receive", (queue, seconds))]
 
-    meet(case, "queue_delayed.4", [
+    await meet(case, "queue_delayed.4", [
         *_over(case, delayed, [("receive", "receive")], counted=True),
         *_over(case, leased, [("receive", "receive"), ("extend", "receive")], counted=True),
     ])  # fmt: skip
 
 
 @check("queue_dead_letter.3", "queue_dead_letter.1", "queue_dead_letter.6", "queue_dead_letter.7", "queue_visibility.8")
-async def deaths_meet_looks_of_another_process(
-    queue: Annotated[VisibilityAndDeadLetter, Traits(sharing="processes")], case: Case
-) -> None:
+async def deaths_meet_looks_of_another_process(queue: VisibilityAndDeadLetter, case: Case) -> None:
     """A message whose attempts are used up is in one of both queues whenever another process looks, and once."""
     looks = ("receive", "dead", "from target")
-    meet(case, "queue_dead_letter.3", [
+    await meet(case, "queue_dead_letter.3", [
         *_meetings("last", ("release", "ack"), ("dead", ["receive", "dead"], ["ack", "dead"]), looks),
         *_meetings("failed", ("configure",), (["receive", "dead"],), looks),
         *_meetings("failed", ("receive",), (["configure", "dead"],), looks),
@@ -196,10 +189,10 @@ async def deaths_meet_looks_of_another_process(
 
 
 @check("queue_dead_letter.5", "queue_dead_letter.3", "queue_dead_letter.2", "queue_dead_letter.4")
-async def redrives_of_processes_meet(queue: Annotated[VisibilityAndDeadLetter, Traits(sharing="processes")], case: Case) -> None:
+async def redrives_of_processes_meet(queue: VisibilityAndDeadLetter, case: Case) -> None:
     """What died is brought back once, and told once, beside a process that does so too, or takes it, or enqueues."""
     looks = ("receive", "receive", "dead", "from target")
-    meet(case, "queue_dead_letter.5", [
+    await meet(case, "queue_dead_letter.5", [
         *_meetings("dead", ("redrive",), ("redrive", "from target", "enqueue"), looks),
         *_meetings("dead", ("configure",), ("dead", "redrive"), looks),
         *_meetings("dead", ("from target", "enqueue"), ("redrive",), looks),

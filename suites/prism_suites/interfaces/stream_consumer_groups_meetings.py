@@ -15,7 +15,7 @@ from prism_testkit.returned import Returned
 from prism_testkit.traits import Traits
 
 _LATER_S = 1e6
-_Group = Annotated[StreamConsumerGroups, Traits(sharing="processes")]
+_Group = StreamConsumerGroups
 _PARTED = "a member that joins may take what another holds where a group shares partitions, and joining takes seconds"
 
 
@@ -102,7 +102,7 @@ async def groups_are_made_by_one_process(stream: _Group, case: Case) -> None:
     joins = case.traits.group_parallelism == "record"
     looks = "join, append, receive, read, leave" if joins else "info, info"
     made = ("append, append", "read")
-    meet(case, "stream_consumer_groups.2", [
+    await meet(case, "stream_consumer_groups.2", [
         _meeting(case, made, "earliest", "latest", looks),
         _meeting(case, made, "latest", "earliest", looks),
     ])  # fmt: skip
@@ -116,7 +116,7 @@ async def receives_of_members_meet(stream: _Group, case: Case) -> None:
         return
     held = ("append, append, group, join, receive", "join")
     done = "nothing, nothing, leave, leave"
-    meet(case, "stream_consumer_groups.1", [
+    await meet(case, "stream_consumer_groups.1", [
         _meeting(case, ("append, append, group, join", "join"), "receive", "receive", f"ack, ack, {done}"),
         _meeting(case, held, "ack", "receive", done),
         _meeting(case, ("append, group, join", "join"), "receive", "append", f"receive, ack, {done}"),
@@ -126,14 +126,14 @@ async def receives_of_members_meet(stream: _Group, case: Case) -> None:
 
 @check("stream_consumer_groups.4", "stream_consumer_groups.5", "stream_consumer_groups.1")
 async def what_a_member_gives_back_meets_another(
-    stream: Annotated[StreamConsumerGroups, Traits(sharing="processes", delivery_count="exact")], case: Case
+    stream: Annotated[StreamConsumerGroups, Traits(delivery_count="exact")], case: Case
 ) -> None:
     """What is nacked, or held by a member that leaves, comes again once, to it or to a member of another process."""
     if case.traits.group_parallelism != "record":
         case.note(_PARTED)
         return
     held = ("append, append, group, join, receive", "join")
-    meet(case, "stream_consumer_groups.4", [
+    await meet(case, "stream_consumer_groups.4", [
         _meeting(case, held, "nack", "receive", "receive, nothing, nothing, leave, leave", shuffled=True),
         _meeting(case, held, "leave", "receive", "receive, read, nothing, read, leave", shuffled=True),
     ])  # fmt: skip
@@ -146,19 +146,19 @@ async def what_is_nacked_for_later_meets_another_member(stream: _Group, case: Ca
         case.note(_PARTED)
         return
     before = ("append, group, join, receive", "join")
-    meet(case, "stream_consumer_groups.7", [
+    await meet(case, "stream_consumer_groups.7", [
         _meeting(case, before, "nack for later", "nothing", "nothing, leave, leave"),
     ])  # fmt: skip
 
 
 @check("stream_replay.4", "stream_replay.1", "stream_replay.3")
-async def seeks_meet_joins_of_another_process(stream: Annotated[Replayed, Traits(sharing="processes")], case: Case) -> None:
+async def seeks_meet_joins_of_another_process(stream: Replayed, case: Case) -> None:
     """Of a seek and a join either is first: no seek moves what somebody receives who joined meanwhile."""
     if case.traits.group_parallelism != "record":
         case.note(_PARTED)
         return
     made = ("append, append, append, group", "read")
-    meet(case, "stream_replay.4", [
+    await meet(case, "stream_replay.4", [
         _meeting(case, made, "seek 1", "join, receive", "append, read, receive, read, leave"),
         _meeting(case, made, "join", "seek 1", "append, receive, read, leave"),
         _meeting(case, made, "seek 1", "seek 2", "join, append, receive, read, leave"),

@@ -12,8 +12,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.conducting import Player
 from prism_testkit.interfaces import Conflict, RecordDelivery, StreamConsumerGroups
-from prism_testkit.processes import Told
-from prism_testkit.returned import Returned
+from prism_testkit.returned import Returned, Told
 from prism_testkit.traits import Traits
 
 _STALE = "stream_consumer_groups.8"

@@ -12,7 +12,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay
 
 _MANY = 1100
-_THOUSANDS = 5001
+_THOUSANDS = 10_001
 _EVENTS = 150
 """So often a wait is woken for nothing: more rounds than one makes that counts them."""
 _LATER_S = 40_000.0

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Annotated
 
 from prism_suites._meeting import Meeting, Results, meet
 from prism_suites._stream_bounds import Bounded
@@ -12,7 +11,6 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check
 from prism_testkit.interfaces import StreamBasic
 from prism_testkit.killing import Step
-from prism_testkit.traits import Traits
 
 _OLD, _MINE, _THEIRS, _LAST = b"old", b"mine", b"theirs", b"last"
 _BOUNDS = {_MINE: (1e5, 3), _THEIRS: (1e7, 4)}
@@ -74,12 +72,12 @@ def _meetings(
 
 
 @check("stream_basic.12", "stream_basic.4", "stream_basic.3", "stream_basic.1", "stream_basic.7")
-async def appends_of_processes_meet(stream: Annotated[StreamBasic, Traits(sharing="processes")], case: Case) -> None:
+async def appends_of_processes_meet(stream: StreamBasic, case: Case) -> None:
     """What two processes append is there once each, in one order for all that read meanwhile and later.
 
     Of what is trimmed there is but one record: a trim of several may remove them one after the other.
     """
-    meet(case, "stream_basic.12", [
+    await meet(case, "stream_basic.12", [
         *_meetings(("append",), ("append", ["append", "read"]), ()),
         *_meetings(("append", "read"), ("append", "trim one"), ("append",)),
         *_meetings(("trim",), ("append", "read"), ("append",), ("append", "read")),
@@ -88,37 +86,37 @@ async def appends_of_processes_meet(stream: Annotated[StreamBasic, Traits(sharin
 
 
 @check("stream_retention.4")
-async def bounds_of_processes_meet(stream: Annotated[Bounded, Traits(sharing="processes")], case: Case) -> None:
+async def bounds_of_processes_meet(stream: Bounded, case: Case) -> None:
     """The bounds of a stream are those that one process set, not some of each."""
-    meet(case, "stream_retention.4", [
+    await meet(case, "stream_retention.4", [
         *_meetings(("bound",), ("bound", "bounds"), ("bound",), ("bounds",)),
         *_meetings(("bounds",), ("bound",), ("bound",), ("bounds",)),
     ])  # fmt: skip
 
 
 @check("stream_retention.1", "stream_retention.2", "stream_retention.8")
-async def what_is_inside_of_bounds_is_kept_by_all(stream: Annotated[Bounded, Traits(sharing="processes")], case: Case) -> None:
+async def what_is_inside_of_bounds_is_kept_by_all(stream: Bounded, case: Case) -> None:
     """Nobody enforces bounds that another process has taken away, and what is outside of both is gone."""
-    meet(case, "stream_retention.1", [
+    await meet(case, "stream_retention.1", [
         *_meetings(("enforce",), (["unbound", "append"],), ("bound to two", "append", "append")),
         *_meetings(("append",), ("bound to two",), ("append", "append"), ("enforce", "read")),
     ])  # fmt: skip
 
 
 @check("stream_retention.8", "stream_retention.6")
-async def compactions_meet_appends_of_another_process(stream: Annotated[Bounded, Traits(sharing="processes")], case: Case) -> None:
+async def compactions_meet_appends_of_another_process(stream: Bounded, case: Case) -> None:
     """A compaction removes no record whose key did not come again, as one that another process appends meanwhile."""
-    meet(case, "stream_retention.8", [
+    await meet(case, "stream_retention.8", [
         *_meetings(("compact",), ("append", "append plain", "compact"), ("append", "append plain"), ("read", "read")),
         *_meetings(("append",), ("compact",), ("append", "append plain"), ("read", "read")),
     ])  # fmt: skip
 
 
 @check("stream_partitioning.1", "stream_partitioning.3", "stream_partitioning.4", "stream_partitioning.6")
-async def streams_are_parted_by_one_process(stream: Annotated[Parted, Traits(sharing="processes")], case: Case) -> None:
+async def streams_are_parted_by_one_process(stream: Parted, case: Case) -> None:
     """A stream is parted before another process uses it, or refuses to be; no record is where nobody reads it."""
     looks = ("parts", "read here", "read there", "read third")
-    meet(case, "stream_partitioning.1", [
+    await meet(case, "stream_partitioning.1", [
         *_meetings(("part",), ("part", "append", "append there", "group"), (), looks, shuffled=True),
         *_meetings(("append", "append there", "group"), ("part",), (), looks, shuffled=True),
         *_meetings(("append there",), (["append there", "read there"],), ("part again",), looks),

@@ -9,8 +9,7 @@ from prism_suites._stream_taking import gets, nothing_comes
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, StreamConsumerGroups, StreamReplay
-from prism_testkit.processes import Told
-from prism_testkit.returned import Returned
+from prism_testkit.returned import Returned, Told
 from prism_testkit.traits import Traits
 
 

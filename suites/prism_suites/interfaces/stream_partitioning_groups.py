@@ -10,7 +10,7 @@ from prism_suites._stream_shared import Put
 from prism_suites._stream_taking import patience_s, receive, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import RecordDelivery, StreamReplay
+from prism_testkit.interfaces import Record, RecordDelivery, StreamReplay
 from prism_testkit.tap import offers
 
 _Lane = list[Put]
@@ -25,6 +25,10 @@ async def _uneven(slot: Any, n: int, mark: str, count: int = 2) -> list[_Lane]:
 
 def _placed(deliveries: Sequence[RecordDelivery]) -> list[tuple[int, int]]:
     return sorted((delivery.record.partition, delivery.record.offset) for delivery in deliveries)
+
+
+def _records(deliveries: Sequence[RecordDelivery]) -> list[Record]:
+    return sorted((delivery.record for delivery in deliveries), key=lambda record: (record.partition, record.offset))
 
 
 def _places(lanes: Sequence[Sequence[Put]]) -> list[tuple[int, int]]:
@@ -79,9 +83,15 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
         same("stream_partitioning.10", (await other.group_info("s", "g")).pending, pending, "group_info does not count over all")
         again = await take(case, member, len(fates["back"]), most) if fates["back"] else []
         same("stream_partitioning.10", _placed(again), _placed(fates["back"]), "not exactly what was given back comes again")
-        for delivery in again:
+        for times in (2, 3, 4) if fates["back"] else ():
             if case.traits.delivery_count == "exact":
-                same("stream_partitioning.10", delivery.delivery_count, 2, "deliveries are not counted")
+                counts = [delivery.delivery_count for delivery in again]
+                same("stream_partitioning.10", counts, [times] * len(again), "deliveries are not counted")
+            sentence = f"in delivery {times} records are not what they were in the first one"
+            same("stream_partitioning.10", _records(again), _records(fates["back"]), sentence)
+            if times < 4:
+                await member.nack(*again)
+                again = await take(case, member, len(fates["back"]), most)
         await member.ack(*again)
     left = _placed([*fates["held"], *fates["late"]])
     if case.clock.virtual:

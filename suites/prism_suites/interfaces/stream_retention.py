@@ -258,6 +258,26 @@ async def look_alikes_are_keys_and_streams_of_their_own(stream: StreamRetention,
         same("stream_retention.12", found, numbered(3)[-1 - number :], "a stream is bounded as another")
 
 
+_LIKE_NOTHING = ("None", "none", "null", "NULL", "nil", "undefined", "NaN", "False", "0", "-1", "-", "()", "b''", "''", " ", "\x00")
+"""Texts that a key of None may become where everything is made a text."""
+
+
+@check("stream_retention.6", "stream_retention.12")
+@gauntlet(lambda limits: [{"keyed_last": keyed_last} for keyed_last in (False, True)])
+async def no_key_is_none_of_them(stream: StreamRetention, case: Case, keyed_last: bool) -> None:
+    """Records without a key supersede nothing and are superseded by nothing, whatever texts others have as their keys (ST-24)."""
+    puts: list[Put] = []
+    for number, key in enumerate(_LIKE_NOTHING):
+        for kind in (None, key) if keyed_last else (key, None):
+            puts.append(await append(stream, "s", b"%d" % number, kind))
+    await stream.compact("s")
+    await _compacted(case, stream, puts, puts)
+    plain = [put for put in puts if put.key is None]
+    again = [await append(stream, "s", b"again", key) for key in _LIKE_NOTHING]
+    await stream.compact("s")
+    await _compacted(case, stream, [*puts, *again], [*plain, *again])
+
+
 def _look_alikes(longest: int) -> list[tuple[str, ...]]:
     """Return the first and the last of each group of confusable names, several groups at a time."""
     groups = [(*group[:3], group[-1]) for group in name_groups(longest)]
