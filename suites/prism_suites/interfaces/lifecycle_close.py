@@ -14,6 +14,8 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Drained
 
 _MOST_WAITS = 60
+_TURNS = 1
+"""Between the end of a call and that of the task which made it."""
 _FILES = Path("/proc/self/fd")
 
 
@@ -198,7 +200,7 @@ def _held() -> int:
 
 
 async def _all_ended(waiting: "list[asyncio.Task[Any]]", when: str) -> None:
-    await turns(10)
+    await turns(_TURNS)
     hanging = sum(not task.done() for task in waiting)
     same("lifecycle.2", hanging, 0, f"a call in hand did not end {when}")
     for task in waiting:

@@ -1,7 +1,7 @@
 """queue_dead_letter: queues that are targets of each other, of several, and in turn; and messages of every kind that die."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from prism_suites._full_headers import FULL_HEADERS
 from prism_suites._judging import broken, same
@@ -83,6 +83,25 @@ async def whatever_it_was_it_dies(queue: VisibilityAndDeadLetter, case: Case, ki
         sentence = "a dead message whose delay was over waits for it again: `scheduled_count` of the queue, and of its target"
         same("queue_dead_letter.2", counts, [0, 0], sentence)
     await lease(times, queue, "q" if back else "dead", put, promise="queue_dead_letter.2")
+
+
+class DyingByPriority(VisibilityAndDeadLetter, QueuePriority, Protocol):
+    """Messages of several priorities, and dead ones."""
+
+
+@check("queue_dead_letter.4", "queue_dead_letter.2")
+@gauntlet(lambda limits: [{"priorities": priorities} for priorities in ((1, 9), (0, 5, 0, 9), (3, 3, 7, 2, 7, 0))])
+async def the_dead_have_one_order_whatever_their_priorities(
+    queue: DyingByPriority, case: Case, priorities: tuple[int, ...]
+) -> None:
+    """`dead_letters` lists in the order of death, also where one of a higher priority died later (Q-15, Q-19)."""
+    times = Times(case)
+    await queue.configure_dead_letter("q", "dead", 1)
+    dead = []
+    for number, priority in enumerate(priorities):
+        put = Put(await queue.enqueue_with_priority("q", b"%d" % number, priority=priority), b"%d" % number, {})
+        dead += await die(times, queue, "q", [put], 1)
+        await listed(queue, "q", dead)
 
 
 @check("queue_dead_letter.4", "queue_dead_letter.3", "queue_dead_letter.6")
