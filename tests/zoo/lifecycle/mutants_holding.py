@@ -128,3 +128,24 @@ class ClosedMembersStillAck(Durable):
         async with super().subscribe_durable(topic, name, start) as made:
             made.__class__ = self._Acking
             yield made
+
+
+@mutant("2", "scope", "another driver's member holds a message when one is closed", also="3")
+class ClosingOneFreesWhatAllHold(Durable):
+    @property
+    def everybody(self) -> list[Holder]:
+        found: list[Holder] = self.client.data.setdefault(f"holders/{self.namespace}", [])
+        return found
+
+    @asynccontextmanager
+    async def subscribe_durable(self, topic: str, name: str, start: object = "new") -> AsyncIterator[Deliveries]:
+        async with super().subscribe_durable(topic, name, start) as made:
+            assert isinstance(made, Holder)
+            self.everybody.append(made)
+            yield made
+
+    async def leave(self) -> None:
+        await super().leave()
+        for holder in self.everybody:
+            holder.ready.extendleft(reversed(holder.held.values()))
+            holder.held.clear()
