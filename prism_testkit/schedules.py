@@ -188,19 +188,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
             due.append(heapq.heappop(timers)[2])
         self._ready.extendleft(reversed(due))
 
-    def wake_others(self, who: Callable[[asyncio.TimerHandle], bool], until_ns: int) -> bool:
-        """For a chooser that lets nothing that is ready run: put the next timer of ``who`` before it, if that is due until then.
-
-        Time moves on to it; timers of others that it passes are due, too, and run when they are let.
-        """
-        timers = [entry for entry in self._timers if not entry[2].cancelled() and who(entry[2])]
-        if not timers or min(timers)[0] > until_ns:
+    def wake_next(self, until_ns: int) -> bool:
+        """For a chooser that lets nothing that is ready run: move time to the next timer, if due until then, and put it first."""
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+        if not self._timers or self._timers[0][0] > until_ns:
             return False
-        entry = min(timers)
-        self._timers.remove(entry)
-        heapq.heapify(self._timers)
-        self._clock.jump(max(0, entry[0] - self._clock.now_ns()))
-        self._ready.appendleft(entry[2])
+        due_ns, _, timer = heapq.heappop(self._timers)
+        self._clock.jump(max(0, due_ns - self._clock.now_ns()))
+        self._ready.appendleft(timer)
         return True
 
     def _waiter(self) -> object:

@@ -8,7 +8,6 @@ Iterative Context Bounding for Systematic Testing, PLDI 2007). See `halts` for t
 
 import asyncio
 import contextlib
-import contextvars
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -21,14 +20,18 @@ from prism_testkit.schedules import VirtualLoop, place_of
 
 __all__ = ["Actor", "actors"]
 
-_STANDS: contextvars.ContextVar[object] = contextvars.ContextVar("stands", default=None)
-"""Whose steps these are: tasks and callbacks that a call makes have it from the call."""
 _MOST_S = 1.0
 """So much time passes at most for others who sleep; those who wait longer wait for what stands still, or for nothing."""
 
 
 class _Standing:
-    """Lets the steps of one call run, so many of them; then all others, and if they have nothing to do, that one again."""
+    """Lets the steps of one call run, so many of them; then all others, and if they have nothing to do, that one again.
+
+    Steps of a call are those of its task, and of another that this one awaits. Callbacks, timers and tasks that it leaves behind go
+    on: they are in the order of their time, on which everybody may rely.
+    """
+
+    task: "asyncio.Task[Told]"
 
     def __init__(self, loop: VirtualLoop, clock: VirtualClock, steps: int) -> None:
         self._loop, self._clock = loop, clock
@@ -57,7 +60,7 @@ class _Standing:
         ready.extend(theirs)
         if found is not None:
             return found
-        if self._loop.wake_others(self._others, self._until_ns):
+        if self._loop.wake_next(self._until_ns):
             return ready.popleft()
         if self.others_wait is not None and not self.others_wait.done():
             self.others_wait.set_result(None)
@@ -65,7 +68,8 @@ class _Standing:
         return ready.popleft()
 
     def _others(self, handle: Any) -> bool:
-        return handle._context.get(_STANDS) is not self
+        task = getattr(handle._callback, "__self__", None)
+        return task is not self.task and (task is None or getattr(self.task, "_fut_waiter", None) is not task)
 
 
 class Actor:
@@ -93,10 +97,8 @@ class Actor:
         if not point:
             self._task = self._loop.create_task(self._make(method, arguments))
             return None
-        context = contextvars.copy_context()
         self._standing = self._loop.chooser = standing = _Standing(self._loop, self._clock, point)
-        context.run(_STANDS.set, standing)
-        self._task = self._loop.create_task(self._make(method, arguments), context=context)
+        self._task = standing.task = self._loop.create_task(self._make(method, arguments))
         await _first_of(self._task, standing.stands)
         return None if self._task.done() else place_of(self._task).rpartition(" > ")[2]
 

@@ -25,6 +25,10 @@ from prism_testkit.signatures import methods_of
 __all__ = ["Tap", "offers", "tapped"]
 
 
+_TAKES = frozenset(("receive", "dequeue", "__anext__"))
+"""Behind these nothing is awaited: a cancellation there would lose what the driver has given for good."""
+
+
 @dataclass(slots=True)
 class Tap:
     """What watches the calls of one client. Attach before `tapped` is called; one tap may serve several proxies."""
@@ -68,7 +72,7 @@ class Tap:
 
     async def _after(self, operation: str, planned: str) -> None:
         """Pass the point after an effect."""
-        if self.settle is not None:
+        if self.settle is not None and operation.rpartition(".")[2] not in _TAKES:
             await self.settle()
         if self.suspend:
             await self._point(operation, "after")

@@ -14,8 +14,8 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Drained
 
 _MOST_WAITS = 60
-_TURNS = 1
-"""Between the end of a call and that of the task which made it."""
+_TURNS, _TURNS_OF_CLIENTS = 1, 10
+"""Between the end of a call and that of the task which made it; client libraries of servers have tasks of their own in between."""
 _FILES = Path("/proc/self/fd")
 
 
@@ -46,7 +46,7 @@ async def many_may_close_at_once(slot: Living, case: Case, closers: int, calls: 
         ends = await asyncio.gather(*[world.living.close() for _ in range(closers)], return_exceptions=True)
         same("lifecycle.2", [end for end in ends if end is not None], [], "one of several that close at once is given an error")
         await expect_closed("lifecycle.2", world.living, "after several closes at once")
-        await _all_ended(waiting, "closed by several")
+        await _all_ended(case, waiting, "closed by several")
 
 
 @check("lifecycle.2")
@@ -76,7 +76,7 @@ async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: 
             await closing
         else:
             await world.living.close()
-        await _all_ended(waiting, "when it was closed")
+        await _all_ended(case, waiting, "when it was closed")
         if case.clock.virtual and asyncio.get_running_loop().time() - began_s > HOUR_S / 2:
             broken("lifecycle.2", "close waits for what calls in hand wait for", expected="it ends them", got="it waited")
         returned, _ = await outcomes("lifecycle.2", waiting, "when it was closed")
@@ -186,7 +186,7 @@ async def _cancelled_everywhere(slot: Any, case: Case, calls: int, overlap: bool
             when = f"after a close that was cancelled at its wait {point} another one"
             await in_vain("lifecycle.2", world.living.close(), f"{when} fails")
             await expect_closed("lifecycle.2", world.living, when)
-            await _all_ended(waiting, "by a close after one that was cancelled")
+            await _all_ended(case, waiting, "by a close after one that was cancelled")
             left = await quiet(case, world.before) if point > 1 else []  # the first one may make its connection begin something
             same("lifecycle.2", [task.get_name() for task in left], [], f"{when} leaves tasks running")
         if ended:
@@ -199,8 +199,8 @@ def _held() -> int:
     return threads + (sum(1 for _ in _FILES.iterdir()) if _FILES.is_dir() else 0)
 
 
-async def _all_ended(waiting: "list[asyncio.Task[Any]]", when: str) -> None:
-    await turns(_TURNS)
+async def _all_ended(case: Case, waiting: "list[asyncio.Task[Any]]", when: str) -> None:
+    await turns(_TURNS if case.clock.virtual else _TURNS_OF_CLIENTS)
     hanging = sum(not task.done() for task in waiting)
     same("lifecycle.2", hanging, 0, f"a call in hand did not end {when}")
     for task in waiting:

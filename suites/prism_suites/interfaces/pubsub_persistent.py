@@ -107,14 +107,15 @@ async def opened_again_it_goes_on(pubsub: PubSubPersistent, case: Case, first: A
 @gauntlet(lambda limits: [{"start": start, "times": times} for start in _STARTS for times in (1, 3)])
 async def entered_and_left_it_exists(pubsub: PubSubPersistent, case: Case, start: Any, times: int) -> None:
     """From its first entry on it gets every message, also while it has no member and never received anything (PS-10)."""
-    sents = await send(pubsub, "t", [b"before"], PERSISTENT)
+    other = await case.client()
+    sents = await send(other, "t", [b"before"], PERSISTENT)
     for _ in range(times):
         async with pubsub.subscribe_durable("t", "s", start):
             pass
     if start == "new":
         sents = []
-    for seconds in (86_400.5, 31_536_001.0):
-        sents = sents + await send(await case.client(), "t", numbered(2, f"away {seconds:g}"), PERSISTENT)
+    for seconds in (86_400.5, 31_536_001.0, 1e9):
+        sents = sents + await send(other, "t", numbered(2, f"away {seconds:g}"), PERSISTENT)
         if case.clock.virtual:
             await case.advance(seconds)
     async with pubsub.subscribe_durable("t", "s", "new") as member:

@@ -20,6 +20,9 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubBasic, PubSubWildcards
 from prism_testkit.strategies import name_groups
 
+_UNREAD = 14
+"""So many lie unread at once: every buffer takes them."""
+
 _TOKENS = ("", "a", "*", ">")
 
 
@@ -187,10 +190,13 @@ async def messages_of_many_topics_keep_their_order(pubsub: PubSubWildcards, case
     slot = await case.client() if on == "another" else pubsub
     async with pubsub.subscribe_pattern("t.>") as inner, pubsub.subscribe_pattern(">") as every:
         places = [*(number * number // 3 % min(topics, 7) for number in range(40)), *range(topics)]  # runs and turns of some first
-        sents = [(await send(slot, f"t.{place}", [b"%d" % number], WILDCARDS))[0] for number, place in enumerate(places)]
-        for each in (inner, every):
-            if not each.gaps:
-                await hears(Ear(case, each, WILDCARDS), sents, f"{topics} topics")
+        ears = [Ear(case, each, WILDCARDS) for each in (inner, every)]
+        for first in range(0, len(places), _UNREAD):
+            sents = []
+            for number, place in enumerate(places[first : first + _UNREAD], first):
+                sents += await send(slot, f"t.{place}", [b"%d" % number], WILDCARDS)
+            for ear in ears:
+                await hears(ear, sents, f"{topics} topics", more=first + _UNREAD < len(places))
 
 
 @check("pubsub_wildcards.5", "pubsub_wildcards.1", "pubsub_wildcards.2")

@@ -15,7 +15,7 @@ from prism_testkit.killing import Step
 _OLD, _MINE, _THEIRS, _LAST = b"old", b"mine", b"theirs", b"last"
 _BOUNDS = {_MINE: (1e5, 3), _THEIRS: (1e7, 4)}
 """Nothing here is ever outside of them."""
-_BEYOND = 10**9
+_BEYOND = 10**30
 
 _Kinds = Sequence[str | list[str]]
 

@@ -74,7 +74,7 @@ async def a_seek_and_a_member_are_one_behind_the_other(
         await stream.create_group(name, "g")
         async with stream.join(name, "g", "before") as member:
             await member.ack(*await take(case, member, 3))
-        to = (0 if back else 10**6) if way == "seek" else (0 if back else 10**15)
+        to = (0 if back else puts[-1].offset + 1) if way == "seek" else (0 if back else 10**15)
         visit = _Visit()
         case.schedule(plan)
         moved, _ = await together(_seek(other, way, name, to, max(0, turns)), visit.make(stream, name, max(0, -turns), stays))

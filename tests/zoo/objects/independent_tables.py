@@ -264,10 +264,11 @@ class TableObjects(Thin):
     async def get(self, bucket: str, key: str) -> bytes | None:
         self.named("get", bucket, key)
         await asyncio.sleep(0)
-        row = self.row(bucket, key)
-        if row is None:
-            return None
-        return b"".join(data for (data,) in self.client.database.execute(self.BLOCKS, (row[0],)))
+        while (row := self.row(bucket, key)) is not None:
+            data = b"".join(data for (data,) in self.client.database.execute(self.BLOCKS, (row[0],)))
+            if len(data) == row[1]:  # else another process has replaced it meanwhile
+                return data
+        return None
 
     async def get_stream(self, bucket: str, key: str) -> AsyncIterator[bytes]:
         self.named("get_stream", bucket, key)
