@@ -276,7 +276,10 @@ async def arguments_of_the_wrong_type_are_refused(pubsub: PubSubPersistent, case
     async with pubsub.subscribe_durable("t", "s") as member:
         left = {sent.id: 1 for sent in sents[1:]}
         again = await comes_again(case, member, sents[1:], left, story="after refused calls")
-        # What becomes of the delivery beside it nobody promises.
         for some in ([*again, bad], [bad, *again]):
             await refused("pubsub_persistent.11", member.ack(*some), TypeError, f"ack, beside a delivery: {why}")
             await refused("pubsub_persistent.11", member.nack(*some), TypeError, f"nack, beside a delivery: {why}")
+    async with pubsub.subscribe_durable("t", "s") as member:
+        left = {delivery.message.id: delivery.delivery_count for delivery in again}
+        story = "after calls that were refused for what stood beside it"
+        await comes_again(case, member, sents[1:], left, promise="pubsub_persistent.11", story=story)

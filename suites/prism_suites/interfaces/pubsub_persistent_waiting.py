@@ -218,6 +218,8 @@ async def what_was_left_is_closed(pubsub: PubSubPersistent, case: Case, way: str
         call = member.receive(1, timeout_s)
         await refused("pubsub_persistent.15", call, Closed, "receive by a member that was left is not refused")
     await refused("pubsub_persistent.15", member.ack(held), Closed, "ack by a member that was left is not refused")
+    for name, of_nothing in (("ack", member.ack()), ("nack", member.nack())):
+        await refused("pubsub_persistent.15", of_nothing, Closed, f"{name} of nothing by a member that was left is not refused")
     await refused("pubsub_persistent.15", member.nack(held), Closed, "nack by a member that was left is not refused")
     call_delayed = member.nack(held, delay_s=1e6)
     await refused("pubsub_persistent.15", call_delayed, Closed, "nack by a member that was left is not refused")

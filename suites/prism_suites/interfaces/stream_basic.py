@@ -164,7 +164,9 @@ async def starts_and_limits_are_exact(stream: StreamBasic, case: Case, count: in
 
 @check("stream_basic.5")
 @gauntlet(
-    lambda limits: [{"start": start, "limit": limit} for start, limit in ((-1, None), (-(2**31), 5), (0, -1), (0, -10), (-1, -1))]
+    lambda limits: [
+        {"start": start, "limit": limit} for start, limit in ((-1, None), (-(2**31), 5), (-1, 0), (0, -1), (0, -10), (-1, -1))
+    ]
 )
 async def negative_bounds_are_refused(stream: StreamBasic, start: int, limit: int | None) -> None:
     """A negative start or limit raises ``ValueError``, at the latest at the first step, also of a stream that is empty."""

@@ -112,6 +112,33 @@ async def each_record_has_a_fate_of_its_own(stream: Parted, case: Case, n: int, 
 
 
 @check("stream_partitioning.10")
+@gauntlet(lambda limits: [{"n": n, "place": place, "count": count} for n, place, count in ((2, 1, 40), (3, 1, 300), (3, 2, 300))])
+async def any_number_of_one_partition_is_held(stream: Parted, case: Case, n: int, place: int, count: int) -> None:
+    """However many of one partition are held, the next comes, all are counted, and all wait for the delay that they are given."""
+    count = min(count, 40) if case.server else count
+    await stream.create_partitioned("s", n)
+    await stream.create_group("s", "g")
+    puts = [await put_in(stream, "s", place, b"%d" % number) for number in range(count)]
+    async with stream.join("s", "g", "c") as member:
+        held = await take(case, member, count, 7)
+        same("stream_partitioning.10", _placed(held), _places([*[[]] * place, puts]), f"{count} of one partition do not come")
+        pending = (await stream.group_info("s", "g")).pending
+        same("stream_partitioning.10", pending, count, "group_info does not count what is held of one partition")
+        await member.nack(*held, delay_s=1e6)
+        early = _placed(await receive(member, 10))
+        same("stream_partitioning.10", early, [], "what was given back for later, many in one call, comes at once")
+        if case.clock.virtual:
+            await case.advance(1e6 + 10.0)
+            again = await take(case, member, count, 50)
+            same(
+                "stream_partitioning.10",
+                _placed(again),
+                _placed(held),
+                "what was given back for later does not come, all of it",
+            )
+
+
+@check("stream_partitioning.10")
 @gauntlet(lambda limits: [{"n": n, "start": start} for n in (2, 3) for start in ("earliest", "latest")])
 async def a_group_over_partitions_lives_as_any(stream: Parted, case: Case, n: int, start: Any) -> None:
     """Members wait and are woken by a record in any partition, give back, put off and leave, as in any group (ST-11)."""
