@@ -152,8 +152,8 @@ class PubSubPersistent(Protocol):
        infinite raise ``ValueError``; negative is 0.
     9. `Deliveries.receive` gives at most ``max_messages``, at least one as soon as there is one, and an empty list not before
        ``timeout_s`` have passed; ``max_messages`` below 1 raises ``ValueError``.
-    10. `last_message_id` is the id of the message of the topic that was published last, None if there never was one; acks and
-        deliveries do not change it.
+    10. `last_message_id` is the id of the message of the topic that was published last with `publish_persistent` (or
+        `PubSubOrdering.publish_ordered`), None if there never was one; acks and deliveries do not change it.
     11. Topics and names alias only if they are equal in every code point; names and topics do not mix. What is illegal raises
         `InvalidName`, `PayloadTooLarge` or, if it has the wrong type (a delivery, a number or a delay, too), ``TypeError``, before
         any effect.
