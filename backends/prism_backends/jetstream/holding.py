@@ -227,6 +227,9 @@ class Holding:
         await self._tell("leave", b"-NAK", held)
         with suppress(PrismError):
             await self._presence.hide()
+        while self._idle:
+            with suppress(*FAILURES):  # with its connection everything goes
+                await self._idle.pop().close()
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()

@@ -67,6 +67,12 @@ class Inbox:
             await self._subscription.drain()
         return self._came
 
+    async def close(self) -> None:
+        """Listen no more, when no request is under way: the connection is shared, and goes on."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None and not self.connection.is_lost:
+            await subscription.end()
+
     def _settle(self) -> None:
         if not self._over.done():
             self._over.set_result(None)
