@@ -205,15 +205,7 @@ async def a_delay_that_is_no_number_is_refused(stream: StreamConsumerGroups, cas
         if error is TypeError:
             for bad in ((delay_s,), (1, delay_s)):
                 await refused("stream_consumer_groups.10", member.receive(*bad), error, "a bad receive is not refused")
-        mixed: list[list[Any]] = [[*got, "no delivery"], [None, *got]]
-        for several in mixed:
-            for name, call in (("ack", member.ack(*several)), ("nack", member.nack(*several))):
-                sentence = f"{name} of what is no delivery, beside one, is not refused"
-                await refused("stream_consumer_groups.8", call, TypeError, sentence)
         await nothing_comes(case, member, "stream_consumer_groups.7", "a refused nack gave its record back")
-        same(
-            "stream_consumer_groups.11", (await stream.group_info("s", "g")).pending, 1, "a refused call acked the record beside it"
-        )
         await member.ack(*got)
     async with stream.join("s", "g", "c") as member:
         await nothing_comes(case, member, "stream_consumer_groups.6", "a record comes again after its ack")
