@@ -1,8 +1,9 @@
 """Mutants of the nineteenth examination: what is done beside a record that is held or put off, calls inside a call."""
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from prism_testkit.interfaces import RecordDelivery
+from prism_testkit.interfaces import Bytes, GroupInfo, Record, RecordDelivery
 from tests.zoo.declare import Mutant
 
 from .declare import declaring, declaring_newer
@@ -102,3 +103,63 @@ class NoKeyIsTheTextOfIt(NewerStreams):
         texts = {record.key for record in log.records}
         last = dict(keyed)
         return {offset for key, offset in keyed if last[key] != offset and (key != "None" or "None" in texts)}
+
+
+@newer("partitioning.1", "missing step", trap="a record in partition 0 of a stream that was not used")
+class APlacedRecordIsNoUse(NewerStreams):
+    async def append_to_partition(
+        self, stream: str, partition: int, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        fresh = not self.used(stream)
+        offset = await super().append_to_partition(stream, partition, payload, key, headers)
+        if fresh:
+            self.space().placed = {*getattr(self.space(), "placed", ()), stream}  # type: ignore[attr-defined]
+        return offset
+
+    def used(self, stream: str) -> bool:
+        placed = getattr(self.space(), "placed", ())
+        return super().used(stream) and not (stream in placed and len(self.stream(stream).records) == 1)
+
+
+@newer("partitioning.10", "cap", trap="forty records held of one partition", also="consumer_groups.10 consumer_groups.1")
+class ThirtyTwoOfAPartitionAreHeld(Member):
+    def fresh(self, most: int) -> list[int]:
+        held = sum(self.holds(one) for one in self.state().pending.values())
+        return super().fresh(min(most, max(0, 32 - held)))
+
+
+@newer("retention.2", "cap", trap="twenty partitions", also="retention.7 retention.1")
+class EightPartitionsAreEnforced(NewerStreams):
+    async def enforce_retention(self, stream: str) -> None:
+        name = self.name(stream, "enforce_retention")
+        for lane in self.lanes(name)[:8]:
+            self.drop(lane, self.outside(self.stream(lane), self.bounds(name)))
+
+
+@mutant("consumer_groups.14", "cap", trap="a cancelled receive of more than eight", also="consumer_groups.4 consumer_groups.1")
+class ACancelledReceiveGivesEightBack(Member):
+    async def receive(self, max_records: int = 1, timeout_s: float = 0) -> list[RecordDelivery]:
+        found = await super().receive(max_records, timeout_s)
+        try:
+            await step()
+        except BaseException:
+            await self.nack(*found[:8])
+            raise
+        return found
+
+
+@mutant("consumer_groups.11", "overflow", trap="three hundred records held", also="partitioning.10")
+class PendingIsAByte(Streams):
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        return replace(found, pending=min(found.pending, 255))
+
+
+@mutant("basic.5", "falsy", trap="a negative start with a limit of 0")
+class NothingIsReadFromAnywhere(Streams):
+    async def read(self, stream: str, start: int = 0, limit: int | None = None) -> AsyncIterator[Record]:
+        if limit == 0:
+            self.name(stream, "read")
+            return
+        async for record in super().read(stream, start, limit):
+            yield record
