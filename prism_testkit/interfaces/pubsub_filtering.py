@@ -33,8 +33,8 @@ class PubSubFiltering(Protocol):
     8. The messages of one publisher are received in the order in which they were published. Every subscription gets every message
        that matches, whatever others overlap with it or equal it; one that is slow, or was left, takes nothing from others.
     9. What does not match ends no wait: a receive returns None not before ``timeout_s`` have passed, and wakes for what matches,
-       however much else is published meanwhile. Nor does it count in ``gaps``, while no bounded buffer, of 16 messages at least that
-       match, overflows.
+       however much else is published meanwhile. Nor does it count in ``gaps``, while no bounded buffer overflows, of 16 messages
+       at least that match.
     10. Iteration and leaving are what they are in `PubSubBasic`, and so are cancelled calls. Nothing published in one namespace
         is received in another.
     11. While the server is away publishes raise `BackendUnavailable` or `OperationTimeout`; once it is back the same driver

@@ -39,6 +39,7 @@ from . import (
     mutants_isolation,
     mutants_limits,
     mutants_names,
+    mutants_nineteenth,
     mutants_ninth_again,
     mutants_ninth_cabinet,
     mutants_ninth_grown,
@@ -130,6 +131,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_deadlines.MUTANTS,
     *mutants_history_files.MUTANTS,
     *mutants_history_again.MUTANTS,
+    *mutants_nineteenth.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

@@ -31,9 +31,9 @@ class ClaimCheckConfig(PatternConfig):
     checksum: Literal["sha256"] = "sha256"
     claim_check_field: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "prism-claim-check"
     cleanup: Literal["on_ack", "retain", "sweep"] = "sweep"
-    max_age_s: Seconds = 86400
-    retention_after_ack_s: Seconds = 300
-    grace_period_s: Seconds = 3600
+    max_age_s: Seconds = 86_400.0
+    retention_after_ack_s: Seconds = 300.0
+    grace_period_s: Seconds = 3_600.0
     consumers: tuple[Name, ...] = ()
 
     @model_validator(mode="after")

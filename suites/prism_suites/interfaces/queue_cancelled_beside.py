@@ -5,10 +5,10 @@ from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._queue_cancelling import cancelled, points
-from prism_suites._queue_dying import VisibilityAndDeadLetter
+from prism_suites._queue_dying import VisibilityAndDeadLetter, listed
 from prism_suites._queue_leases import given_to_nobody, lease
 from prism_suites._queue_shared import is_second
-from prism_suites._queue_taking import HELD_S, drained, empty, fill, numbered, take
+from prism_suites._queue_taking import HELD_S, Put, drained, empty, fill, numbered, take
 from prism_suites._queue_times import Times
 from prism_suites.interfaces.queue_delayed import Delayed
 from prism_suites.interfaces.queue_priority import Prioritised
@@ -146,6 +146,75 @@ async def a_cancelled_take_leaves_the_priorities(queue: Prioritised, case: Case,
     if not offers(whole, QueueBasic):  # among equals, what comes again may be overtaken
         found, expected = [(rank, 0) for rank, _ in found], [(rank, 0) for rank, _ in expected]
     same("queue_priority.1", found, expected, "after a cancelled take messages are not given by their priorities")
+
+
+@check("queue_visibility.3", _LOST)
+@gauntlet(points(("dequeue", "receive", "waiting receive"), few=True))
+async def a_cancelled_take_leaves_the_attempts(queue: QueueVisibility, case: Case, kind: str, point: int) -> None:
+    """What a cancelled take gave back has been delivered as often as before, or once more: its count does not begin anew."""
+    whole, other, times = await case.whole(), await case.client(), Times(case)
+    if kind == "dequeue" and not offers(whole, QueueBasic):
+        return
+    await _delivered(times, queue, "q", (await fill(queue, "q", numbered(1), {"h": "v"}))[0], 2)
+    if not await _cut(case, whole, "q", kind, point):
+        again = await other.receive("q", HELD_S, _patience_s(case))
+        if again is None:
+            broken(_LOST, "after a cancelled take a message is not available", expected="a lease", got=None)
+        _counts_on(again, 2, kind)
+
+
+@check("queue_dead_letter.1", "queue_visibility.3", "queue_dead_letter.4", "queue_dead_letter.2")
+@gauntlet(points(("dequeue", "receive"), few=True))
+async def a_cancelled_take_grants_no_more_deliveries(queue: VisibilityAndDeadLetter, case: Case, kind: str, point: int) -> None:
+    """So what was cancelled is followed by no delivery beyond the last; and in the target a message counts on, and stays dead."""
+    whole, other, times = await case.whole(), await case.client(), Times(case)
+    if kind == "dequeue" and not offers(whole, QueueBasic):
+        return
+    await queue.configure_dead_letter("q", "dead", 3)
+    put = (await fill(queue, "q", numbered(1), {"h": "v"}))[0]
+    await _delivered(times, queue, "q", put, 2)
+    if await _cut(case, whole, "q", kind, point):
+        return
+    last = await other.receive("q", HELD_S, 1.0 if case.clock.virtual else 0.1)
+    if last is not None:  # the cancelled one may have been the last
+        _counts_on(last, 2, kind, most=3)
+        await other.release(last)
+    await listed(other, "q", [put])
+    await _delivered(times, queue, "dead", put, 1)
+    if await _cut(case, whole, "dead", kind, point):
+        return
+    again = await other.receive("dead", HELD_S, _patience_s(case))
+    if again is None:
+        broken("queue_dead_letter.3", "after a cancelled take of the target a message is lost", expected="a lease", got=None)
+    _counts_on(again, 1, kind)
+    await other.release(again)
+    await listed(other, "q", [put])
+
+
+async def _delivered(times: Times, slot: Any, queue: str, put: Put, attempts: int) -> None:
+    """Let so many deliveries of a message fail."""
+    for attempt in range(1, attempts + 1):
+        await slot.release((await lease(times, slot, queue, put, attempt=attempt)).lease)
+
+
+async def _cut(case: Case, whole: Any, queue: str, kind: str, point: int) -> bool:
+    """Take, and be cancelled; return whether something was taken nevertheless."""
+    timeout_s = _patience_s(case) if kind.startswith("waiting") else 0.0
+    call = whole.dequeue(queue, timeout_s) if kind == "dequeue" else whole.receive(queue, HELD_S, timeout_s)
+    ended, got = await cancelled(call, point)
+    return ended and got is not None
+
+
+def _patience_s(case: Case) -> float:
+    """So long a message may take to be there again."""
+    return 100.0 if case.clock.virtual else 1.0
+
+
+def _counts_on(again: Lease, attempts: int, kind: str, *, most: int | None = None) -> None:
+    allowed = range(attempts + 1, min(attempts + 2, most or attempts + 2) + 1)
+    if again.attempt not in allowed:
+        sentence = f"after a cancelled {kind} the attempt of a lease is not the number of deliveries"
+        broken("queue_visibility.3", sentence, expected=" or ".join(map(str, allowed)), got=again.attempt)
 
 
 @check("queue_basic.11", "queue_basic.10")

@@ -14,6 +14,12 @@ from prism_testkit.interfaces import QueueBasic
 from prism_testkit.outcomes import law
 from prism_testkit.tap import offers
 
+_AGAIN_S = 20.0
+"""So long after its lease ended a message of the target is awaited."""
+_LOOKS_AGAIN = 50
+"""So often, on a real clock, the dead are looked at until they are all listed."""
+_SLACK_S = 5.0
+"""A backend that claims to be later than this is not waited for on a real clock."""
 _LOOKS = ("receive", "dead_letters", "peek", "waiting receive")
 _REDRIVEN = replace(VISIBILITY, order="queue_dead_letter.5", once="queue_dead_letter.3")
 """What comes after a redrive comes in the order of death."""
@@ -240,6 +246,48 @@ async def redrive_takes_what_came_back_to_the_target(queue: VisibilityAndDeadLet
     same("queue_dead_letter.5", moved, len(puts), "redrive leaves what came back to the target")
     await drains(queue, "q", puts, _REDRIVEN, "after a redrive of what came back to the target")
     await empty(queue, "dead", "queue_dead_letter.3", "what was brought back is in the target, too")
+
+
+@check("queue_dead_letter.4", "queue_dead_letter.5", "queue_dead_letter.2")
+@gauntlet(
+    lambda limits: [{"ending": ending, "seen": seen} for ending in ("deadline", "release", "extend") for seen in (True, False)]
+)
+async def it_stays_dead_however_its_leases_end(queue: VisibilityAndDeadLetter, case: Case, ending: str, seen: bool) -> None:
+    """What died is leased in the target, again and again, and each lease ends by a release, by its deadline, or by one that was
+    brought nearer, on any clock: it is listed yet, and is brought back (Q-15, Q-16)."""
+    times, other = Times(case), await case.client()
+    short_s = 10.0 if times.virtual else 0.2
+    slack_s = times.slack_ns / 1e9
+    if ending != "release" and slack_s > _SLACK_S and not times.virtual:
+        return
+    await queue.configure_dead_letter("q", "dead", 1)
+    puts = await fill(queue, "q", numbered(2), {"h": "v"})
+    await die(times, queue, "q", puts, 1)
+    for _ in range(3):
+        for _ in puts:
+            held = await queue.receive("dead", short_s if ending == "deadline" else HELD_S, _AGAIN_S)
+            if held is None:
+                broken("queue_dead_letter.3", "a dead message is not available in the target again", expected="a lease", got=None)
+            if ending == "extend":
+                await other.extend(held, short_s)
+            elif ending == "release":
+                await other.release(held)
+        if ending != "release":
+            await case.clock.sleep(short_s * 1.2 + slack_s)
+        if seen:
+            await _listed_soon(case, other, puts)
+    await _listed_soon(case, queue, puts)
+    same("queue_dead_letter.5", await other.redrive("q"), len(puts), "redrive leaves what was leased in the target, and came back")
+    await drains(queue, "q", puts, _REDRIVEN, "after a redrive of what was leased in the target")
+
+
+async def _listed_soon(case: Case, slot: Any, puts: list[Put]) -> None:
+    """Judge the list of the dead; on a real clock a lease may last yet, by the clock of the server, and is awaited."""
+    for _ in range(0 if case.clock.virtual else _LOOKS_AGAIN):
+        if [message.id for message in await slot.dead_letters("q")] == [put.id for put in puts]:
+            break
+        await case.clock.sleep(0.1)
+    await listed(slot, "q", puts)
 
 
 @check("queue_dead_letter.7", "queue_dead_letter.1")

@@ -66,6 +66,43 @@ async def a_new_configuration_counts_what_was(queue: VisibilityAndDeadLetter, ca
     await drains(queue, "dead", [put], VISIBILITY, "after a new configuration")
 
 
+_CHANGES: dict[str, tuple[tuple[int, str, int], ...]] = {
+    "the target, and back": ((0, "d", 1), (1, "e", 1), (0, "d", 1)),
+    "the attempts, and back": ((0, "d", 1), (1, "d", 3), (0, "d", 1)),
+    "the attempts, up and down and up": ((0, "d", 3), (1, "d", 1), (0, "d", 3)),
+    "both, by turns": ((0, "d", 2), (1, "e", 1), (0, "d", 2), (1, "e", 1), (0, "d", 2)),
+    "by one, and back by a third": ((0, "d", 1), (0, "e", 2), (1, "d", 1), (2, "e", 2), (1, "d", 1)),
+}
+"""Who configures, which target, and how many attempts."""
+
+
+@check("queue_dead_letter.6", "queue_dead_letter.1")
+@gauntlet(lambda limits: [{"changes": changes, "used": used} for changes in _CHANGES for used in (False, True)])
+async def the_last_configuration_holds_for_every_client(
+    queue: VisibilityAndDeadLetter, case: Case, changes: str, used: bool
+) -> None:
+    """Clients configure one queue by turns, also what they had configured before: after each turn that one holds for all,
+    whether or not something died by those before (Q-15)."""
+    slots, times = [queue, await case.client(), await case.client()], Times(case)
+    turns = _CHANGES[changes]
+    for turn, (number, target, most) in enumerate(turns):
+        await slots[number].configure_dead_letter("q", target, most)
+        if not used and turn < len(turns) - 1:
+            continue
+        for slot in slots if turn == len(turns) - 1 else slots[turn % 2 :: 2]:
+            put = (await fill(slot, "q", [b"%d" % turn], {"h": "v"}))[0]
+            await dies_after(times, [slot], "q", put, most, "release", "queue_dead_letter.6")
+            got = await slot.receive("q", HELD_S)
+            same(
+                "queue_dead_letter.6", got, None, f"a message is delivered more often than the last configuration says ({changes})"
+            )
+            await listed(slot, "q", [put])
+            dead = await slot.receive(target, HELD_S)
+            found = dead and dead.message.id
+            same("queue_dead_letter.6", found, put.id, f"what dies is not in the target that was configured last ({changes})")
+            await slot.ack(dead)
+
+
 @check("queue_dead_letter.6", "queue_dead_letter.3")
 async def a_new_configuration_reaches_what_is_held(queue: VisibilityAndDeadLetter, case: Case) -> None:
     """A message leased while the configuration changes stays with its holder, and dies by the new one when that fails."""

@@ -1,6 +1,7 @@
 """Claim check, promises 4 and 7: a sweep removes all that is due, and nothing else ever."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -185,6 +186,8 @@ async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case)
     async with claims.opened(**AGE, cleanup="sweep") as check_in:
         for _ in range(number):
             await check_in.publish(TOPIC, BIG)
+        odd = sorted(key for key in await claims_there(claims) if not re.fullmatch("claims/[0-9a-z]+", key))
+        same("CC7", odd[:3], [], "the id of a claim has other characters than 0-9a-z")
         same("CC4", len(await claims_there(claims)), number, "of claims that were published in one instant two share an object")
         last = sent_messages(case)[-1]
         size = sum(len(text.encode()) for pair in last.headers.items() for text in pair) + len(last.payload)

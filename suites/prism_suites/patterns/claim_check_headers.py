@@ -1,12 +1,15 @@
 """Claim check, promise 1: headers come back as they were given, those with the name of ours included."""
 
-from collections.abc import Mapping
+import re
+from collections import ChainMap, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism_patterns.claim_check import ClaimCheck
+from prism_patterns.claim_check import ClaimCheck, ClaimConsumer
 from prism_suites._claims import FIELD, TOPIC, T, chunked, sent_messages, take
 from prism_suites._claims_sending import Upload, all_there_and_back, payload_of
 from prism_suites._judging import broken, refused, same
@@ -15,8 +18,14 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces.errors import InvalidName, PayloadTooLarge
 
-FIELDS = (FIELD, "x'", "Ref", "\u00e9", "k" * 64)
-"""Names for the header that refers to a claim: with a quote at its end, in another case, of several bytes, the longest."""
+FIELDS = (FIELD, "x'", "Ref", "\u00e9", "x.y", "k.*", "(k)*[%s]\\", "k" * 64)
+"""Names for the header that refers to a claim: with a quote at its end, in another case, of several bytes, with what means
+something in a pattern, the longest."""
+
+
+def _read_as_a_pattern(field: str) -> str:
+    """Return a name that ours may mean if somebody takes it for a pattern."""
+    return re.sub("[^0-9a-zA-Z]", "a", field)
 
 
 def _named_alike(field: str) -> tuple[dict[str, str], ...]:
@@ -27,6 +36,7 @@ def _named_alike(field: str) -> tuple[dict[str, str], ...]:
         {f"{field}'": "only this"},
         {field.swapcase(): "x", f"{field.swapcase()}'": "z", field: "y"},
         {f"{field}-": "z", f"{field}s": "", f" {field}": "q", f"{field} ": "r", f"'{field}": "s", field[:-1] or "-": "t"},
+        *({field: "x", each: "y"} for each in [_read_as_a_pattern(field)] if each != field),
         {field: '{"bucket":"claim-check","key":"claims/0","size":1,"checksum":"","compression":"none","stored_ms":0}'},
     )
 
@@ -53,7 +63,8 @@ _TEXTS = st.one_of(
 def _drawn(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a name for our header, and headers some of which are named alike."""
     field = draw(st.sampled_from(FIELDS))
-    names = st.sampled_from([field, f"{field}'", field.swapcase(), f"{field.swapcase()}'", "a", "A", " a", "b"])
+    alike = [_read_as_a_pattern(field), f"{_read_as_a_pattern(field)}'"]
+    names = st.sampled_from([field, f"{field}'", field.swapcase(), f"{field.swapcase()}'", *alike, "a", "A", " a", "b"])
     return {"field": field, "headers": [draw(st.dictionaries(names, _TEXTS, max_size=7))]}
 
 
@@ -74,6 +85,40 @@ async def headers_come_back_as_they_were(claims: Bound[ClaimCheck], case: Case, 
     payload = payload_of(size)
     messages = [(payload, each, payload) for each in sent["headers"]]
     await all_there_and_back(claims, case, messages, claim_check_field=sent["field"])
+
+
+class _Read(Mapping[str, str]):
+    """Headers of which nothing is known but that they are a mapping."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
+_MAPPINGS: dict[str, Callable[[dict[str, str]], Mapping[str, str]]] = {
+    "MappingProxyType": MappingProxyType,
+    "ChainMap": lambda headers: ChainMap(headers),
+    "defaultdict": lambda headers: defaultdict(str, headers),
+    "a mapping of one's own": _Read,
+}
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"kind": kind, "size": size} for kind in _MAPPINGS for size in (3, T + 1)])
+async def headers_may_be_any_mapping(claims: Bound[ClaimCheck], case: Case, kind: str, size: int) -> None:
+    """Headers are a mapping of texts, of whatever type, empty or not; the caller's is not changed."""
+    sent = [{"a": "b", FIELD: "mine", f"{FIELD}'": ""}, {"a": "c"}, {}]
+    given = [_MAPPINGS[kind](dict(headers)) for headers in sent]
+    await all_there_and_back(claims, case, [(payload_of(size), headers, payload_of(size)) for headers in given])
+    same("CC1", [dict(headers) for headers in given], sent, "the caller's headers were changed by a publish")
 
 
 @check("CC1")
@@ -128,34 +173,64 @@ async def the_room_for_a_reference_is_reckoned_to_the_byte(
                 within = room
 
 
-def _at_the_edge() -> list[dict[str, str]]:
+def _at_the_edge(field: str) -> list[dict[str, str]]:
     """Return headers with the name of ours, in which another byte would be one too many."""
-    quoted = FIELD + "'" * (512 - len(FIELD))
-    full = {FIELD: "mine", "h": ""}
-    full["h"] = "v" * (8 * 1024 - sum(map(len, (*full, *full.values()))))
-    return [{quoted: "a"}, {quoted[:-1]: "b"}, {quoted: "a", quoted[:-1]: "b", FIELD: "c"}, full, {**full, "h": full["h"][:-1]}]
+    quoted = field + "'" * (512 - len(field.encode()))
+    full = {field: "mine", "h": ""}
+    full["h"] = "v" * (8 * 1024 - sum(len(text.encode()) for text in (*full, *full.values())))
+    return [{quoted: "a"}, {quoted[:-1]: "b"}, {quoted: "a", quoted[:-1]: "b", field: "c"}, full, {**full, "h": full["h"][:-1]}]
 
 
 @check("CC1")
-@gauntlet(lambda limits: [{"headers": headers, "size": size} for headers in _at_the_edge() for size in (3, T + 1)])
+@gauntlet(
+    lambda limits: [
+        {"headers": headers, "size": size, "field": field}
+        for field in (FIELD, "\u20ac" * 64)
+        for headers in _at_the_edge(field)
+        for size in (3, T + 1)
+    ]
+)
 async def headers_at_the_edge_come_back_or_are_refused(
-    claims: Bound[ClaimCheck], case: Case, headers: dict[str, str], size: int
+    claims: Bound[ClaimCheck], case: Case, headers: dict[str, str], size: int, field: str
 ) -> None:
     """Headers that have no room to be escaped come back all the same, or raise PayloadTooLarge before anything is done."""
-    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
-        try:
-            await check_in.publish(TOPIC, payload_of(size), headers)
-        except PayloadTooLarge:
-            effects = [
-                f"{entry.op}{entry.args[:2]}" for entry in case.history.entries if Upload(entry).is_effect and entry.error is None
-            ]
-            same("CC1", effects, [], "headers that have no room to be escaped were refused after an effect")
-            return
-        except InvalidName as error:
-            broken("CC1", "legal headers are called illegal", expected="PayloadTooLarge, or a receipt", got=error)
-        delivery = await take(consumer)
-        same("CC1", dict(delivery.headers), headers, "headers with the name of ours do not come back as they were given")
-        same("CC1", await consumer.read(delivery), payload_of(size), "a payload does not come back byte for byte")
+    async with claims.opened(threshold=T, claim_check_field=field) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await _back_or_refused(case, check_in, consumer, headers, payload_of(size))
+
+
+async def _back_or_refused(
+    case: Case, check_in: ClaimCheck, consumer: ClaimConsumer, headers: Mapping[str, str], payload: bytes
+) -> None:
+    """Judge that a message comes back with its headers, or is too large for them before anything was done."""
+    since = len(case.history.entries)
+    try:
+        await check_in.publish(TOPIC, payload, headers)
+    except PayloadTooLarge:
+        calls = [entry for entry in case.history.entries[since:] if Upload(entry).is_effect and entry.error is None]
+        effects = [f"{entry.op}{entry.args[:2]}" for entry in calls]
+        same("CC1", effects, [], "headers that have no room to be escaped were refused after an effect")
+        return
+    except InvalidName as error:
+        broken("CC1", "legal headers are called illegal", expected="PayloadTooLarge, or a receipt", got=error)
+    delivery = await take(consumer)
+    same("CC1", dict(delivery.headers), headers, "headers with the name of ours do not come back as they were given")
+    same("CC1", await consumer.read(delivery), payload, "a payload does not come back byte for byte")
+    await consumer.ack(delivery)
+
+
+@check("CC1")
+@gauntlet(lambda limits: [{"field": field, "size": size} for field in (FIELD, "\u20ac" * 64) for size in (3, T + 1)])
+async def the_longest_escaped_name_is_a_name(claims: Bound[ClaimCheck], case: Case, field: str, size: int) -> None:
+    """However a header of our name is escaped: the longest names that come of it, which have no room to be escaped once more, come
+    back, or raise PayloadTooLarge before anything is done."""
+    async with claims.opened(threshold=T, claim_check_field=field) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        await _back_or_refused(case, check_in, consumer, {field: "mine"}, payload_of(size))
+        told = [name for name, value in sent_messages(case)[-1].headers.items() if value == "mine" and name != field]
+        before, _, after = next((name for name in told if field in name), field).partition(field)
+        room, more = 512 - len(field.encode()), len((before + after).encode())
+        for number in range(room // more - 1, room // more + 1) if more else ():  # it may escape otherwise
+            name = before * number + field + after * number
+            await _back_or_refused(case, check_in, consumer, {name: "a"}, payload_of(size))
 
 
 _LEVELS = 4

@@ -11,7 +11,7 @@ from prism_suites._lifecycle import ENDED
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces.errors import Closed
+from prism_testkit.interfaces.errors import BackendUnavailable, Closed
 
 BIG = b"x" * (T + 1)
 HOUR_S = 3_600.0
@@ -129,6 +129,69 @@ async def a_drain_waits_no_longer_than_asked(claims: Bound[ClaimCheck], case: Ca
         if not asked_s - _INSTANT_S <= passed_s <= asked_s + _WHILE_S:
             sentence = "a drain waits another time than it was asked to for what cannot be finished"
             broken("lifecycle.3", sentence, expected=f"{asked_s:g} s", got=f"{passed_s:g} s")
+
+
+@check("lifecycle.3", "CC1")
+async def a_drain_is_of_one_alone(claims: Bound[ClaimCheck], case: Case) -> None:
+    """Draining and closing one instance neither waits for the publishes of another one of its process, nor counts or ends them."""
+    released = asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        yield BIG
+        await released.wait()
+        yield BIG
+
+    async with claims.opened(threshold=T) as other, other.consume(TOPIC, "c") as consumer:
+        task = asyncio.create_task(other.publish(TOPIC, source()))
+        try:
+            async with claims.opened(threshold=T) as check_in:
+                await check_in.publish("elsewhere", BIG)
+                await case.clock.sleep(0.01)
+                began_s = case.clock.now_s()
+                drained = await check_in.drain(1.0)
+                passed_s = case.clock.now_s() - began_s
+                found = (drained.completed, drained.aborted)
+                same("lifecycle.3", found, (0, 0), "a drain counts the publishes of another instance")
+                if case.clock.virtual:
+                    same("lifecycle.3", passed_s <= _WHILE_S, True, "a drain waits for the publishes of another instance")
+        finally:
+            released.set()
+            await asyncio.wait([task])
+        if task.cancelled() or task.exception() is not None:
+            told = "a publish was ended with another instance than its own"
+            broken("lifecycle.3", told, expected="a receipt", got="cancelled" if task.cancelled() else task.exception())
+        same("CC1", await consumer.read(await take(consumer)), 2 * BIG, "a payload does not come back")
+
+
+class _Mine(Exception):
+    """An error of whoever uses it."""
+
+
+@check("lifecycle.2")
+@gauntlet(
+    lambda limits: [
+        {"error": error}
+        for error in (_Mine, OSError, TimeoutError, ValueError, KeyError, Closed, BackendUnavailable, asyncio.CancelledError)
+    ]
+)
+async def an_error_of_its_user_goes_on(claims: Bound[ClaimCheck], case: Case, error: type[BaseException]) -> None:
+    """Left by an error it is closed, and that error is raised; so is a consumer (G-9)."""
+    raised = error("mine")
+    for consuming in (False, True):
+        left = False
+        try:
+            async with claims.opened(threshold=T) as check_in:
+                await check_in.publish(TOPIC, BIG)
+                if consuming:
+                    async with check_in.consume(TOPIC, "c"):
+                        raise raised
+                raise raised
+            left = True
+        except BaseException as got:
+            if got is not raised:
+                raise
+        same("lifecycle.2", left, False, f"an error of the user of a {'consumer' if consuming else 'claim check'} is lost")
+        await refused("lifecycle.2", check_in.publish(TOPIC, BIG), Closed, "left by an error it is not closed")
 
 
 @check("lifecycle.4")

@@ -76,10 +76,15 @@ async def an_interrupted_sweep_is_finished_by_the_next(claims: Bound[ClaimCheck]
     claims.struck()
 
 
-@check("CC7", "CC4")
-@gauntlet(
-    lambda limits: [{"number": number, "what": what} for number in (0, 1, 2) for what in ("error before", "refuse AccessDenied")]
+_FAILS = (
+    *("error before", "error after", "refuse AccessDenied", "refuse OperationTimeout", "refuse BackendUnavailable"),
+    *("refuse Conflict", "refuse QuotaExceeded"),
 )
+"""What a store may answer to a removal."""
+
+
+@check("CC7", "CC4")
+@gauntlet(lambda limits: [{"number": number, "what": what} for number in (0, 1, 2) for what in _FAILS])
 async def a_removal_that_fails_holds_up_no_other(claims: Bound[ClaimCheck], case: Case, number: int, what: str) -> None:
     """Whichever removal of a sweep fails, everything else that is due is removed by that sweep, and that by the next one."""
     if beside(case, claims, acks=True, time=True):

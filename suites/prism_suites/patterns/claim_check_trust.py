@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from prism_patterns.claim_check import Claim, ClaimCheck, ClaimExpired, ClaimNotFound, Receipt
+from prism_patterns.claim_check import Claim, ClaimCheck, ClaimCheckConfig, ClaimExpired, ClaimNotFound, Receipt
 from prism_suites._claims import FIELD, TOPIC, T, beside, digest, has_acks, mode, sent_messages, skewed, take, taken
 from prism_suites._claims_racing import planned, raced
 from prism_suites._claims_references import refers
@@ -121,7 +121,8 @@ async def the_checksum_is_of_the_original(claims: Bound[ClaimCheck], case: Case,
             broken("CC5", "the checksum of the payload is not in the message", expected=digest(BIG), got=message.headers.get(FIELD))
 
 
-_AGES_S = (0.0, 99.0, 99.9, 100.0, 100.1, 101.0, 10_000.0)
+_AGES_S = {100.0: (0.0, 99.0, 99.9, 100.0, 100.1, 101.0, 10_000.0), 0.9: (0.0, 0.5, 0.8, 1.0, 10.0), 1.9: (0.0, 1.5, 2.0, 2.5)}
+"""By the most age: ages at which absence is asked for."""
 
 
 @check("CC6")
@@ -133,6 +134,8 @@ _AGES_S = (0.0, 99.0, 99.9, 100.0, 100.1, 101.0, 10_000.0)
             (100.0, 1e6, "gzip"),
             (100.0, -1e6, "none"),
             (0.0, 0.0, "gzip"),
+            (0.9, 0.0, "none"),
+            (1.9, 0.0, "none"),
         )
     ]
 )
@@ -151,7 +154,7 @@ async def an_absent_claim_says_how_old_it_is(
         store = await claims.look("store")
         await store.delete(receipt.claim.bucket, receipt.claim.key)
         began_s = case.clock.now_s()
-        for age_s in _AGES_S if case.clock.virtual and max_age_s else (0.0, 1.0) if case.clock.virtual else (0.0,):
+        for age_s in _AGES_S[max_age_s] if case.clock.virtual and max_age_s else (0.0, 1.0) if case.clock.virtual else (0.0,):
             if age_s:
                 await case.advance(max(0.0, began_s + age_s - case.clock.now_s()))
             if abs(age_s - max_age_s) <= case.limits.clock_resolution_s:
@@ -259,6 +262,11 @@ DISAGREEMENTS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"compression": "gzip"}, {"compression": "none"}),
     ({"compression": "none"}, {"compression": "zstd"}),
     ({"max_age_s": 100.0}, {"max_age_s": 100.5}),
+    ({"max_age_s": 100.0}, {"max_age_s": 0.0}),
+    ({"max_age_s": 0.0}, {"max_age_s": 100.0}),
+    ({"max_age_s": 0.0}, {"max_age_s": 0.5}),
+    ({"max_age_s": 1.0}, {"max_age_s": 1.001}),
+    ({}, {"max_age_s": 0.0}),
     ({}, {"max_age_s": 86_400.25}),
 )
 
@@ -268,7 +276,7 @@ DISAGREEMENTS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
 async def those_who_disagree_are_refused(
     claims: Bound[ClaimCheck], case: Case, sides: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
-    """Over one bucket and prefix compression and max_age must agree; who comes second is told both sides (CC-8)."""
+    """Over one bucket and prefix compression and max_age must agree; who comes second is told both sides, each time (CC-8)."""
     mine, theirs = sides
     if beside(case, claims, codec=theirs.get("compression")):
         return
@@ -277,20 +285,52 @@ async def those_who_disagree_are_refused(
         pass
     name = next(iter(theirs))
     before = asyncio.all_tasks()
-    try:
-        async with claims.opened(threshold=T, **cleanup, **theirs):
-            pass
-    except ConfigError as error:
-        for side in (str(theirs[name]), *(str(value) for value in mine.values())):
-            if side not in str(error):
-                broken("CC8", "the refusal does not name both sides", expected=side, got=str(error))
-    else:
-        broken("CC8", "one who disagrees was let in", expected="ConfigError", got="open")
+    for told in ("", " when he tried again", " when he tried a third time"):
+        try:
+            async with claims.opened(threshold=T, **cleanup, **theirs):
+                pass
+        except ConfigError as error:
+            for side in (str(theirs[name]), *(str(value) for value in mine.values())):
+                if side not in str(error):
+                    broken("CC8", f"the refusal does not name both sides{told}", expected=side, got=str(error))
+        else:
+            broken("CC8", f"one who disagrees was let in{told}", expected="ConfigError", got="open")
     left = [each for each in asyncio.all_tasks() - before if not each.done()]
     if case.clock.virtual:  # else some may be a driver's
         same("lifecycle.1", left, [], "one who was refused left tasks running")
     async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="claims/x", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
+
+
+DEFAULTS = ClaimCheckConfig()
+SAME: tuple[tuple[dict[str, Any], ...], ...] = (
+    *(
+        ({}, {name: given})
+        for name in ("compression", "checksum", "max_age_s")
+        for given in (
+            getattr(DEFAULTS, name),
+            *([kind(DEFAULTS.max_age_s) for kind in (int, float)] if name == "max_age_s" else ()),
+        )
+    ),
+    ({"max_age_s": 100}, {"max_age_s": 100.0}),
+    ({"max_age_s": 0}, {"max_age_s": 0.0}),
+    ({"max_age_s": 10**9}, {"max_age_s": 1e9}),
+    ({"compression": "gzip"}, {"compression": "gzip", "checksum": "sha256", "max_age_s": float(DEFAULTS.max_age_s)}),
+)
+"""Configurations that are equal, however they are written."""
+
+
+@check("CC8")
+@gauntlet(lambda limits: [{"sides": sides} for sides in SAME])
+async def those_who_agree_are_let_in(claims: Bound[ClaimCheck], case: Case, sides: tuple[dict[str, Any], ...]) -> None:
+    """Equal is equal, left out or given, whole or not: whoever comes first (CC-8)."""
+    for number, order in enumerate((sides, sides[::-1])):
+        for config in (*order, *order):
+            try:
+                async with claims.opened(threshold=T, cleanup="sweep", prefix=f"claims{number}", **config):
+                    pass
+            except ConfigError as error:
+                broken("CC8", "one who agrees is refused", expected="open", got=f"{config}: {error}")
 
 
 @check("CC8")

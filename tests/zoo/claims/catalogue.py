@@ -16,6 +16,7 @@ from . import (
     mutants_independent,
     mutants_independent_again,
     mutants_independent_sweeps,
+    mutants_nineteenth,
     mutants_ninth_keeping,
     mutants_ninth_reading,
     mutants_ninth_sending,
@@ -70,6 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_thirteenth.MUTANTS,
     *mutants_thirteenth_left_out.MUTANTS,
     *mutants_thirteenth_limits.MUTANTS,
+    *mutants_nineteenth.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
