@@ -45,5 +45,8 @@ async def refused(promise: str, call: Awaitable[Any], errors: type[Exception] | 
     except kinds:
         return
     except Exception as error:
-        raise Violation.of(promise, sentence, expected=wanted, got=f"{type(error).__name__}: {error}") from error
+        told = sentence.replace("is not refused", "is refused by another error").replace(
+            "are not refused", "are refused by another error"
+        )
+        raise Violation.of(promise, told, expected=wanted, got=f"{type(error).__name__}: {error}") from error
     broken(promise, sentence, expected=wanted, got=got)
