@@ -14,7 +14,7 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Drained
 
 _MOST_WAITS = 60
-_TURNS, _TURNS_OF_CLIENTS = 1, 10
+_TURNS, _TURNS_OF_CLIENTS = 3, 10
 """Between the end of a call and that of the task which made it; client libraries of servers have tasks of their own in between."""
 _FILES = Path("/proc/self/fd")
 
