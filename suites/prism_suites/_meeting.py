@@ -81,13 +81,16 @@ class Meeting:
 async def meet(case: Case, promise: str, meetings: Sequence[Meeting]) -> None:
     """Let the two calls of each meeting meet at every point of the first one; judge what they are told.
 
-    On a loop of virtual time the calls of two clients meet, and those of one, at each step of a call; and if processes share the
-    store, those of two processes at each call of the system.
+    On a loop of virtual time the calls of one client meet, and those of two, at each step of a call; those of two processes, where
+    processes share the store, at each call of the system, and then there is no need of two clients in one process.
     """
     with case.law(promise):
         names = (f"n{number} {promise.rpartition('.')[2]}" for number in count())  # some checks let several groups of calls meet
         if case.clock.virtual and not case.server:
-            for one, other in ((await case.whole(), await case.client(whole=True)), (await case.whole(),) * 2):
+            pairs = [(await case.whole(),) * 2]
+            if case.traits.sharing != "processes":  # else clients meet below
+                pairs.append((await case.whole(), await case.client(whole=True)))
+            for one, other in pairs:
                 async with case.actors(one, other) as made:
                     sides = [_Client(case, actor) for actor in made]
                     told = ("client 0", "client 1" if one is not other else "client 0, in another task")

@@ -23,7 +23,8 @@ _SHORTLY_S = 1.0
 class _Visit:
     """Somebody who joins, receives, acks the first of what came, and leaves."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
         self.got: list[int] = []
         self.acked: list[int] = []
 
@@ -31,7 +32,7 @@ class _Visit:
         await _turns(turns)
         async with stream.join(name, "g", "c") as member:
             await _turns(stays)
-            held = await receive(member, 10, _SHORTLY_S)
+            held = await receive(member, 10, self.wait_s)
             self.got = [delivery.record.offset for delivery in held]
             await member.ack(*held[:1])
             self.acked = self.got[:1]
@@ -68,6 +69,8 @@ async def a_seek_and_a_member_are_one_behind_the_other(
 
     ``back``: to the front, or to the end. Behind so many ``turns`` the seek begins, if they are negative the member.
     """
+    if case.server and (stays or turns % 4):
+        return  # there the turns of this loop matter little
     other = await case.client(whole=True)
     for name in rounds(case, 2):
         puts = await fill(stream, name, numbered(6), laws=GROUPS)
@@ -75,7 +78,7 @@ async def a_seek_and_a_member_are_one_behind_the_other(
         async with stream.join(name, "g", "before") as member:
             await member.ack(*await take(case, member, 3))
         to = (0 if back else puts[-1].offset + 1) if way == "seek" else (0 if back else 10**15)
-        visit = _Visit()
+        visit = _Visit(_SHORTLY_S if case.clock.virtual else _SHORTLY_S / 20)
         case.schedule(plan)
         moved, _ = await together(_seek(other, way, name, to, max(0, turns)), visit.make(stream, name, max(0, -turns), stays))
         case.unschedule()
