@@ -6,8 +6,7 @@ both orders first. So nothing is known here of keys or queues, and what is wrong
 """
 
 import math
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import count, zip_longest
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from prism_testkit.conducting import Player
 from prism_testkit.interfaces import Conflict
 from prism_testkit.killing import Step
 from prism_testkit.returned import Returned, Told
+from prism_testkit.servers.processes import holds_within
 from prism_testkit.standing import Actor
 
 __all__ = ["Meeting", "Results", "meet"]
@@ -130,8 +130,8 @@ class _Side(Protocol):
     async def end(self) -> Told:
         """Go on to the end of the call."""
 
-    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
-        """Say whether that is so within some seconds."""
+    async def finds(self, look: Step, something: bool) -> bool:
+        """Say whether a look finds something, or nothing, within some seconds."""
 
 
 class _Process:
@@ -156,13 +156,8 @@ class _Process:
     async def end(self) -> Told:
         return self._player.end()
 
-    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
-        until_s = time.monotonic() + _EXPIRES_S
-        while not await look():
-            if time.monotonic() > until_s:
-                return False
-            time.sleep(0.002)  # noqa: ASYNC251 - the other process is not on this loop
-        return True
+    async def finds(self, look: Step, something: bool) -> bool:
+        return holds_within(lambda: bool(self._player.call(look[0], *look[1]).result) is something, _EXPIRES_S)
 
 
 class _Client:
@@ -175,9 +170,9 @@ class _Client:
         self._case = case
         self.call, self.begin, self.settle, self.end = actor.call, actor.begin, actor.settle, actor.end
 
-    async def comes_true(self, look: Callable[[], Awaitable[bool]]) -> bool:
+    async def finds(self, look: Step, something: bool) -> bool:
         for _ in range(_LOOKS):
-            if await look():
+            if bool((await self.call(look[0], *look[1])).result) is something:
                 return True
             await self._case.advance((_EXPIRES_S + self._case.traits.ttl_late_s) / _LOOKS)
         return False
@@ -305,13 +300,9 @@ class _Judge:
         results = Results(await _made(self._one, mine)), Results(await _made(self._other, theirs))
         results[0].others, results[1].others = results[1], results[0]
         if self._meeting.until is not None:
-            method, arguments = self._meeting.until(name)
-
-            async def look() -> bool:
-                return bool((await self._other.call(method, *arguments)).result) is self._meeting.until_found
-
-            if not await self._other.comes_true(look):
-                self._case.inconclusive(f"{method} does not say after {_EXPIRES_S:g} s that what should have expired has")
+            look = self._meeting.until(name)
+            if not await self._other.finds(look, self._meeting.until_found):
+                self._case.inconclusive(f"{look[0]} does not say after {_EXPIRES_S:g} s that what should have expired has")
         return name, *results
 
     async def _looked(self, name: str, results: Results) -> Sequence[Told]:

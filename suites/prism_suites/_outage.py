@@ -92,18 +92,24 @@ def every_call(slot: Any) -> Iterator[tuple[str, Maker]]:
         "set_with_ttl": lambda: slot.set_with_ttl("lives", b"v", 1e6),
         "expire": lambda: slot.expire("lives", 1e6),
         "persist": lambda: slot.persist("lives"),
+        "ttl": lambda: slot.ttl("lives"),
         "batch_set": lambda: slot.batch_set({"b1": b"v", "b2": b"v"}),
         "batch_get": lambda: slot.batch_get(["b1", "b2"]),
         "batch_delete": lambda: slot.batch_delete(["b1", "b2"]),
         "compare_and_swap": lambda: slot.compare_and_swap("swapped", None, b"v"),
         "compare_and_delete": lambda: slot.compare_and_delete("swapped", b"v"),
         "count": lambda: slot.count(),
+        "count of a prefix": lambda: slot.count("none"),
         "scan": lambda: _drain(slot.scan()),
+        "scan with a limit": lambda: _drain(slot.scan("none", 1)),
         "scan_keys": lambda: _drain(slot.scan_keys()),
-        "transaction": lambda: _transact(slot),
+        "transaction": lambda: _transact(slot, ("set", "t", b"v"), ("get", "other")),
+        "transaction with a get alone": lambda: _transact(slot, ("get", "read")),
+        "transaction with a set alone": lambda: _transact(slot, ("set", "t", b"v")),
+        "transaction with a delete alone": lambda: _transact(slot, ("delete", "t")),
     }
     for what, make in calls.items():
-        if hasattr(slot, what):
+        if hasattr(slot, what.partition(" ")[0]):
             yield what, make
 
 
@@ -112,7 +118,7 @@ async def _drain(items: Any) -> None:
         pass
 
 
-async def _transact(slot: Any) -> None:
+async def _transact(slot: Any, *steps: tuple[Any, ...]) -> None:
     async with slot.transaction() as transaction:
-        await transaction.set("t", b"v")
-        await transaction.get("other")
+        for method, *arguments in steps:
+            await getattr(transaction, method)(*arguments)

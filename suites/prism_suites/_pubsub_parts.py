@@ -27,8 +27,6 @@ Step = tuple[str, int, int]
 
 _MOST_OPEN = 4
 _SIBLING = 2
-_BUFFERED = 16
-"""So many every buffer takes."""
 _TOGETHER = 12
 """Messages that lie unread at once, at most, whomever they are for: a buffer may have a bound, which is for other checks."""
 
@@ -85,8 +83,6 @@ class _Part:
     space: int
     due: list[tuple[int, Sent]] = field(default_factory=list)
     got: list[Sent] = field(default_factory=list)
-    unread: int = 0
-    """So much was published since it was last looked at, for it or not."""
     lost: bool = False
     """It missed something, and says so: a bounded buffer is legal."""
 
@@ -126,8 +122,6 @@ class Game:
         sent = Sent(identity, topic, payload, dict(headers or {}))
         self.sents[space].append(sent)
         for part in self._every():
-            part.unread += part.space == space
-            part.lost |= part.unread > _BUFFERED
             if part.space == space and self.kind.holds(part.asked, topic, sent.headers):
                 part.due.append((client, sent))
 
@@ -143,7 +137,6 @@ class Game:
     async def hear(self, part: _Part) -> None:
         """Receive once, and judge what came."""
         heads = part.firsts()
-        part.unread = len(part.due)
         got = await part.inner.receive(patience(self.case) if heads else quiet(self.case))
         if got is None and not heads:
             return
@@ -198,8 +191,6 @@ class Game:
         """Receive all that is left."""
         for part in self._every():
             while part.due:
-                await self.hear(part)
-            if self.case.clock.virtual and part.unread:  # what is not for it may take room in its buffer, until it looks
                 await self.hear(part)
 
     async def finish(self) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from prism_suites._durable_judge import Loss, Remains, slack_ns
 from prism_suites._durable_plans import AHEAD, fitting, keepsakes, lives, quiet, reads, writes
 from prism_suites._judging import broken, truth, value
-from prism_suites._keyvalue_outage import Outage
+from prism_suites._outage import Outage
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst

@@ -6,10 +6,10 @@ from typing import Any
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, value
 from prism_suites._keyvalue_losing import LOSSES, judge_loss
-from prism_suites._keyvalue_outage import Outage
 from prism_suites._network import PATIENCE, Load, at_work, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
+from prism_suites._outage import Outage
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
 from prism_testkit.checks import check
