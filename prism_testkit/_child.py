@@ -26,7 +26,8 @@ from prism_testkit.halts import Halts
 from prism_testkit.making import Part
 from prism_testkit.registry import Registry
 from prism_testkit.returned import TELL, filled_in, portable, referred_to
-from prism_testkit.schedules import LoopError, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import LoopError
 from prism_testkit.witness import decode, encode
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ from prism_testkit.outcomes import Hung, Violation
 from prism_testkit.records import CaseRecord
 from prism_testkit.reports.compared import compared
 from prism_testkit.reports.text import said
-from prism_testkit.schedules import Deadlock, Livelock
+from prism_testkit.stuck import Deadlock, Livelock
 
 __all__ = ["Cause", "cause_of", "judge"]
 

@@ -27,9 +27,9 @@ from prism_testkit.records import CaseRecord
 from prism_testkit.reports.steps import A_WHILE_S, steps_of
 from prism_testkit.reports.text import said, show
 from prism_testkit.results import CheckResult, Failure
-from prism_testkit.schedules import Livelock
 from prism_testkit.simplifying import simplest
 from prism_testkit.strategies import current_limits
+from prism_testkit.stuck import Livelock
 from prism_testkit.witness import NotEncodable, Witness
 from prism_testkit.worker import Worker
 

@@ -23,9 +23,10 @@ from prism_testkit.private import SERVER, PrivateServer, private
 from prism_testkit.processes import run_processes, shared_place
 from prism_testkit.records import CaseRecord
 from prism_testkit.returned import TELL, Returned, Told
-from prism_testkit.schedules import Deadlock, Livelock, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
 from prism_testkit.signatures import claimed
 from prism_testkit.slots import needs_of
+from prism_testkit.stuck import Deadlock, Livelock
 from prism_testkit.tap import Tap, tapped
 from prism_testkit.worker import Site, Worker
 

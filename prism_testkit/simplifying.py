@@ -11,7 +11,7 @@ from prism_testkit.causes import cause_of
 from prism_testkit.outcomes import HarnessError, Hung, Inconclusive, Unavailable
 from prism_testkit.plan import Plan
 from prism_testkit.records import CaseRecord
-from prism_testkit.schedules import Livelock
+from prism_testkit.stuck import Livelock
 from prism_testkit.turns import Turns
 
 __all__ = ["simplest"]

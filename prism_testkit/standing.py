@@ -16,7 +16,8 @@ from prism_testkit.clock import VirtualClock
 from prism_testkit.making import Part
 from prism_testkit.outcomes import HarnessError
 from prism_testkit.returned import Told, filled_in
-from prism_testkit.schedules import VirtualLoop, place_of
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import place_of
 
 __all__ = ["Actor", "actors"]
 

@@ -24,7 +24,8 @@ from prism_testkit.namespaces import Namespaces
 from prism_testkit.outcomes import Hung, Unavailable
 from prism_testkit.patience import Patience
 from prism_testkit.reports.text import said
-from prism_testkit.schedules import LoopError, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import LoopError
 from prism_testkit.unheard import Unheard
 from prism_testkit.watchdog import Watchdog
 

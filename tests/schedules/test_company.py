@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from prism_testkit.clock import VirtualClock
-from prism_testkit.schedules import NoInputOutput, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import NoInputOutput
 
 
 @pytest.mark.parametrize("debug", [False, True])

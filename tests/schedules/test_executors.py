@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from prism_testkit.schedules import NoInputOutput, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import NoInputOutput
 
 
 def test_an_executor_call_is_a_suspension_and_runs_inline(loop: VirtualLoop) -> None:

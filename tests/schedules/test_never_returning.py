@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from prism_testkit.clock import VirtualClock
-from prism_testkit.schedules import Deadlock, Livelock, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import Deadlock, Livelock
 
 from .virtual import passed_ns
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism_testkit.clock import VirtualClock
-from prism_testkit.schedules import Deadlock, VirtualLoop
+from prism_testkit.schedules import VirtualLoop
+from prism_testkit.stuck import Deadlock
 
 from .virtual import passed_ns
 
