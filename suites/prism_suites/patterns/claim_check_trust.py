@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from prism_patterns.claim_check import Claim, ClaimCheck, ClaimCheckConfig, ClaimExpired, ClaimNotFound, Receipt
+from prism_patterns.claim_check import Claim, ClaimCheck, ClaimExpired, ClaimNotFound, Receipt
 from prism_suites._claims import FIELD, TOPIC, T, beside, digest, has_acks, mode, sent_messages, skewed, take, taken
 from prism_suites._claims_racing import planned, raced
 from prism_suites._claims_references import refers
@@ -300,37 +300,6 @@ async def those_who_disagree_are_refused(
         same("lifecycle.1", left, [], "one who was refused left tasks running")
     async with claims.opened(threshold=2 * T, cleanup="sweep", **mine), claims.opened(threshold=T, prefix="claims/x", **theirs):
         pass  # the same again, another threshold, and another prefix are no disagreement
-
-
-DEFAULTS = ClaimCheckConfig()
-SAME: tuple[tuple[dict[str, Any], ...], ...] = (
-    *(
-        ({}, {name: given})
-        for name in ("compression", "checksum", "max_age_s")
-        for given in (
-            getattr(DEFAULTS, name),
-            *([kind(DEFAULTS.max_age_s) for kind in (int, float)] if name == "max_age_s" else ()),
-        )
-    ),
-    ({"max_age_s": 100}, {"max_age_s": 100.0}),
-    ({"max_age_s": 0}, {"max_age_s": 0.0}),
-    ({"max_age_s": 10**9}, {"max_age_s": 1e9}),
-    ({"compression": "gzip"}, {"compression": "gzip", "checksum": "sha256", "max_age_s": float(DEFAULTS.max_age_s)}),
-)
-"""Configurations that are equal, however they are written."""
-
-
-@check("CC8")
-@gauntlet(lambda limits: [{"sides": sides} for sides in SAME])
-async def those_who_agree_are_let_in(claims: Bound[ClaimCheck], case: Case, sides: tuple[dict[str, Any], ...]) -> None:
-    """Equal is equal, left out or given, whole or not: whoever comes first (CC-8)."""
-    for number, order in enumerate((sides, sides[::-1])):
-        for config in (*order, *order):
-            try:
-                async with claims.opened(threshold=T, cleanup="sweep", prefix=f"claims{number}", **config):
-                    pass
-            except ConfigError as error:
-                broken("CC8", "one who agrees is refused", expected="open", got=f"{config}: {error}")
 
 
 @check("CC8")
