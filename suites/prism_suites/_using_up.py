@@ -7,9 +7,9 @@ from typing import Any
 from prism_suites._judging import broken
 from prism_testkit.outcomes import law
 
-__all__ = ["TIMES", "crowds_are_cancelled", "left_early", "never_begun", "never_entered", "uses_nothing_up"]
+__all__ = ["crowds_are_cancelled", "left_early", "never_begun", "never_entered", "uses_nothing_up"]
 
-TIMES = 70
+_TIMES = 140
 """More than there are connections, cursors, slots and permits, as a rule."""
 _CROWDS = 6
 _OF = 60
@@ -22,8 +22,8 @@ async def uses_nothing_up(
     errors: tuple[type[Exception], ...],
     goes_on: Callable[[], Awaitable[Any]],
 ) -> None:
-    """Make a call ``TIMES`` times, which may raise ``errors`` and nothing else; then judge that ``goes_on`` does."""
-    for number in range(TIMES):
+    """Make a call so many times, which may raise ``errors`` and nothing else; then judge that ``goes_on`` does."""
+    for number in range(_TIMES):
         try:
             await call()
         except errors:

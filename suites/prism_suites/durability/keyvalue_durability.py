@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from prism_suites._durable_judge import Loss, Remains, slack_ns
 from prism_suites._durable_plans import AHEAD, fitting, keepsakes, lives, quiet, reads, writes
 from prism_suites._judging import broken, truth, value
-from prism_suites._outage import Outage
+from prism_suites._keyvalue_outage import KeyValueOutage, every_call
 from prism_suites._racing import together
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
@@ -163,16 +163,16 @@ async def _live_on(case: Case, target: Target) -> None:
 async def a_driver_outlives_its_server(kv: KeyValueBasic, case: Case) -> None:
     """While the server is away calls say so; once it is back the drivers from before work again, and nothing acknowledged is
     lost that was to be kept (KV-53, KV-55, KV-56)."""
-    outage = Outage(case.limits.max_payload)
+    outage = KeyValueOutage(case.limits.max_payload)
     before, after = (fitting(text, case.limits.max_payload) for text in (b"before", b"after"))
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
         await one.set("kept", before)
         *misses, _ = await together(outage.busy(one, 0), outage.busy(other, 1), _strike(private, outage))
-        await outage.none_answered(one)
+        await outage.none_answered(every_call(one))
         await private.restart()
         for slot in (one, other):
-            await outage.all_answered(slot)
+            await outage.all_answered(every_call(slot))
             await slot.set("new", after)
             value("keyvalue_basic.13", await slot.get("new"), after, "a driver from before the outage reads wrongly after it")
         if case.traits.durability != "none":
@@ -184,7 +184,7 @@ async def a_driver_outlives_its_server(kv: KeyValueBasic, case: Case) -> None:
         case.inconclusive("no call met the server while it was away")
 
 
-async def _strike(private: PrivateServer, outage: Outage) -> None:
+async def _strike(private: PrivateServer, outage: KeyValueOutage) -> None:
     await outage.reach(60)
     await private.kill()
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from prism_suites._judging import broken
+from prism_suites._outage import Outage
 from prism_suites._pubsub_lines import HEADERS, ordered
 from prism_suites._pubsub_members import received
 from prism_suites._pubsub_taking import patience
-from prism_suites.durability import pubsub_durability_outage as outage
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubOrdering
@@ -157,11 +157,12 @@ async def publishers_outlive_their_server(pubsub: PubSubOrdering, case: Case) ->
     async with case.private_server() as private:
         one = await private.client()
         await ordered(one, "k", [b"before"])
+        outage = Outage("pubsub_ordering.12", often=())
         calls = {"publish_ordered": lambda: one.publish_ordered("u", "k", b"x")}
         await private.kill()
-        await outage.says_so("pubsub_ordering.12", calls)
+        await outage.none_answered(calls)
         await private.restart()
-        await outage.comes_back("pubsub_ordering.12", calls)
+        await outage.all_answered(calls)
         async with one.subscribe_durable("t", "s") as member:
             (sent,) = await ordered(one, "k", [b"after"])
             got = await received(case, member)

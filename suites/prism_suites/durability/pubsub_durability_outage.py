@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._outage import Calls, Outage
 from prism_suites._pubsub_members import received
 from prism_suites._pubsub_taking import BASIC, PERSISTENT, Ear, Sent, entered, hears, numbered, send
 from prism_testkit.case import Case
@@ -15,43 +16,14 @@ from prism_testkit.outcomes import Violation
 
 _AWAY = (BackendUnavailable, OperationTimeout)
 _TRIES = 300
-"""How often a call is made anew until a server that is back counts as not coming back to its clients."""
+"""How often something is published until a subscription from before counts as not coming back."""
 _BETWEEN_S = 0.02
-
-
-async def _answered(promise: str, what: str, call: Awaitable[Any]) -> bool:
-    """Make one call; return whether it was answered. Any error but those that say that the server is away breaks the promise."""
-    try:
-        await call
-    except _AWAY:
-        return False
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        broken(promise, f"{what}, around an outage, raises an error that does not say so", expected="BackendUnavailable", got=told)
-    return True
-
-
-async def says_so(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
-    for what, make in calls.items():
-        if await _answered(promise, what, make()):
-            broken(promise, f"{what} is answered, though the server is away", expected="BackendUnavailable", got="an answer")
-
-
-async def comes_back(promise: str, calls: dict[str, Callable[[], Awaitable[Any]]]) -> None:
-    for what, make in calls.items():
-        for _ in range(_TRIES):
-            if await _answered(promise, what, make()):
-                break
-            await asyncio.sleep(_BETWEEN_S)
-        else:
-            sentence = f"the server is back, and {what} of a driver from before the outage still fails"
-            broken(promise, sentence, expected=f"an answer within {_TRIES} tries", got="it is away, each time")
 
 
 @check("pubsub_basic.13", "pubsub_basic.12", "pubsub_basic.2", "pubsub_basic.3", needs_server=True)
 async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Case) -> None:
     """They go on once it is back, ``gaps`` tells that something may be missing, and nothing comes twice (PS-25)."""
-    promise = "pubsub_basic.13"
+    outage = Outage("pubsub_basic.13", often=())
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
         slots = (one, other, one)
@@ -63,12 +35,13 @@ async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Ca
         waiting = asyncio.ensure_future(ears[2].inner.receive(60.0))
         await asyncio.sleep(_BETWEEN_S)
         await private.kill()
-        await says_so(promise, {"publish": lambda: one.publish("t", b"x"), "publish by another": lambda: other.publish("u", b"x")})
+        await outage.none_answered(
+            {"publish": lambda: one.publish("t", b"x"), "publish by another": lambda: other.publish("u", b"x")}
+        )
         for ear in ears[:2]:
-            await _answered(promise, "receive", ear.inner.receive(_BETWEEN_S))
+            await outage.answered("receive", ear.inner.receive(_BETWEEN_S))
         await private.restart()
-        await comes_back(
-            promise,
+        await outage.all_answered(
             {
                 "publish": lambda: one.publish("u", b"x"),
                 "publish by another": lambda: other.publish("u", b"x"),
@@ -78,7 +51,7 @@ async def plain_subscriptions_outlive_their_server(pubsub: PubSubBasic, case: Ca
         heard = [await _goes_on(ear, one, number, waiting if number == 2 else None) for number, ear in enumerate(ears)]
         for ear in ears:
             if not ear.inner.gaps:
-                broken(promise, "gaps does not count an outage of the server", expected="1 or more", got=ear.inner.gaps)
+                broken("pubsub_basic.13", "gaps does not count an outage of the server", expected="1 or more", got=ear.inner.gaps)
         sents = await send(other, "t", numbered(4, "after"), BASIC, {"h": "v"})
         for ear, last in zip(ears, heard, strict=True):
             await _only(ear, sents, last)
@@ -131,7 +104,7 @@ async def _only(ear: Ear, sents: list[Sent], last: str) -> None:
 @check("pubsub_persistent.17", "pubsub_persistent.16", needs_server=True)
 async def durable_drivers_outlive_their_server(pubsub: PubSubPersistent, case: Case) -> None:
     """While the server is away calls say so; once it is back the same drivers work, and lose nothing that was stored (PS-25)."""
-    promise = "pubsub_persistent.17"
+    outage = Outage("pubsub_persistent.17", often=("last_message_id",))
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
         manager = one.subscribe_durable("t", "s", "earliest")
@@ -145,14 +118,14 @@ async def durable_drivers_outlive_their_server(pubsub: PubSubPersistent, case: C
             calls[f"publish_persistent of {who}"] = lambda slot=slot: slot.publish_persistent("u", b"x")  # type: ignore[misc]
             calls[f"last_message_id of {who}"] = lambda slot=slot: slot.last_message_id("u")  # type: ignore[misc]
             calls[f"subscribe_durable of {who}"] = lambda slot=slot: entered(slot.subscribe_durable("u", "s"))  # type: ignore[misc]
-        members: dict[str, Callable[[], Awaitable[Any]]] = {
+        members: Calls = {
             "receive": lambda: member.receive(1, _BETWEEN_S),
             "nack": lambda: member.nack(held[1], delay_s=1.0),
             "ack": lambda: member.ack(held[1]),
         }
-        await says_so(promise, {**calls, **members})
+        await outage.none_answered({**calls, **members})
         await private.restart()
-        await comes_back(promise, calls)
+        await outage.all_answered(calls)
         with contextlib.suppress(PrismError):  # what becomes of a member from before is not said
             await manager.__aexit__(None, None, None)
         await _works(case, one, other)

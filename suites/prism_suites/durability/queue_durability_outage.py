@@ -3,7 +3,7 @@
 from typing import Any
 
 from prism_suites._judging import broken
-from prism_suites._queue_outage import Outage
+from prism_suites._queue_outage import QueueOutage, every_call
 from prism_suites._queue_taking import BASIC, HELD_S, VISIBILITY, Laws, drained
 from prism_suites._racing import together
 from prism_testkit.case import Case
@@ -25,7 +25,7 @@ async def leasing_drivers_outlive_their_server(queue: QueueVisibility, case: Cas
 
 
 async def _outlive(case: Case, promise: str, durable: str, laws: Laws) -> None:
-    outage = Outage(promise)
+    outage = QueueOutage(promise)
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
         held: Any = None
@@ -34,10 +34,10 @@ async def _outlive(case: Case, promise: str, durable: str, laws: Laws) -> None:
             held = await one.receive("held", HELD_S)
         await one.enqueue("kept", b"kept")
         *misses, _ = await together(outage.busy(one, 0), outage.busy(other, 1), _strike(private, outage))
-        await outage.none_answered(one, held)
+        await outage.none_answered(every_call(one, held))
         await private.restart()
         for slot in (one, other):
-            await outage.all_answered(slot, held)
+            await outage.all_answered(every_call(slot, held))
             await slot.enqueue("new", b"new")
             found = [message.payload for message in await drained(slot, "new")]
             if found != [b"new"]:
@@ -50,12 +50,12 @@ async def _outlive(case: Case, promise: str, durable: str, laws: Laws) -> None:
         case.inconclusive("no call met the server while it was away")
 
 
-async def _strike(private: PrivateServer, outage: Outage) -> None:
+async def _strike(private: PrivateServer, outage: QueueOutage) -> None:
     await outage.reach(60)
     await private.kill()
 
 
-def _judge(case: Case, outage: Outage, left: list[bytes], durable: str, laws: Laws) -> None:
+def _judge(case: Case, outage: QueueOutage, left: list[bytes], durable: str, laws: Laws) -> None:
     """Judge conservation: an unanswered enqueue happened once or not at all, an unanswered take took one or none."""
     if len(set(left)) < len(left):
         broken(laws.once, "around an outage a message is doubled", expected="each once", got=left)

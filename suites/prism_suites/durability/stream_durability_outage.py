@@ -5,7 +5,7 @@ from typing import Any
 
 from prism_suites._judging import broken
 from prism_suites._racing import together
-from prism_suites._stream_outage import Outage
+from prism_suites._stream_outage import StreamOutage, every_call
 from prism_suites._stream_shared import read
 from prism_testkit.case import Case
 from prism_testkit.checks import check
@@ -16,15 +16,15 @@ from prism_testkit.private import PrivateServer
 @check("stream_basic.16", "stream_basic.15", needs_server=True)
 async def drivers_outlive_their_server(stream: StreamBasic, case: Case) -> None:
     """While the server is away calls say so; once it is back the drivers from before work again (ST-25, ST-29)."""
-    outage = Outage("stream_basic.16")
+    outage = StreamOutage("stream_basic.16")
     async with case.private_server() as private:
         one, other = await private.client(), await private.client()
         await one.append("kept", b"kept")
         *misses, _ = await together(outage.busy(one, 0), outage.busy(other, 1), _strike(private, outage))
-        await outage.none_answered(one)
+        await outage.none_answered(every_call(one))
         await private.restart()
         for slot in (one, other):
-            await outage.all_answered(slot)
+            await outage.all_answered(every_call(slot))
             await _works(slot, outage.promise)
         await _judge(case, outage, other, "stream_basic.15")
     if not all(misses):
@@ -35,7 +35,7 @@ async def drivers_outlive_their_server(stream: StreamBasic, case: Case) -> None:
 async def members_outlive_their_server(stream: StreamConsumerGroups, case: Case) -> None:
     """The same of members: after the outage they receive again, and every record of their group comes (ST-11)."""
     promise = "stream_consumer_groups.17"
-    outage = Outage(promise)
+    outage = StreamOutage(promise)
     async with case.private_server() as private, AsyncExitStack() as stack:
         one, other = await private.client(), await private.client()
         await _have_groups(one)
@@ -43,12 +43,12 @@ async def members_outlive_their_server(stream: StreamConsumerGroups, case: Case)
         member = await stack.enter_async_context(one.join("busy", "g", "c"))
         await one.append("kept", b"kept")
         *misses, _ = await together(outage.busy(one, 0, member), outage.busy(other, 1), _strike(private, outage))
-        await outage.none_answered(one, member)
+        await outage.none_answered(every_call(one, member))
         await private.restart()
         if case.traits.durability == "none":
             await _have_groups(one)  # for what is not promised to outlive the server
         for slot, joined in ((one, member), (other, kept)):
-            await outage.all_answered(slot, joined)
+            await outage.all_answered(every_call(slot, joined))
             await _works(slot, promise)
         if case.traits.durability != "none":
             await _judge(case, outage, other, "stream_consumer_groups.16")
@@ -63,7 +63,7 @@ async def _have_groups(slot: Any) -> None:
             await slot.create_group(name, "g")
 
 
-async def _all_come(case: Case, slot: Any, outage: Outage) -> None:
+async def _all_come(case: Case, slot: Any, outage: StreamOutage) -> None:
     """Judge that what was acknowledged comes to a group that is made now, and nothing blocks it."""
     await slot.create_group("busy", "after")
     wanted = {payload for _, payload in outage.acknowledged}
@@ -84,12 +84,12 @@ async def _works(slot: Any, promise: str) -> None:
         broken(promise, "a driver from before the outage works wrongly after it", expected=[b"new"], got=found)
 
 
-async def _strike(private: PrivateServer, outage: Outage) -> None:
+async def _strike(private: PrivateServer, outage: StreamOutage) -> None:
     await outage.reach(60)
     await private.kill()
 
 
-async def _judge(case: Case, outage: Outage, slot: Any, durable: str) -> None:
+async def _judge(case: Case, outage: StreamOutage, slot: Any, durable: str) -> None:
     """Judge that an acknowledged append is at its offset, and that an unanswered one happened once or not at all."""
     found = await read(slot, "busy")
     payloads = [record.payload for record in found]

@@ -6,10 +6,10 @@ from typing import Any
 from prism_suites._durable_plans import fitting
 from prism_suites._judging import broken, value
 from prism_suites._keyvalue_losing import LOSSES, judge_loss
+from prism_suites._keyvalue_outage import KeyValueOutage, every_call
 from prism_suites._network import PATIENCE, Load, at_work, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
-from prism_suites._outage import Outage
 from prism_testkit.case import Case
 from prism_testkit.checkers.linearizability import KeyValueModel, check_history, explain, worst
 from prism_testkit.checks import check
@@ -148,7 +148,7 @@ async def _cut_in_two(private: PrivateServer, load: Load, one: Any, other: Any) 
 async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
     """While nothing passes between a client and its server, it is told no old value and no write of its own is acknowledged; while
     its connections are refused every call says so; afterwards it reads what was written meanwhile, and works (KV-54, KV-55)."""
-    outage, load = Outage(case.limits.max_payload), Load("keyvalue_basic.13")
+    outage, load = KeyValueOutage(case.limits.max_payload), Load("keyvalue_basic.13")
     before, after = (fitting(text, case.limits.max_payload) for text in (b"before", b"after"))
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
@@ -172,10 +172,10 @@ async def who_is_cut_off_knows_nothing(kv: KeyValueBasic, case: Case) -> None:
             value("keyvalue_basic.8", got, after, "a client that was cut off reads an old value")
         await load.call("set", writing)
         refused = proxy.counts.refused
-        await outage.none_answered(one)
+        await outage.none_answered(every_call(one))
         cut_off = cut_off and proxy.counts.refused > refused
         await proxy.pass_on()
-        await outage.all_answered(one)
+        await outage.all_answered(every_call(one))
         value("keyvalue_basic.8", await one.get("k"), after, "a client that was cut off reads an old value afterwards")
     if not cut_off:
         case.inconclusive("the client was not cut off")

@@ -9,7 +9,7 @@ from prism_suites._judging import broken, same
 from prism_suites._network import Load, at_work, cut_off, passes
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
-from prism_suites._queue_outage import Outage
+from prism_suites._queue_outage import QueueOutage, every_call
 from prism_suites._queue_taking import BASIC, HELD_S, VISIBILITY, Laws, drained, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check
@@ -251,7 +251,7 @@ async def who_is_cut_off_leases_nothing(queue: QueueVisibility, case: Case) -> N
 
 
 async def _cut_off(case: Case, promise: str, law: str) -> None:
-    load, outage = Load(promise), Outage(promise)
+    load, outage = Load(promise), QueueOutage(promise)
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
         await _passes(case, private, one)
@@ -265,10 +265,10 @@ async def _cut_off(case: Case, promise: str, law: str) -> None:
 
         met = await cut_off(load, private.proxy, one.enqueue("mine", b"m"), is_there, law)
         refused = private.proxy.counts.refused
-        await outage.none_answered(one, held)
+        await outage.none_answered(every_call(one, held))
         met = met and private.proxy.counts.refused > refused
         await private.proxy.pass_on()
-        await outage.all_answered(one, held)
+        await outage.all_answered(every_call(one, held))
     if not met:
         case.inconclusive("the client was not cut off")
 

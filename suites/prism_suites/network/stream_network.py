@@ -10,7 +10,7 @@ from prism_suites._judging import broken, same
 from prism_suites._network import Load, at_work, cut_off, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
-from prism_suites._stream_outage import Outage
+from prism_suites._stream_outage import StreamOutage, every_call
 from prism_suites._stream_shared import read
 from prism_suites._stream_taking import patience_s
 from prism_testkit.case import Case
@@ -193,7 +193,7 @@ async def _one_more(load: Load, slot: Any) -> None:
 async def who_is_cut_off_appends_nothing(stream: StreamBasic, case: Case) -> None:
     """No append is acknowledged while nothing passes between a client and its server; while its connections are refused every call
     says so; afterwards every call works (ST-25)."""
-    load, outage = Load("stream_basic.16"), Outage("stream_basic.16")
+    load, outage = Load("stream_basic.16"), StreamOutage("stream_basic.16")
     async with case.private_server() as private:
         one, other = await private.client(proxied=True), await private.client()
         await _passes(case, private, one)
@@ -204,10 +204,10 @@ async def who_is_cut_off_appends_nothing(stream: StreamBasic, case: Case) -> Non
 
         met = await cut_off(load, private.proxy, one.append("mine", b"r"), is_there, "stream_basic.12")
         refused = private.proxy.counts.refused
-        await outage.none_answered(one)
+        await outage.none_answered(every_call(one))
         met = met and private.proxy.counts.refused > refused
         await private.proxy.pass_on()
-        await outage.all_answered(one)
+        await outage.all_answered(every_call(one))
     if not met:
         case.inconclusive("the client was not cut off")
 
