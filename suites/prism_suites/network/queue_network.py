@@ -9,6 +9,7 @@ from prism_suites._judging import broken, same
 from prism_suites._network import Load, at_work, cut_off, passes
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
+from prism_suites._queue_dying import VisibilityAndDeadLetter
 from prism_suites._queue_outage import QueueOutage, every_call
 from prism_suites._queue_taking import BASIC, HELD_S, VISIBILITY, Laws, drained, take
 from prism_testkit.case import Case
@@ -235,6 +236,56 @@ async def _acks_once(losing: AnswersLost, load: Load, one: Any, other: Any) -> N
             broken("queue_visibility.2", "a message whose lease is valid, or was acked, is given again", expected=None, got=left)
         if fate.finished:
             break
+
+
+@check("queue_dead_letter.5", "queue_dead_letter.3", needs_server=True)
+async def a_redrive_whose_answer_was_lost_is_one(queue: VisibilityAndDeadLetter, case: Case) -> None:
+    """The same of a redrive: it moves what was dead once, tells how many if it is answered, and leaves alone what dies later."""
+    load = Load("queue_visibility.14")
+    async with case.private_server() as private:
+        one, other = await private.client(proxied=True), await private.client()
+        await _passes(case, private, one)
+        losing = AnswersLost(private.proxy, load)
+        for after in range(ANSWERS):
+            if await _redriven_once(losing, load, one, other, after):
+                break
+    if not losing.effects:
+        case.inconclusive("no call took effect before its answer was lost")
+
+
+async def _redriven_once(losing: AnswersLost, load: Load, one: Any, other: Any, after: int) -> bool:
+    """Return whether the call had ended before an answer could be lost."""
+    name = f"redrive {after}"
+    await other.configure_dead_letter(name, f"{name}-dead", 1)
+    for payload in (b"m1", b"m2"):
+        await other.enqueue(name, payload)
+        await other.release(await other.receive(name, HELD_S))
+    dead = [message.payload for message in await other.dead_letters(name)]
+    await answered(load, "redrive", lambda: one.redrive("warm"))
+
+    async def happened() -> bool:
+        return not await other.dead_letters(name)
+
+    async def dies_again() -> None:
+        await other.release(await other.receive(name, HELD_S))
+
+    fate = await losing.lose("redrive", one.redrive(name), after, happened, dies_again)
+    again = [message.payload for message in await other.dead_letters(name)]
+    back = [message.payload for message in await drained(other, name)]
+    if fate.acted and len(again) != 1:
+        sentence = "a redrive, whose answer was lost after it had moved what was dead, moved what died since too"
+        broken("queue_dead_letter.5", sentence, expected="one dead message", got=again)
+    if sorted(again + back) != sorted(dead):
+        broken(
+            "queue_dead_letter.3",
+            "after a redrive whose answer was lost messages are lost or doubled",
+            expected=dead,
+            got=again + back,
+        )
+    if fate.answered and fate.got != len(dead):
+        sentence = "a redrive, whose answer was lost, does not tell how many it moved"
+        broken("queue_dead_letter.5", sentence, expected=f"{len(dead)}, BackendUnavailable or OperationTimeout", got=fate.got)
+    return fate.finished
 
 
 @check("queue_basic.10", "queue_basic.13", needs_server=True)

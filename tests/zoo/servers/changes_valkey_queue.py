@@ -321,6 +321,17 @@ CHANGES = [
         module=_DRIVER,
     ),
     _change(
+        "redrive_is_tried_again",
+        '        return int(await self._run_on(messages.REDRIVE, "redrive", queue))\n',
+        "        try:\n"
+        '            return int(await self._run_on(messages.REDRIVE, "redrive", queue))\n'
+        "        except errors.BackendUnavailable:\n"
+        '            return int(await self._run_on(messages.REDRIVE, "redrive", queue))\n',
+        "queue_dead_letter.5",
+        "what is moved is not dead any more, so it is not moved twice",
+        module=_DRIVER,
+    ),
+    _change(
         "close_goes_on_listening",
         "        if feed is not None:\n            await feed.close()\n",
         "        if feed is not None:\n            await feed.sync()\n",
