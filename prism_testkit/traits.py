@@ -24,6 +24,8 @@ class Traits:
     writes the files of a store: of a file what was synced by fsync(2) is left, of a directory the names that it had when it was
     synced itself. Elsewhere the check is inconclusive and says "claimed, not shown".
     ``sharing``: who may use one place at once, clients of one process or ``processes``; with a server that goes without saying.
+    ``lease_fencing``: who judges whether an ack comes in time: the server when it arrives, however long it was on its way, or the
+    client when it is called; with ``client`` no suite holds an ack back until somebody else has the message.
     ``compaction``: how soon what `compact` supersedes is gone: when it returns, within so many seconds, or some time (None).
     ``retention_lag_s``: seconds until what is outside of a stream's bounds is gone by itself; None: not before it is enforced.
     ``ttl_late_s``: seconds by which an expired entry may still be seen. ``ttl_reclaim_s``: seconds until its storage is free.

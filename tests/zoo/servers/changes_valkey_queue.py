@@ -332,6 +332,26 @@ CHANGES = [
         module=_DRIVER,
     ),
     _change(
+        "who_began_in_time_was_in_time",
+        "        if not await self._run_on(script, operation, lease.queue, identity, token, *arguments):\n",
+        "        in_time = self._clock.now_s() < _UNTIL.pop(lease.token, 0.0)\n"
+        "        if not await self._run_on(script, operation, lease.queue, identity, token, *arguments) and not in_time:\n",
+        "queue_visibility.5",
+        "the client knows until when it holds what it was given, and saves an error that nobody wants",
+        also=("queue_visibility.8", "queue_visibility.4"),
+        more=(
+            (
+                "        return None if taken is None else Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())\n",
+                "        if taken is None:\n"
+                "            return None\n"
+                "        _UNTIL[taken[2].decode()] = self._clock.now_s() + visibility_s\n"
+                "        return Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())\n",
+            ),
+            ("_LONGEST_PAUSE_S = ", "_UNTIL: dict[str, float] = {}\n_LONGEST_PAUSE_S = "),
+        ),
+        module=_DRIVER,
+    ),
+    _change(
         "close_goes_on_listening",
         "        if feed is not None:\n            await feed.close()\n",
         "        if feed is not None:\n            await feed.sync()\n",
