@@ -352,6 +352,16 @@ CHANGES = [
         module=_DRIVER,
     ),
     _change(
+        "what_came_while_nobody_listened_is_not_looked_for",
+        "                pause_s = min(max(_PAUSE_S, _PATIENCE * (now_s - began_s)), longest_s)\n",
+        "                pause_s = math.inf\n",
+        "queue_basic.4",
+        "who listens is told",
+        also=("queue_visibility.9",),
+        more=(("for takers in self._waiting.values():\n", "for takers in self._waiting.values() if seconds else ():\n"),),
+        module="prism_backends.takers",
+    ),
+    _change(
         "close_goes_on_listening",
         "        if feed is not None:\n            await feed.close()\n",
         "        if feed is not None:\n            await feed.sync()\n",
