@@ -10,9 +10,10 @@ from prism_suites._judging import broken
 from prism_suites._network import Load, at_work, cut_off, passes
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered, says_so_and_comes_back
+from prism_suites._network_waits import WAITS_S, is_told_after_all
 from prism_suites._pubsub_taking import entered, patience
 from prism_testkit.case import Case
-from prism_testkit.checks import check
+from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, Conflict, PrismError, PubSubPersistent
 from prism_testkit.private import PrivateServer
 
@@ -217,3 +218,22 @@ async def who_is_cut_off_publishes_nothing(pubsub: PubSubPersistent, case: Case)
 
 async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
     await passes(case, private, lambda: slot.publish_persistent("warm", b"v"), lambda: slot.last_message_id("unseen"))
+
+
+@check("pubsub_persistent.17", needs_server=True)
+@gauntlet(lambda limits: [{"refused": refused} for refused in (True, False)])
+async def a_subscriber_that_waits_outlives_its_connection(pubsub: PubSubPersistent, case: Case, refused: bool) -> None:
+    """The only member of a durable subscription waits, and is given what another client publishes while it is cut off, or after its
+    connections were reset; where it says that the server is away it is asked anew (PS-25)."""
+    async with case.private_server() as private:
+        one, other = await private.client(proxied=True), await private.client()
+        await passes(case, private, lambda: one.publish_persistent("warm", b"v"), lambda: one.last_message_id("unseen"))
+        async with one.subscribe_durable("t", "s") as member:
+            await is_told_after_all(
+                private.proxy,
+                "pubsub_persistent.17",
+                "pubsub_persistent.17",
+                lambda: member.receive(1, WAITS_S),
+                lambda: other.publish_persistent("t", b"m"),
+                refused=refused,
+            )

@@ -1,4 +1,5 @@
-"""queues: what a client says of its lease is held up on the way, until the lease has ended and somebody else holds the message."""
+"""queues: what a client says of its lease comes late, when somebody else holds the message, and what a client waits for comes when
+its connections are lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,10 +7,11 @@ from typing import Annotated, Any
 
 from prism_suites._judging import broken
 from prism_suites._network import Load, passes, until
+from prism_suites._network_waits import WAITS_S, is_told_after_all
 from prism_suites._queue_taking import HELD_S
 from prism_testkit.case import Case
-from prism_testkit.checks import check
-from prism_testkit.interfaces import Conflict, Lease, QueueVisibility
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import Conflict, Lease, QueueBasic, QueueVisibility
 from prism_testkit.private import PrivateServer
 from prism_testkit.traits import Traits
 
@@ -70,3 +72,38 @@ async def _late(case: Case, private: PrivateServer, load: Load, one: Any, other:
     except Conflict:
         broken("queue_visibility.5", f"{what}, which reached the server late, ended the lease of who held the message by then")
     return under_way
+
+
+@check("queue_basic.4", "queue_basic.13", needs_server=True)
+@gauntlet(lambda limits: [{"refused": refused} for refused in (True, False)])
+async def a_take_that_waits_outlives_its_connection(queue: QueueBasic, case: Case, refused: bool) -> None:
+    """A take that waits, or is begun anew where it says that the server is away, is given what another client enqueues while it
+    is cut off, or after its connections were reset (Q-21)."""
+    async with case.private_server() as private:
+        one, other = await private.client(proxied=True), await private.client()
+        await passes(case, private, lambda: one.enqueue("warm", b"v"), lambda: one.peek("unseen"))
+        await is_told_after_all(
+            private.proxy,
+            "queue_basic.4",
+            "queue_basic.13",
+            lambda: one.dequeue("q", WAITS_S),
+            lambda: other.enqueue("q", b"m"),
+            refused=refused,
+        )
+
+
+@check("queue_visibility.9", "queue_visibility.14", needs_server=True)
+@gauntlet(lambda limits: [{"refused": refused} for refused in (True, False)])
+async def a_receive_that_waits_outlives_its_connection(queue: QueueVisibility, case: Case, refused: bool) -> None:
+    """The same of a queue that leases (Q-21)."""
+    async with case.private_server() as private:
+        one, other = await private.client(proxied=True), await private.client()
+        await passes(case, private, lambda: one.enqueue("warm", b"v"), lambda: one.receive("unseen", 1.0))
+        await is_told_after_all(
+            private.proxy,
+            "queue_visibility.9",
+            "queue_visibility.14",
+            lambda: one.receive("q", HELD_S, WAITS_S),
+            lambda: other.enqueue("q", b"m"),
+            refused=refused,
+        )

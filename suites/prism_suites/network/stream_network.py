@@ -10,11 +10,12 @@ from prism_suites._judging import broken, same
 from prism_suites._network import Load, at_work, cut_off, passes, until
 from prism_suites._network_faults import everything
 from prism_suites._network_losing import ANSWERS, AnswersLost, answered
+from prism_suites._network_waits import WAITS_S, is_told_after_all
 from prism_suites._stream_outage import StreamOutage, every_call
 from prism_suites._stream_shared import read
 from prism_suites._stream_taking import patience_s
 from prism_testkit.case import Case
-from prism_testkit.checks import check
+from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, StreamBasic, StreamConsumerGroups
 from prism_testkit.private import PrivateServer
 
@@ -214,3 +215,23 @@ async def who_is_cut_off_appends_nothing(stream: StreamBasic, case: Case) -> Non
 
 async def _passes(case: Case, private: PrivateServer, slot: Any) -> None:
     await passes(case, private, lambda: slot.append("warm", b"v"), lambda: slot.latest_offset("unseen"))
+
+
+@check("stream_consumer_groups.10", "stream_consumer_groups.17", needs_server=True)
+@gauntlet(lambda limits: [{"refused": refused} for refused in (True, False)])
+async def a_member_that_waits_outlives_its_connection(stream: StreamConsumerGroups, case: Case, refused: bool) -> None:
+    """The only member of a group waits, and is given what another client appends while it is cut off, or after its connections were
+    reset; where it says that the server is away it is asked anew (ST-11)."""
+    async with case.private_server() as private:
+        one, other = await private.client(proxied=True), await private.client()
+        await passes(case, private, lambda: one.append("warm", b"v"), lambda: one.latest_offset("unseen"))
+        await other.create_group("s", "g")
+        async with one.join("s", "g", "c") as member:
+            await is_told_after_all(
+                private.proxy,
+                "stream_consumer_groups.10",
+                "stream_consumer_groups.17",
+                lambda: member.receive(1, WAITS_S),
+                lambda: other.append("s", b"m"),
+                refused=refused,
+            )

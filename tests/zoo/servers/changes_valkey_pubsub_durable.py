@@ -148,4 +148,12 @@ CHANGES = [
         also=("pubsub_persistent.13",),
         why="nothing is published between a look and its answer",
     ),
+    _members(
+        name="valkey_durable_what_came_while_nobody_listened_is_not_looked_for",
+        before="self._woken, self._bell.ring)",
+        after="self._woken, lambda: None)",
+        more=(("_LOOK_S = 1.0", "_LOOK_S = 3600.0"),),
+        promise="pubsub_persistent.17",
+        why="who listens is told",
+    ),
 ]
