@@ -24,6 +24,7 @@ __all__ = [
     "receive",
     "shared_out",
     "take",
+    "told_of",
     "waits",
 ]
 
@@ -34,6 +35,15 @@ _ROUNDS = 400
 
 class BasicAndGroups(StreamBasic, StreamConsumerGroups, Protocol):
     """A stream that can be trimmed, and groups of it."""
+
+
+async def told_of(slot: StreamConsumerGroups, stream: str, group: str, puts: Sequence[Put]) -> tuple[int, int, list[int]]:
+    """Return what `group_info` tells: members, what is pending, and which of ``puts`` were not delivered yet.
+
+    Offsets may be sparse, and a position anywhere in the gap before a record says the same.
+    """
+    info = await slot.group_info(stream, group)
+    return info.members, info.pending, [put.offset for put in puts if put.offset >= info.position]
 
 
 def patience_s(case: Case) -> float:

@@ -54,7 +54,8 @@ async def _seen(case: Case, slot: Any) -> dict[str, Any]:
     if offers(slot, StreamBasic):
         told["the last offset"] = await slot.latest_offset("s")
     if offers(slot, StreamReplay) and case.traits.ack_survives_kill == "yes":
-        told["the position of a group"] = (await slot.group_info("s", "g")).position
+        position = (await slot.group_info("s", "g")).position
+        told["what was not delivered to a group"] = [record for record in told["records"] if record[0] >= position]
     if offers(slot, StreamPartitioning):
         told["the number of partitions"] = count = await slot.partitions("p")
         told["the partitions"] = [await _records(slot.read_partition("p", number)) for number in range(count)]

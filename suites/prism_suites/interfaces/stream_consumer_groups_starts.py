@@ -6,7 +6,7 @@ from typing import Any
 from prism_suites._judging import broken, refused, same
 from prism_suites._racing import rounds, together
 from prism_suites._stream_shared import GROUPS, Put, fill, increase, numbered
-from prism_suites._stream_taking import BasicAndGroups, gets, nothing_comes, shared_out, take
+from prism_suites._stream_taking import BasicAndGroups, gets, nothing_comes, shared_out, take, told_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import AlreadyExists, GroupInfo, GroupNotFound, StreamConsumerGroups
@@ -101,10 +101,10 @@ async def a_group_is_made_once(stream: StreamConsumerGroups, case: Case, start: 
     async with stream.join("s", "g", "c") as member:
         got = await gets(case, member, puts[:3], promise="stream_consumer_groups.2")
         await member.ack(got[0])
-        before = await other.group_info("s", "g")
+        before = await told_of(other, "s", "g", puts)
         for slot in (stream, other):
             await refused("stream_consumer_groups.2", slot.create_group("s", "g", start), AlreadyExists, "a group is made twice")
-        same("stream_consumer_groups.2", await other.group_info("s", "g"), before, "a refused create_group changes the group")
+        same("stream_consumer_groups.2", await told_of(other, "s", "g", puts), before, "a refused create_group changes the group")
         await _info(other, "s", "g", members=1, pending=2, done=puts[:3], left=puts[3:], story="after a refused create_group")
         await gets(case, member, puts[3:], promise="stream_consumer_groups.2", story="after a refused create_group")
         await member.ack(*got[1:])

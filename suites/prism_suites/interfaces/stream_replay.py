@@ -7,7 +7,7 @@ from prism_suites._judging import refused, same
 from prism_suites._racing import together
 from prism_suites._stream_replaying import Replayed, comes_after, from_on, quiet_group
 from prism_suites._stream_shared import GROUPS, Put, fill, numbered, read
-from prism_suites._stream_taking import take
+from prism_suites._stream_taking import take, told_of
 from prism_suites.interfaces.keyvalue_basic_limits import bad_names
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -43,14 +43,14 @@ async def a_group_goes_on_where_it_was_moved(stream: Replayed, case: Case, place
         await stream.create_group("s", group)
         async with stream.join("s", group, "c") as member:
             await member.ack(*await take(case, member, done))
-    before, last = await stream.group_info("s", "beside"), await stream.latest_offset("s")
+    before, last = await told_of(stream, "s", "beside", puts), await stream.latest_offset("s")
     offset = _place(puts, place)
     for _ in range(2):  # a repeat moves it to the same place
         await other.seek("s", "g", offset)
     left = from_on(puts, offset)
     await quiet_group(case, stream, left, "stream_replay.1", f"a seek to {place}")
     same("stream_replay.6", await stream.latest_offset("s"), last, "a seek changes the last offset")
-    same("stream_replay.6", await stream.group_info("s", "beside"), before, "a seek of one group changes another")
+    same("stream_replay.6", await told_of(stream, "s", "beside", puts), before, "a seek of one group changes another")
     later = await fill(other, "s", numbered(2, "later"), laws=GROUPS)
     await comes_after(case, stream, [*left, *later], "stream_replay.1", f"a seek to {place}")
     async with stream.join("s", "beside", "c") as member:
@@ -193,9 +193,9 @@ async def one_group_is_moved_and_no_look_alike(stream: Replayed, case: Case, nam
     some = names[:: 6 if case.server else 1]
     places = list(dict.fromkeys([*(("s", name) for name in some), *((name, "g") for name in some[::3]), ("s", "g")]))
     puts = {name: await fill(stream, name, numbered(3), laws=GROUPS) for name in dict.fromkeys(name for name, _ in places)}
-    await fill(sibling, "s", numbered(3), laws=GROUPS)
+    theirs = await fill(sibling, "s", numbered(3), laws=GROUPS)
     await sibling.create_group("s", "g", "latest")
-    told = await sibling.group_info("s", "g")
+    told = await told_of(sibling, "s", "g", theirs)
     for name, group in places:
         await stream.create_group(name, group, "latest")
     for number, (name, group) in enumerate(places):
@@ -210,7 +210,7 @@ async def one_group_is_moved_and_no_look_alike(stream: Replayed, case: Case, nam
         await comes_after(
             case, stream, wanted, "stream_replay.9", f"seeks of look-alikes of {name!a}, {group!a}", stream=name, group=group
         )
-    same("stream_replay.9", await sibling.group_info("s", "g"), told, "a group of another namespace was moved")
+    same("stream_replay.9", await told_of(sibling, "s", "g", theirs), told, "a group of another namespace was moved")
     await comes_after(case, sibling, [], "stream_replay.9", "seeks in another namespace")
 
 

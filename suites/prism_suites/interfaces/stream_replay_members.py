@@ -8,7 +8,7 @@ from typing import Any
 from prism_suites._judging import refused, same
 from prism_suites._stream_replaying import Replayed, comes_after, from_on
 from prism_suites._stream_shared import GROUPS, fill, numbered
-from prism_suites._stream_taking import take
+from prism_suites._stream_taking import take, told_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Conflict, Member, StreamBasic, StreamReplay
@@ -85,14 +85,17 @@ async def whoever_is_joined_counts(stream: Replayed, case: Case, kind: str, way:
 
         task = await _is_there(kind, case, slots, sibling, enter)
         if kind in _THERE:
-            before = await stream.group_info("s", "g")
+            before = await told_of(stream, "s", "g", puts)
             for slot in slots:
                 call = getattr(slot, way)("s", "g", 0)
                 await refused(
                     "stream_replay.4", call, Conflict, f"{way} of a group is not refused while there is a member ({kind})"
                 )
             same(
-                "stream_replay.4", await stream.group_info("s", "g"), before, f"a {way} that was refused changed something ({kind})"
+                "stream_replay.4",
+                await told_of(stream, "s", "g", puts),
+                before,
+                f"a {way} that was refused changed something ({kind})",
             )
         else:
             with case.law("stream_replay.4"):
@@ -125,11 +128,11 @@ async def bystanders_keep_what_they_have(stream: Replayed, case: Case, what: str
         await member.ack(acked)
         await member.nack(late, delay_s=1e6)
         await member.nack(back)
-        infos = [await stream.group_info("s", group) for group in ("h", "left")]
+        infos = [await told_of(stream, "s", group, puts) for group in ("h", "left")]
         got = await _beside(other, what, puts[-1].offset + 1, (await _instants(stream))[-1])
         if got is not None:
             same("stream_replay.7", got, [put.offset for put in puts], "a replay does not give all beside a group")
-        after = [await other.group_info("s", group) for group in ("h", "left")]
+        after = [await told_of(other, "s", group, puts) for group in ("h", "left")]
         same(promise, after, infos, f"a {what} changed another group")
         await member.ack(held)
         more = await take(case, member, 5)
