@@ -195,8 +195,8 @@ class Actor:
             yield data
             raise _SourceFailed("the source of the chunks failed, as planned")
 
-        size = len(data) + 1 if step.extra & 8 else None
-        content = source([data]) if size else chunks()
+        size = min(len(data) + 1, self.case.limits.max_payload) if step.extra & 8 else None
+        content = source([data[: size - 1]]) if size else chunks()
         call = self.slot.put_stream(bucket, key, content, size=size, content_type="never/stored")
         made = await self._made(step, lambda: call, (_SourceFailed, ValueError))
         if made is not None and not isinstance(made[0], _SourceFailed | ValueError):

@@ -127,6 +127,21 @@ class NeedlessConflicts(KeyValue):
     transaction_type = _EveryThirdConflicts
 
 
+class _FirstConflicts(Transaction):
+    async def commit(self) -> None:
+        notes, me = self.driver.store.notes, ("refused", id(self.driver))
+        notes[me] = not notes.get(me, False)
+        if notes[me]:
+            raise Conflict("zoo: commit: try again")
+        await super().commit()
+
+
+class FirstTriesConflict(KeyValue):
+    """Every other commit of a client is refused for nothing: each that is alone, the first time."""
+
+    transaction_type = _FirstConflicts
+
+
 class _Snapshot(Transaction):
     """Reads what was there when the transaction was opened, deadlines aside."""
 
@@ -345,6 +360,7 @@ UNUSUAL: tuple[Backend[Store], ...] = (
     backend("late-expiry", Late),
     backend("long-ttl-refused", LongTtlRefused),
     backend("needless-conflicts", NeedlessConflicts),
+    backend("first-tries-conflict", FirstTriesConflict),
     backend("snapshot-transactions", SnapshotTransactions),
     backend("coarse-conflicts", CoarseConflicts),
     backend("short-names", ShortNames),

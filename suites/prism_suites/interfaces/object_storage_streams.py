@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -92,9 +91,9 @@ async def _unchanged(store: Any, old: bytes | None, sentence: str) -> None:
         truth("object_storage.11", await store.delete_bucket(BUCKET), True, f"{sentence}: delete_bucket of an empty bucket")
 
 
-def _fitting(lengths: Iterable[int], limits: Limits) -> list[bytes]:
-    """Return chunks of these lengths, together within the limit."""
-    chunks, left = [], limits.max_payload
+def _fitting(lengths: Iterable[int], most: int) -> list[bytes]:
+    """Return chunks of these lengths, together of at most so many bytes."""
+    chunks, left = [], most
     for length in lengths:
         chunks.append(made(min(length, left), 6))
         left -= len(chunks[-1])
@@ -120,7 +119,7 @@ async def a_stream_that_fails_stores_nothing(
     """The error of the source reaches the caller as it was, whatever its type; the old object stays (OB-11, OS-26)."""
     old = await _scene(store, before, case.limits)
     more = 3 if sized else 0
-    chunks = _fitting(_LENGTHS[after], replace(case.limits, max_payload=case.limits.max_payload - more))
+    chunks = _fitting(_LENGTHS[after], case.limits.max_payload - more)
     raised = _ERRORS[error]("the source failed")
     size = sum(map(len, chunks)) + more if sized else None
     sentence = f"a stream whose source fails by {error} {after}"
@@ -155,7 +154,7 @@ async def a_stream_of_another_size_is_refused(
 ) -> None:
     """More or fewer bytes than ``size`` says raise ValueError, and nothing is stored (OB-11)."""
     old = await _scene(store, before, case.limits)
-    chunks = source(_fitting(lengths, case.limits))
+    chunks = source(_fitting(lengths, case.limits.max_payload))
     sentence = f"a stream of {sum(lengths)} bytes with size={size}"
     call = store.put_stream(BUCKET, "k", chunks, size=size, **_NEW.keywords)
     await refused("object_storage.6", call, ValueError, sentence)
@@ -177,7 +176,7 @@ async def nothing_is_seen_of_an_unfinished_stream(store: ObjectStorage, case: Ca
     """While a source has more to come every client sees the old object alone, and other calls go on (OS-42, OB-2)."""
     old = await _scene(store, before, case.limits)
     other = await case.client()
-    chunks = _fitting(_PARTS[parts], case.limits)
+    chunks = _fitting(_PARTS[parts], case.limits.max_payload)
     gated, data = Gated(chunks), b"".join(chunks)
     size = len(data) if sized else None
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, size=size, **_NEW.keywords))
@@ -213,7 +212,7 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
     comes of the stream has no deadline, be it that the one before it had one, got one or came to it meanwhile."""
     times = Times(case)
     await _scene(store, "present", case.limits)
-    chunks = _fitting(_PARTS[parts], case.limits)
+    chunks = _fitting(_PARTS[parts], case.limits.max_payload)
     gated = Gated(chunks)
     if meanwhile == "its deadline":
         _, now = await times.during(store.set_ttl(BUCKET, "k", 1e6))
@@ -251,7 +250,7 @@ async def a_write_during_a_stream_is_kept_until_its_end(store: ObjectStorage, ca
 async def a_bucket_deleted_during_a_stream_stays_deleted(store: ObjectStorage, case: Case, again: bool, parts: str) -> None:
     """A stream whose bucket went meanwhile raises BucketNotFound, and brings back neither the bucket nor a part."""
     await store.create_bucket(BUCKET)
-    gated = Gated(_fitting(_PARTS[parts], case.limits))
+    gated = Gated(_fitting(_PARTS[parts], case.limits.max_payload))
     task = asyncio.ensure_future(store.put_stream(BUCKET, "k", gated, **_NEW.keywords))
     await reached(gated, task)
     got = await meanwhile_of(case, gated, task, store.delete_bucket(BUCKET))
@@ -276,4 +275,6 @@ async def a_bucket_deleted_during_a_stream_stays_deleted(store: ObjectStorage, c
     keys = ["k"] if stored else []
     same("object_storage.11", sorted(await listed(store)), keys, "what a stream left in a bucket that was deleted meanwhile")
     if stored:
-        await expect_object("object_storage.6", store, "k", b"".join(_fitting(_PARTS[parts], case.limits)), "a stream", _NEW)
+        await expect_object(
+            "object_storage.6", store, "k", b"".join(_fitting(_PARTS[parts], case.limits.max_payload)), "a stream", _NEW
+        )
