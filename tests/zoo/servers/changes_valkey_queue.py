@@ -342,10 +342,12 @@ CHANGES = [
         more=(
             (
                 "        return None if taken is None else Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())\n",
-                "        if taken is None:\n"
-                "            return None\n"
-                "        _UNTIL[taken[2].decode()] = self._clock.now_s() + visibility_s\n"
-                "        return Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())\n",
+                (
+                    "        if taken is None:\n"
+                    "            return None\n"
+                    "        _UNTIL[taken[2].decode()] = self._clock.now_s() + visibility_s\n"
+                    "        return Lease(queue, _message(*taken[0]), taken[1], taken[2].decode())\n"
+                ),
             ),
             ("_LONGEST_PAUSE_S = ", "_UNTIL: dict[str, float] = {}\n_LONGEST_PAUSE_S = "),
         ),
