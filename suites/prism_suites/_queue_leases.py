@@ -1,6 +1,6 @@
 """Leases as a check knows them: when one was given, and until when it holds for certain."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,14 +94,14 @@ async def is_available(times: Times, slot: Any, held: Held, attempt: int, story:
 
 async def conflicts(slot: Any, ended: Lease, story: str, promise: str = "queue_visibility.5", *, extend_s: float = 5.0) -> None:
     """Judge that nothing can be done with a lease that has ended."""
-    calls: dict[str, Awaitable[Any]] = {
-        "extend": slot.extend(ended, extend_s),
-        "release": slot.release(ended),
-        "ack": slot.ack(ended),
-        "a second ack": slot.ack(ended),
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "extend": lambda: slot.extend(ended, extend_s),
+        "release": lambda: slot.release(ended),
+        "ack": lambda: slot.ack(ended),
+        "a second ack": lambda: slot.ack(ended),
     }
-    for name, call in calls.items():
-        await refused(promise, call, Conflict, f"{name} of a lease that has ended is not refused by Conflict ({story})")
+    for name, make in calls.items():
+        await refused(promise, make(), Conflict, f"{name} of a lease that has ended is not refused by Conflict ({story})")
 
 
 async def end(times: Times, slot: Any, held: Held, ending: str) -> bool:

@@ -149,7 +149,8 @@ async def a_member_is_left_with_its_driver(slot: LivingDurable | LivingGroups, c
         while len(mine) < held and (some := await member.receive(3, 5.0)):
             mine += some
         await living.close()
-        for name, call in {"receive": member.receive(1, 0), "ack": member.ack(*mine), "nack": member.nack(*mine)}.items():
+        for name, given in {"receive": (1, 0), "ack": mine, "nack": mine}.items():
+            call = getattr(member, name)(*given)
             await refused("lifecycle.2", call, Closed, f"{name} of a member whose driver was closed is not refused with Closed")
         async with await _joined(slot) as other:
             again: list[bytes] = []

@@ -93,7 +93,8 @@ async def a_ladder_of_deadlines_passes(queue: QueueVisibility, case: Case) -> No
         is_message(promise, got.message, item.put, f"{what} comes again changed")
         if got.attempt < 2:
             broken("queue_visibility.3", "a message that comes again does not count its deliveries", expected=2, got=got.attempt)
-        for call in (queue.ack(item.lease), queue.release(item.lease), queue.extend(item.lease, 5.0)):
+        for method, *more in (("ack",), ("release",), ("extend", 5.0)):
+            call = getattr(queue, method)(item.lease, *more)
             await refused("queue_visibility.5", call, Conflict, "a lease that has ended is good for a call")
         await other.ack(got)
 
