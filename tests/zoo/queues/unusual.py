@@ -158,6 +158,16 @@ class HidesLeasedDead(Queue):
         return [self.message(row) for row in self.dead(self.name(queue, "dead_letters")) if not row.token or self.lapsed(row)]
 
 
+class HidesLeasedDeadByTurns(HidesLeasedDead):
+    """`dead_letters` leaves them out every other time."""
+
+    looks = 0
+
+    async def dead_letters(self, queue: str) -> list[QueueMessage]:
+        self.looks += 1
+        return await (super() if self.looks % 2 else super(HidesLeasedDead, self)).dead_letters(queue)
+
+
 class BuriesAtLooks(Queue):
     """The dead move at the next receive, peek or `dead_letters` and not before; until then a dequeue takes them."""
 
@@ -273,6 +283,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("peek-shows-leased", PeekShowsLeased),
     backend("peek-is-blind-while-leased", PeekIsBlindWhileLeased),
     backend("hides-leased-dead", HidesLeasedDead),
+    backend("hides-leased-dead-by-turns", HidesLeasedDeadByTurns),
     backend("buries-at-looks", BuriesAtLooks),
     backend("native-errors", NativeErrors),
     backend("checks-in-another-order", ChecksInAnotherOrder),

@@ -55,6 +55,25 @@ class PositionsAtTheNextRecord(NewerStreams):
         return replace(found, position=self.stream(stream).end if record is None else record.offset)
 
 
+class SpeaksByTurns(SparseLanes):
+    """A position, and what a trim returns, is told by turns as the bound in a gap and as the next record: both are true."""
+
+    told = 0
+
+    def next_record(self, stream: str, offset: int) -> int:
+        """Return an offset, or, every other time, that of the record behind it."""
+        self.told += 1
+        record = self.first(stream, offset, self.stream(stream).end) if self.told % 2 else None
+        return offset if record is None else record.offset
+
+    def info(self, stream: str, group: str) -> GroupInfo:
+        found = super().info(stream, group)
+        return found if self.count(stream) > 1 else replace(found, position=self.next_record(stream, found.position))
+
+    def lowest(self, stream: str) -> int:
+        return self.next_record(stream, self.stream(stream).floor)
+
+
 class ReplaysInPages(NewerStreams):
     """A replay brings three records at a time, with steps between, and gives what is removed meanwhile."""
 
@@ -246,6 +265,7 @@ UNUSUAL: tuple[Backend[Any], ...] = (
     backend("one-counter-for-all-lanes", OneCounterForAllLanes),
     backend("positions-as-asked", PositionsAsAsked),
     backend("positions-at-the-next-record", PositionsAtTheNextRecord),
+    backend("speaks-by-turns", SpeaksByTurns),
     backend("replays-in-pages", ReplaysInPages),
     backend("replays-a-photograph", ReplaysAPhotograph),
     backend("refuses-at-the-call", RefusesAtTheCall),
