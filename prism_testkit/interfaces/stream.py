@@ -86,8 +86,8 @@ class StreamBasic(Protocol):
     6. `latest_offset` is the offset of the last record ever appended, None only if there never was one; `trim` does not change
        it.
     7. `trim` removes every record with an offset below ``before`` and no other, clamped to the end, and returns the lowest offset
-       that a `read` may still give: the bound, or the first record kept. A repeat, a lower bound, or an absent stream removes
-       nothing; negative raises ``ValueError``.
+       that a `read` may still give: the bound, or the first record kept, at each call anew. A repeat, a lower bound, or an
+       absent stream removes nothing; negative raises ``ValueError``.
     8. Streams alias only if their names are equal in every code point; every legal name is its own stream, every legal key is
        given back. An empty key raises `InvalidName`.
     9. What is illegal raises `InvalidName`, `PayloadTooLarge` or ``ValueError`` before any effect; at the limit it is accepted.
@@ -136,7 +136,7 @@ class Member(Protocol):
 
     @abstractmethod
     async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
-        """Give back: these records come again, not before ``delay_s`` have passed."""
+        """Give back: these records come again, not before ``delay_s`` have passed. By an older delivery a holder may do so, too."""
 
 
 class StreamConsumerGroups(Protocol):
@@ -165,7 +165,8 @@ class StreamConsumerGroups(Protocol):
     9. Groups of one stream are independent: each gets every record, and an ack in one is none in another.
     10. `Member.receive` gives at most ``max_records``, at least one as soon as there is one for this member, and an empty list not
         before ``timeout_s`` have passed; ``max_records`` below 1 raises ``ValueError``.
-    11. `group_info` tells the truth over a quiet group: the members, the records held or to come again, and the position.
+    11. `group_info` tells the truth over a quiet group: the members, the records held or to come again, and the position, which
+        may be told as any offset of a gap behind the last record that was delivered.
     12. A record that was trimmed need not come (again) and blocks nothing; its ack is harmless.
     13. Streams, groups and consumers alias only if they are equal in every code point and do not mix; what is illegal raises
         `InvalidName` before any effect. Nothing in one namespace is seen in another.
