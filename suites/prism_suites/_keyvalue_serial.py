@@ -13,6 +13,7 @@ the final state, in which what had returned comes before what began afterwards: 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations, permutations
 from typing import Any, Literal
 
 from prism_suites._judging import broken, same
@@ -23,6 +24,8 @@ from prism_testkit.interfaces import Conflict
 __all__ = ["KEYS", "Player"]
 
 KEYS = "xyz"
+_FEW = 4
+"""Of so many transactions, and so many orders, it is told why none is one."""
 _NAMES = {"r": "get", "w": "set", "d": "delete"}
 _ACTIONS = {name: action for action, name in _NAMES.items()}
 
@@ -178,7 +181,8 @@ class Player:
         if not _explained(dict(self._before), tuple(committed), final, set()):
             broken(
                 "keyvalue_transactional.5",
-                f"no serial order of what committed explains what was read and what is left, in: {script}",
+                f"no serial order of what committed explains what was read and what is left, in: {script}"
+                f"{_why_not(self._before, committed, final)}",
                 expected="Conflict for one of them",
                 got=f"all committed: {', '.join(unit.name for unit in committed)}",
             )
@@ -237,6 +241,25 @@ def _applied(state: State, steps: Sequence[_Step]) -> tuple[list[object], dict[s
         if step.kind != "get":
             after[step.key] = step.value if step.kind == "set" else None
     return answers, after
+
+
+def _why_not(before: State, committed: Sequence[_Unit], final: State) -> str:
+    """Return what each order contradicts first; nothing where there are too many to read."""
+    told: list[str] = []
+    for order in permutations(committed) if len(committed) <= _FEW else ():
+        if any(later.end <= earlier.start for earlier, later in combinations(order, 2)):
+            continue
+        state, why = dict(before), ""
+        for unit in order:
+            answers, after = _applied(state, unit.steps)
+            wrong = ((s, a) for s, a in zip(unit.steps, answers, strict=True) if s.kind != "set" and s.answer != a)
+            why = next((f"{s.kind}({s.key!r}) of {unit.name} would be {a!r}, and was {s.answer!r}" for s, a in wrong), "")
+            if why:
+                break
+            state = after
+        left = (f"{key!r} would be {held!r} at last, and is {final[key]!r}" for key, held in state.items() if held != final[key])
+        told.append(f"{', then '.join(unit.name for unit in order)}: {why or next(left, "")}")
+    return f". {'; '.join(told)}" if 0 < len(told) <= _FEW else ""
 
 
 def _explained(state: dict[str, bytes | None], left: tuple[_Unit, ...], final: State, seen: set[Any]) -> bool:
