@@ -258,7 +258,7 @@ def _why_not(before: State, committed: Sequence[_Unit], final: State) -> str:
                 break
             state = after
         left = (f"{key!r} would be {held!r} at last, and is {final[key]!r}" for key, held in state.items() if held != final[key])
-        told.append(f"{', then '.join(unit.name for unit in order)}: {why or next(left, "")}")
+        told.append(f"{', then '.join(unit.name for unit in order)}: {why or next(left, '')}")
     return f". {'; '.join(told)}" if 0 < len(told) <= _FEW else ""
 
 
