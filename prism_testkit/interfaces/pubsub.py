@@ -134,8 +134,8 @@ class PubSubPersistent(Protocol):
     """Subscriptions with a name, which remember what was confirmed.
 
     A subscription is (topic, name). It exists from the return of its first entry; each context entered on it is a *member*. A
-    delivery is *held* by its member from the receive until ack, nack, leaving or the member's death; an acknowledgement deadline,
-    after which a held message comes again, is legal.
+    delivery is *held* by its member from the receive until ack, nack, leaving or the member's death; an acknowledgement deadline
+    of a second or more, after which a held message comes again, is legal.
 
     1. With ``start="earliest"`` a new subscription gets every message that was published with `publish_persistent` before and
        after, with ``"new"`` every message whose publish began after it was entered; another ``start`` raises ``ValueError``.
