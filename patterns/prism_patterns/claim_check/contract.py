@@ -88,7 +88,8 @@ class ClaimConsumer(Protocol):
 
     @abstractmethod
     async def ack(self, delivery: ClaimDelivery) -> None:
-        """Confirm: the broker's ack first, then the marker of this consumer. If either fails it raises, and may be repeated."""
+        """Confirm: the broker's ack first, then the marker of this consumer, anew where there is one: its retention is that of the
+        last ack. If either fails it raises, and may be repeated."""
 
     @abstractmethod
     async def nack(self, delivery: ClaimDelivery, delay_s: float = 0) -> None:

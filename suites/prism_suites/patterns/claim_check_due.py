@@ -6,7 +6,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import AGE, TOPIC, T, befall, beside, claims_there, entries_there, mode, sent_messages, swept, take
+from prism_suites._claims import (
+    AGE,
+    TOPIC,
+    T,
+    befall,
+    beside,
+    claims_there,
+    entries_there,
+    mode,
+    sent_messages,
+    swept,
+    take,
+    worker_rests,
+)
 from prism_suites._judging import same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -194,6 +207,7 @@ async def a_sweep_removes_all_that_is_due(claims: Bound[ClaimCheck], case: Case)
         same("CC2", size < 2048, True, f"the message of the {number}th claim of an instance comes to {size} bytes")
     await case.advance(121.0)
     async with claims.opened(**AGE, cleanup="sweep") as check_in:
+        await worker_rests(case, 20.0)
         failing = range(0, len(await claims_there(claims)), 10)  # of none, if it sweeps at its entry
         for at in failing:
             befall(claims, "error before" if at else "refuse AccessDenied", "store.delete", actor=1, number=at)

@@ -1,6 +1,5 @@
 """Claim check under schedules: publishers, consumers, sweeps, acks and a close that meet, call by call, as a plan has it."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -26,10 +25,11 @@ from prism_suites._claims import (
 from prism_suites._claims_racing import BIG, Taker, planned, publish_all, raced, rest
 from prism_suites._claims_references import refers
 from prism_suites._judging import broken, same
+from prism_suites._lifecycle import ENDED
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check
-from prism_testkit.interfaces.errors import Closed, QuotaExceeded
+from prism_testkit.interfaces.errors import QuotaExceeded
 from prism_testkit.plan import Plan
 
 RETENTION_S = 100.0
@@ -216,7 +216,7 @@ async def a_close_beside_calls_loses_nothing(claims: Bound[ClaimCheck], case: Ca
         taker = Taker(consumer)
 
         async def unless_closed(work: Any) -> None:
-            with suppress(Closed, asyncio.CancelledError):  # the close came first
+            with suppress(*ENDED):  # the close came first
                 await work
 
         async def send(name: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
-from prism_suites._claims import TOPIC, T, befall, beside, entries_there, take
+from prism_suites._claims import TOPIC, T, befall, beside, entries_there, take, worker_rests
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
@@ -91,6 +91,7 @@ async def a_removal_that_fails_holds_up_no_other(claims: Bound[ClaimCheck], case
         return
     young = await _laid_out(claims, case)
     async with claims.opened(**CONFIG) as check_in:
+        await worker_rests(case)
         befall(claims, what, "store.delete", actor=2, number=number)
         try:
             await check_in.sweep()
@@ -143,14 +144,16 @@ async def what_comes_during_a_listing_may_be_listed_or_not(claims: Bound[ClaimCh
     if beside(case, claims, acks=True, time=True):
         return
     before: set[str] = set()
+    begun: list[bool] = []
     async with claims.opened(**CONFIG) as check_in, check_in.consume(TOPIC, "c") as consumer:
         if acked:
             await check_in.publish(TOPIC, BIG)
             held = await take(consumer)
 
         async def meanwhile() -> None:
-            if before:
-                return
+            if begun:
+                return  # a worker may list beside it
+            begun.append(True)
             await check_in.publish(TOPIC, BIG)
             await consumer.ack(await take(consumer))
             if acked:
