@@ -1,6 +1,6 @@
 """What a story tells beside the calls that passed the tap: what a check asked of a pattern, and what a process did that was killed.
 
-No check looks at it, and no coverage counts it.
+No coverage counts it; a check may look at what was asked of a pattern, of which a call is a part.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -165,9 +165,9 @@ async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims", due: s
     await worker_rests(case)
     since = len(case.history.entries)
     told = await check_in.sweep()
-    entries = case.history.entries[since:]
-    sweeps = {entry.call for entry in entries if entry.op == "sweep"}
-    removed = [e for e in entries if e.op == "store.delete" and e.client >= 0 and e.result]
+    sweeps = {entry.call for entry in case.history.told if entry.aside and entry.op == "sweep"}
+    made = [entry for entry in case.history.told if not entry.aside][since:]
+    removed = [e for e in made if e.op == "store.delete" and e.client >= 0 and e.result]
     removed = [e for e in removed if not e.args[1][len(prefix) :].startswith("/_")]  # the pattern's own
     counted = ([e for e in removed if e.asked in sweeps], removed)
     counts = [Counter(".acks/" in e.args[1][len(prefix) :] for e in some) for some in counted]
