@@ -55,12 +55,17 @@ REFUSALS = (
 
 
 @check("CC3")
-@gauntlet(lambda limits: [{"streamed": streamed} for streamed in (False, True)])
-async def after_a_refusal_nothing_is_left(claims: Bound[ClaimCheck], case: Case, streamed: bool) -> None:
-    """A publish that was definitely refused raises that refusal, and its object is removed at once, each time (CC-3, CC-6)."""
+@gauntlet(
+    lambda limits: [
+        {"streamed": streamed, "cleanup": cleanup} for streamed, cleanup in ((False, "sweep"), (True, "sweep"), (False, "retain"))
+    ]
+)
+async def after_a_refusal_nothing_is_left(claims: Bound[ClaimCheck], case: Case, streamed: bool, cleanup: str) -> None:
+    """A publish that was definitely refused raises that refusal, and its object is removed at once, under ``retain``, too
+    (CC-3, CC-6)."""
     send = _SENDS[claims.interfaces["queue"]]
     claims.faulty([(0, send, number, f"refuse {error}") for number, error in enumerate(REFUSALS)])
-    async with claims.opened(threshold=T, cleanup="sweep") as check_in:
+    async with claims.opened(threshold=T, cleanup=cleanup) as check_in:
         for error in REFUSALS:
             await refused(
                 "CC3",

@@ -17,6 +17,7 @@ from . import (
     mutants_independent_again,
     mutants_independent_sweeps,
     mutants_nineteenth,
+    mutants_twentieth,
     mutants_ninth_keeping,
     mutants_ninth_reading,
     mutants_ninth_sending,
@@ -72,6 +73,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_thirteenth_left_out.MUTANTS,
     *mutants_thirteenth_limits.MUTANTS,
     *mutants_nineteenth.MUTANTS,
+    *mutants_twentieth.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
