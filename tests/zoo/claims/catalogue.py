@@ -17,7 +17,6 @@ from . import (
     mutants_independent_again,
     mutants_independent_sweeps,
     mutants_nineteenth,
-    mutants_twentieth,
     mutants_ninth_keeping,
     mutants_ninth_reading,
     mutants_ninth_sending,
@@ -37,6 +36,7 @@ from . import (
     mutants_thirteenth_left_out,
     mutants_thirteenth_limits,
     mutants_trust,
+    mutants_twentieth,
     unusual,
 )
 
