@@ -2,12 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
+from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery, Swept
 from prism_suites._claims_references import settles
 from prism_suites._judging import broken, same
 from prism_testkit.bound import Bound
@@ -31,6 +31,7 @@ __all__ = [
     "entries_there",
     "has_acks",
     "judge_markers",
+    "judge_told",
     "mode",
     "pattern_of",
     "pieces",
@@ -165,19 +166,28 @@ async def swept(case: Case, check_in: ClaimCheck, prefix: str = "claims", due: s
     await worker_rests(case)
     since = len(case.history.entries)
     told = await check_in.sweep()
+    judge_told(case, since, [told], prefix)
+    if due:
+        sentence = f"a sweep tells another reason for what it removed than that it is due for, which is `{due}`"
+        found = {"expired": told.expired, "acked": told.acked}
+        same("CC7", found, {"expired": 0, "acked": 0, due: sum(found.values())}, sentence)
+
+
+def judge_told(case: Case, since: int, told: Sequence[Swept], prefix: str = "claims") -> None:
+    """Judge that sweeps, all that were asked for since so many entries, told together of what they removed.
+
+    What a background worker removed meanwhile is theirs to tell, or not.
+    """
     sweeps = {entry.call for entry in case.history.told if entry.aside and entry.op == "sweep"}
     made = [entry for entry in case.history.told if not entry.aside][since:]
     removed = [e for e in made if e.op == "store.delete" and e.client >= 0 and e.result]
     removed = [e for e in removed if not e.args[1][len(prefix) :].startswith("/_")]  # the pattern's own
     counted = ([e for e in removed if e.asked in sweeps], removed)
     counts = [Counter(".acks/" in e.args[1][len(prefix) :] for e in some) for some in counted]
-    found = {"claims": told.expired + told.acked, "markers": told.markers}
+    found = {"claims": sum(each.expired + each.acked for each in told), "markers": sum(each.markers for each in told)}
     least, most = ({"claims": count[False], "markers": count[True]} for count in counts)
     if not all(least[what] <= found[what] <= most[what] for what in found):
-        broken("CC7", "a sweep tells of other removals than it made", expected=most, got=found)
-    if due:
-        sentence = f"a sweep tells another reason for what it removed than that it is due for, which is `{due}`"
-        same("CC7", {"expired": told.expired, "acked": told.acked}, {"expired": 0, "acked": 0, due: found["claims"]}, sentence)
+        broken("CC7", "sweeps tell of other removals than they made", expected=most, got=found)
 
 
 def pattern_of(claims: Bound[ClaimCheck]) -> str:

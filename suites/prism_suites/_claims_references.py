@@ -43,7 +43,8 @@ def settles(args: tuple[Any, ...], name: str) -> bool:
 def _readings(reference: str) -> tuple[bytes, ...]:
     """Return the text, and whatever it may be an encoding of."""
     found = [reference.encode(errors="replace")]
-    layer = found = [*found, *(part for part in _FIELDS.findall(found[0]) if part != found[0])]
+    found += [part for part in _FIELDS.findall(found[0]) if part != found[0]]
+    layer = found = [*found, *(part[1:] for part in found)]  # behind a letter that says how it is written
     for _ in range(_LAYERS):
         layer = [told for data in layer for told in _decoded(data) if told not in found]
         found = [*found, *layer]

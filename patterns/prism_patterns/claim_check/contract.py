@@ -89,7 +89,8 @@ class ClaimConsumer(Protocol):
     @abstractmethod
     async def ack(self, delivery: ClaimDelivery) -> None:
         """Confirm: the broker's ack first, then the marker of this consumer, anew where there is one: its retention is that of the
-        last ack. If either fails it raises, and may be repeated."""
+        last ack. If either fails it raises, and may be repeated. Where no marker counts (a consumer that is not one of
+        ``consumers``, another cleanup than ``on_ack``) there may be one or none."""
 
     @abstractmethod
     async def nack(self, delivery: ClaimDelivery, delay_s: float = 0) -> None:
@@ -125,6 +126,7 @@ class ClaimCheck(Protocol):
     3. The object is there before its message is published. If the publish is definitely refused (`PayloadTooLarge`,
        `AccessDenied`, `InvalidName`, `NotFound`, `QuotaExceeded`, ``ValueError``, ``TypeError``) the object is removed at once
        and the refusal raised; after an unknown outcome, a cancellation or a crash it stays, since it may have been published.
+       If that removal fails, too, it waits for its age.
     4. A claim is removed exactly when, under ``on_ack``, the marker of every one of ``consumers`` (of anybody, if none is named) is
        there and more than ``retention_after_ack_s`` have passed since the last; or, under ``on_ack`` and ``sweep``, its age is over
        ``max_age_s + grace_period_s``; or its publish was definitely refused. Never earlier, so that a message that comes again
@@ -133,10 +135,11 @@ class ClaimCheck(Protocol):
     5. The checksum is of the original bytes, travels in the message, and is checked after decompression: an object that was
        changed, truncated or swapped raises `CorruptPayload`, and is never returned by `ClaimConsumer.read`.
     6. An absent claim raises `ClaimExpired` if it is older than ``max_age_s``, else `ClaimNotFound`; both name the claim, and the
-       message can still be acked or nacked.
+       message can still be acked or nacked. Where its whole bucket is gone it may be `BucketNotFound`.
     7. `sweep` removes what is due by promise 4, with the markers of what is gone, and nothing else, while others publish, read and
        ack; under ``retain`` it removes nothing. It may be interrupted anywhere and run by many at once. A removal that fails
-       holds up no other, unless many fail in a row: at its end the sweep raises the first error, and the next one tries again.
+       holds up no other, unless eight or more fail in a row: at its end the sweep raises the first error, and the next one tries
+       again.
     8. Instances whose ``compression``, ``checksum`` or ``max_age_s`` disagree over one bucket and prefix are refused at entry with
        `ConfigError` naming both sides. ``on_ack`` is refused on PubSubBasic and StreamBasic, which have no acks, on
        PubSubPersistent without ``consumers``, and with more than one of ``consumers`` on QueueVisibility, where a message has one
@@ -161,11 +164,12 @@ class ClaimCheck(Protocol):
 
         There the first one begins with the oldest message kept. Over StreamBasic everybody begins there, each time; over
         PubSubBasic with what is published from the entry on; neither remembers acks.
+        Over QueueVisibility what is neither acked nor given back comes again within the hour, if nobody renews its lease.
         """
 
     @abstractmethod
     async def sweep(self) -> Swept:
-        """Remove what is due now; the background worker does it now and then.
+        """Remove what is due now; the background worker does it once an hour at least, however often it failed.
 
         What cannot be removed is left for the next sweep, the rest is removed, and the first error raised at the end, with a note
         of how many there were.
@@ -181,4 +185,5 @@ class ClaimCheck(Protocol):
 
     @abstractmethod
     async def close(self) -> None:
-        """Stop the background worker; later calls raise `Closed`. A repeat does nothing."""
+        """Stop the background worker; later calls raise `Closed`. `ClaimConsumer.chunks` that are under way may go on, or raise
+        it. A repeat does nothing."""

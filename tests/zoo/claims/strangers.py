@@ -29,7 +29,7 @@ from .stranger_codec import PIECE, Check, escape, pack, write_reference
 from .stranger_consumer import StrangeConsumer
 from .stranger_sweep import Sweep
 
-__all__ = ["AGREED", "REFUSED", "StrangeClaimCheck", "sliced"]
+__all__ = ["AGREED", "REFUSED", "SWEEP_EVERY_S", "StrangeClaimCheck", "sliced"]
 
 REFUSED = (PayloadTooLarge, AccessDenied, InvalidName, NotFound, QuotaExceeded, ValueError, TypeError)
 HEADERS_BYTES = 8192
