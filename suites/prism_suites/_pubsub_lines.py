@@ -71,7 +71,7 @@ class _Item:
     holder: "_Joined | None" = None
     delivery: Delivery | None = None
     stale: bool = False
-    """An ack of an old delivery came, which changes nothing."""
+    """An ack or a nack came of who did not hold it, which changes nothing."""
     forgotten: bool = False
     """How often it was delivered need not be known any more."""
 
@@ -147,8 +147,9 @@ class Lines:
             old = [item for item in member.line.items if item.delivery is not None and item not in held]
             if old:  # what it does not hold (any more): that changes nothing, least of all what may come next
                 old[number % len(old)].stale = True
+                call = member.inner.nack if number % 2 else member.inner.ack
                 with contextlib.suppress(Conflict):
-                    await member.inner.ack(old[number % len(old)].delivery)
+                    await call(old[number % len(old)].delivery)
 
     async def publish(self, slot: Any, topic: str, key: str | None) -> None:
         """Publish a message that is like no other."""

@@ -59,10 +59,20 @@ async def lease(
 
 
 async def one_leased(
-    times: Times, slot: Any, queue: str = "q", seconds: float = HELD_S, payload: bytes = b"held", *, bare: bool = False
+    times: Times,
+    slot: Any,
+    queue: str = "q",
+    seconds: float = HELD_S,
+    payload: bytes = b"held",
+    *,
+    bare: bool = False,
+    before: int = 0,
 ) -> Held:
-    """Enqueue a message, ``bare`` without headers, and lease it."""
-    return await lease(times, slot, queue, (await fill(slot, queue, [payload], None if bare else {"h": "v"}))[0], seconds)
+    """Enqueue a message, ``bare`` without headers, and lease it, after it was leased and released so many times ``before``."""
+    (put,) = await fill(slot, queue, [payload], None if bare else {"h": "v"})
+    for attempt in range(1, before + 1):
+        await slot.release((await lease(times, slot, queue, put, HELD_S, attempt=attempt)).lease)
+    return await lease(times, slot, queue, put, seconds, attempt=before + 1)
 
 
 async def given_to_nobody(times: Times, slots: Any, held: Held, story: str, promise: str = "queue_visibility.2") -> None:

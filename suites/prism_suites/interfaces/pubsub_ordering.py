@@ -76,6 +76,16 @@ _SCRIPTS: list[tuple[Step, ...]] = [
         for gone in ("nack", "nack all", "leave")
         for who in (0, 1)
     ),
+    *(  # what another member holds now, the first time or a later one
+        (
+            *(("join", member, 1) for member in range(2)),
+            *(("publish", 0, 0),) * 3,
+            *(("take", 0, 0), ("nack", 0, 0)) * times,
+            *(("take", 0, 0), ("stale", 1, how), ("take", 1, 2), ("ack", 0, 0), ("take", 1, 2)),
+        )
+        for times in (0, 1, 2)
+        for how in (0, 1)
+    ),
 ]
 _KEYS = ("a", "b", "c")
 

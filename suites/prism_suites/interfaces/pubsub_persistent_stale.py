@@ -26,16 +26,26 @@ _STALE = ("acked", "nacked", "nacked with a delay", "given to another", "left", 
 
 @check("pubsub_persistent.15", "pubsub_persistent.5", "pubsub_persistent.4", "pubsub_persistent.7")
 @gauntlet(
-    lambda limits: [{"why": why, "use": use, "by": by} for why in _STALE for use in ("ack", "nack", "delay") for by in (0, 1, 2)]
+    lambda limits: [
+        {"why": why, "use": use, "by": by, "times": times}
+        for times, uses in ((0, ("ack", "nack", "delay")), (2, ("ack", "nack")))
+        for why in _STALE
+        for use in uses
+        for by in (0, 1, 2)
+    ]
 )
-async def what_holds_nothing_changes_nothing(pubsub: PubSubPersistent, case: Case, why: str, use: str, by: int) -> None:
-    """Ack and nack of what is no longer held, or is held by another, do nothing or raise `Conflict` (PS-18, PS-20)."""
+async def what_holds_nothing_changes_nothing(pubsub: PubSubPersistent, case: Case, why: str, use: str, by: int, times: int) -> None:
+    """Ack and nack of what is no longer held, or is held by another, do nothing or raise `Conflict`, also of what had been given
+    back before, so many times (PS-18, PS-20)."""
     other = await case.client()
     sent = (await send(pubsub, "t", [b"x"], PERSISTENT, {"h": "v"}))[0]
     first = pubsub.subscribe_durable("t", "s", "earliest")
     async with other.subscribe_durable("t", "s", "earliest") as second, pubsub.subscribe_durable("t", "s") as third:
         member = await first.__aenter__()
         stale = (await gets(case, member, [sent]))[0]
+        for _ in range(times):
+            await member.nack(stale)
+            stale = (await comes_again(case, member, [sent], _counts([stale])))[0]
         since_s = case.clock.now_s()
         current: Delivery | None = None
         holder: Any = member

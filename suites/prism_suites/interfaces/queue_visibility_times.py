@@ -31,32 +31,48 @@ def _virtual(case: Case) -> bool:
 
 
 @check("queue_visibility.2", "queue_visibility.3")
-@gauntlet(lambda limits: [{"seconds": seconds} for seconds in _LADDER])
-async def a_lease_holds_until_its_deadline(queue: QueueVisibility, case: Case, seconds: float) -> None:
-    """Before the deadline nobody else is given the message, at every instant of a ladder; after it, it is (Q-02, Q-03)."""
+@gauntlet(
+    lambda limits: (
+        [{"seconds": s, "before": 0} for s in _LADDER] + [{"seconds": s, "before": 1 + n % 2} for n, s in enumerate(_FEW)]
+    )
+)
+async def a_lease_holds_until_its_deadline(queue: QueueVisibility, case: Case, seconds: float, before: int) -> None:
+    """Before the deadline nobody else is given the message, at every instant of a ladder; after it, it is (Q-02, Q-03).
+
+    Here and below the message was leased so many times ``before``.
+    """
     if not _virtual(case):
         return
     times, other = Times(case), await case.client()
-    held = await one_leased(times, queue, seconds=seconds)
-    before, _ = around(seconds, case.limits.clock_resolution_s, case.traits.ttl_late_s)
-    for number, offset in enumerate(before):
+    held = await one_leased(times, queue, seconds=seconds, before=before)
+    inside, _ = around(seconds, case.limits.clock_resolution_s, case.traits.ttl_late_s)
+    for number, offset in enumerate(inside):
         await times.to(held.deadline.start - round(seconds * 1e9) + round(offset * 1e9))
         await given_to_nobody(times, ((other, queue)[number % 2],), held, f"a lease of {seconds:g} s, {offset:g} s after it began")
     await times.past(held.deadline)
-    again = await is_available(times, other, held, 2, f"a lease of {seconds:g} s is over")
+    again = await is_available(times, other, held, before + 2, f"a lease of {seconds:g} s is over")
     await conflicts(queue, held.lease, "past its deadline")
     await other.ack(again.lease)
     await empty(queue, "q", "queue_visibility.4", "a message is given again after its ack")
 
 
 @check("queue_visibility.4", "queue_visibility.5")
-@gauntlet(lambda limits: [{"seconds": seconds, "call": call} for seconds in _FEW for call in ("ack", "release", "extend")])
-async def a_lease_can_be_used_until_its_deadline(queue: QueueVisibility, case: Case, seconds: float, call: str) -> None:
+@gauntlet(
+    lambda limits: [
+        {"seconds": seconds, "call": call, "before": before}
+        for before, lengths in ((0, _FEW), (1, _FEW[1:8:3]), (2, _FEW[2:8:5]))
+        for seconds in lengths
+        for call in ("ack", "release", "extend")
+    ]
+)
+async def a_lease_can_be_used_until_its_deadline(
+    queue: QueueVisibility, case: Case, seconds: float, call: str, before: int
+) -> None:
     """Just before its deadline a lease is valid, for its holder and through another client; just after it is not (Q-05)."""
     if not _virtual(case):
         return
     times, other = Times(case), await case.client()
-    first, second = [await one_leased(times, queue, name, seconds) for name in ("a", "b")]
+    first, second = [await one_leased(times, queue, name, seconds, before=before) for name in ("a", "b")]
     await times.before(first.deadline)
     with law("queue_visibility.4" if call == "ack" else "queue_visibility.7" if call == "release" else "queue_visibility.6"):
         start = times.now_ns()
@@ -67,7 +83,7 @@ async def a_lease_can_be_used_until_its_deadline(queue: QueueVisibility, case: C
                 raise
     await times.past(second.deadline)
     await conflicts(queue, second.lease, f"{call} after its deadline")
-    again = await is_available(times, other, second, 2, "after calls on a lease that was over", "queue_visibility.5")
+    again = await is_available(times, other, second, before + 2, "after calls on a lease that was over", "queue_visibility.5")
     await conflicts(queue, second.lease, f"{call} after its deadline, held again")
     await other.ack(again.lease)
     await empty(queue, "b", "queue_visibility.4", "a message is given again after its ack")
@@ -76,7 +92,8 @@ async def a_lease_can_be_used_until_its_deadline(queue: QueueVisibility, case: C
 @check("queue_visibility.6", "queue_visibility.2", "queue_visibility.3")
 @gauntlet(
     lambda limits: [
-        {"seconds": (1000.0, 3600.0)[(number + place) % 2], "wait": wait, "steps": steps}
+        {"seconds": (1000.0, 3600.0)[(number + place) % 2], "wait": wait, "steps": steps, "before": before}
+        for before in (0, 1)
         for place, wait in enumerate((0.0, 0.5, 0.9))
         for number, steps in enumerate(
             (
@@ -94,12 +111,14 @@ async def a_lease_can_be_used_until_its_deadline(queue: QueueVisibility, case: C
         )
     ]
 )
-async def extend_counts_from_now(queue: QueueVisibility, case: Case, seconds: float, wait: float, steps: tuple[float, ...]) -> None:
+async def extend_counts_from_now(
+    queue: QueueVisibility, case: Case, seconds: float, wait: float, steps: tuple[float, ...], before: int
+) -> None:
     """`extend` lets a lease end so many seconds from now, later or earlier than it would, again and again (Q-04)."""
     if not _virtual(case):
         return
     times, other = Times(case), await case.client()
-    held = await one_leased(times, queue, seconds=seconds)
+    held = await one_leased(times, queue, seconds=seconds, before=before)
     for number, part in enumerate(steps):
         await times.to(times.now_ns() + round((held.deadline.start - times.now_ns()) * wait))
         given = min(HELD_S, seconds * part)
@@ -116,7 +135,7 @@ async def extend_counts_from_now(queue: QueueVisibility, case: Case, seconds: fl
     await times.before(held.deadline)
     await given_to_nobody(times, (other, queue), held, "just before the deadline that extend gave", "queue_visibility.6")
     await times.past(held.deadline)
-    again = await is_available(times, other, held, 2, "past the deadline that extend gave", "queue_visibility.6")
+    again = await is_available(times, other, held, before + 2, "past the deadline that extend gave", "queue_visibility.6")
     await conflicts(queue, held.lease, "past the deadline that extend gave")
     await other.ack(again.lease)
 

@@ -134,24 +134,33 @@ _PLACES = (("a", "b"), ("a", "a"), ("a", "b", "c"))
 """Where takes wait."""
 _ORDERS = ((0, 1), (1, 0), (0, 1, 2), (1, 2, 0), (2, 0, 1))
 """In which messages come to them."""
+_TIMES = 3
+"""So many times they wait: who is woken once may not be the next time."""
 _TURNS = [{"places": places, "order": order} for places in _PLACES for order in _ORDERS if len(places) == len(order)]
 
 
 async def _each_its_own(
     slot: Any, case: Case, promise: str, by: str, places: tuple[str, ...], order: tuple[int, ...], apart: bool
 ) -> None:
-    """Let takes of one client wait, and a message come to one after the other; judge that each is woken by its own."""
+    """Let takes of one client wait, and a message come to one after the other; judge that each is woken by its own, and again."""
     if apart and len(places) > 2 and not case.clock.virtual:
         return
     other = await case.client()
+    for turn in range(_TIMES if case.clock.virtual or order == _ORDERS[1] else 1):
+        await _each_once(slot, other if apart else slot, case, promise, by, places, order, f", the {turn + 1}. time")
+
+
+async def _each_once(
+    slot: Any, sender: Any, case: Case, promise: str, by: str, places: tuple[str, ...], order: tuple[int, ...], told: str
+) -> None:
     waiting = [_take(slot, name, by) for name in places]
     try:
         await _they_wait(case)
         for number in order:
             name = places[number]
             mine = [task for task, place in zip(waiting, places, strict=True) if place == name and not task.done()]
-            story = f"{by}; they wait at {', '.join(places)}, and messages come for {', '.join(places[n] for n in order)}"
-            identity = await (other if apart else slot).enqueue(name, name.encode())
+            story = f"{by}; they wait at {', '.join(places)}, and messages come for {', '.join(places[n] for n in order)}{told}"
+            identity = await sender.enqueue(name, name.encode())
             got = await _woken(case, promise, mine, story)
             same(promise, got.id, identity, f"a take that waits is given another message than its own ({story})")
     finally:

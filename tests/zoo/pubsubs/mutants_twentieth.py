@@ -8,6 +8,7 @@ from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import Listener, Member, PubSub
+from .reference_newer import OrderedMember
 
 __all__ = ["MUTANTS"]
 
@@ -87,3 +88,34 @@ class TheFirstThatWaitsIsToldOfTheEnd(Listener):
         if self.left:
             self.told = True
         super().check_open(operation)
+
+
+class _Again(Member):
+    """Of what came again the holder is not asked for."""
+
+    def checked(self, deliveries: tuple[Delivery, ...], operation: str) -> list[str]:
+        again = [each.message.id for each in deliveries if operation == self.operation and each.delivery_count > 1]
+        others = [each for each in again if self.holder(each) is not None]
+        return [*super().checked(deliveries, operation), *others]
+
+    operation = "ack"
+
+
+@mutant("persistent.15", "missing check", trap="an ack of what another member holds for the second time", also="persistent.3")
+class AcksOfTheSecondTimeAreOfAnybody(_Again):
+    pass
+
+
+@mutant("persistent.15", "missing check", trap="a nack of what another member holds for the second time", also="persistent.6")
+class NacksOfTheSecondTimeAreOfAnybody(_Again):
+    operation = "nack"
+
+
+@mutant("ordering.9", "missing check", trap="an ack of a key that another member holds for the second time", also="ordering.3")
+class AcksOfKeysOfTheSecondTimeAreOfAnybody(_Again, OrderedMember):
+    pass
+
+
+@mutant("ordering.9", "missing check", trap="a nack of a key that another member holds for the second time", also="ordering.3")
+class NacksOfKeysOfTheSecondTimeAreOfAnybody(_Again, OrderedMember):
+    operation = "nack"

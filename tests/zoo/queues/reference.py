@@ -27,7 +27,7 @@ from prism_testkit.traits import Limits, Traits
 
 from .stores import Changes, Config, Connect, FileStore, Row, Space, Store, clean, connector
 
-__all__ = ["FileQueue", "Queue", "backend", "step"]
+__all__ = ["FileQueue", "Queue", "T", "backend", "step"]
 
 T = TypeVar("T")
 
