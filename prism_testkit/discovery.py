@@ -169,7 +169,10 @@ def _selected(selection: BackendSelection, found: Discovered) -> Iterable[str]:
         names.update(dict.fromkeys(sorted({*backends, *found.missing, *(name for name in found.refused if ":" not in name)})))
     elif selection.embedded:
         names.update(dict.fromkeys(sorted(name for name, backend in backends.items() if backend.server is None)))
-    return (name for name in names if name not in selection.excluded)
+    left_out = set(selection.excluded)
+    if "embedded" in left_out:
+        left_out |= {name for name, backend in backends.items() if backend.server is None and name not in selection.explicit}
+    return (name for name in names if name not in left_out)
 
 
 def _why(point: EntryPoint, error: Exception) -> tuple[str, str]:

@@ -25,7 +25,7 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BackendSelection:
-    """Names, ``embedded``, ``all`` and ``-name``, as typed."""
+    """Names, ``embedded``, ``all``, ``-name`` and ``-embedded``, as typed."""
 
     words: tuple[str, ...]
 
@@ -49,7 +49,9 @@ class BackendSelection:
 
     def check(self, known: Sequence[str]) -> None:
         """Raise `SelectionError` for a name that nobody registered."""
-        for name in [*self.explicit, *sorted(self.excluded)]:
+        if "all" in self.excluded:
+            raise SelectionError("--prism-backend: -all takes out every backend: name those to leave out, as -redis, or -embedded")
+        for name in [*self.explicit, *sorted(self.excluded - {"embedded"})]:
             if name not in known:
                 raise SelectionError(
                     f"--prism-backend: no backend {name!r}{closest(name, [*known, 'all', 'embedded'])}; "

@@ -83,6 +83,17 @@ def test_an_unknown_backend_is_a_usage_error_with_the_closest_name(good: Any) ->
     result.stderr.fnmatch_lines(["*no backend 'mime' (did you mean 'mine'?)*"])
 
 
+def test_what_is_embedded_is_taken_out_in_one_word(good: Any) -> None:
+    whole = good.run("--prism-backend=mine,memory,-embedded", "--collect-only", "-q")
+    assert whole.ret == 0, "what is named itself stays"
+    nothing = good.run("--prism-backend=embedded,-embedded")
+    assert nothing.ret == pytest.ExitCode.USAGE_ERROR
+    nothing.stderr.fnmatch_lines(["*nothing is left to run on*"])
+    everything = good.run("--prism-backend=-all")
+    assert everything.ret == pytest.ExitCode.USAGE_ERROR
+    everything.stderr.fnmatch_lines(["*-all takes out every backend*"])
+
+
 def test_an_unknown_suite_is_a_usage_error_with_the_closest_name(good: Any) -> None:
     result = good.run("--prism-suite=keyvalue_basics")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

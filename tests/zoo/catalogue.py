@@ -37,6 +37,7 @@ from . import (
     mutants_independent_sql,
     mutants_independent_statements,
     mutants_isolation,
+    mutants_later,
     mutants_limits,
     mutants_names,
     mutants_nineteenth,
@@ -132,6 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_files.MUTANTS,
     *mutants_history_again.MUTANTS,
     *mutants_nineteenth.MUTANTS,
+    *mutants_later.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

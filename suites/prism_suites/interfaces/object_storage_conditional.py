@@ -87,6 +87,25 @@ async def what_is_missing_is_created(store: ObjectStorageConditional, case: Case
     await expect_object(_ONE, store, "k", data, "created, then asked for again", said)
 
 
+_LIVES = 4
+
+
+@check(_ONE, _THREE)
+@gauntlet(lambda limits: [{"end": end, "other": other} for end in _ENDS[:4] for other in (False, True)])
+async def what_was_created_is_created_again(store: ObjectStorageConditional, case: Case, end: str, other: bool) -> None:
+    """However often an object came to the same end, it is created the next time as it was the first, and owes nothing to what was
+    there before (OB-6)."""
+    client = await case.client() if other else store
+    await store.create_bucket(BUCKET)
+    for life in range(_LIVES):
+        data, said = b"life %d" % life, signed("odd") if life % 2 else NOTHING
+        got = await client.put_if_absent(BUCKET, "k", data, **said.keywords)
+        truth(_ONE, got, True, f"put_if_absent of an object that was {end} {life} times, each time after it was created")
+        await expect_object(_THREE, store, "k", data, f"created, and {end}, {life} times before", said)
+        if not await _without(client, store, case, f"created, {end}"):
+            return
+
+
 _PRESENT = ("put", "put_stream", "put_stream with size", "put_if_absent", "overwritten", "empty", "bare", "with a deadline")
 
 
