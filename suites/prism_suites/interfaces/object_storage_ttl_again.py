@@ -1,8 +1,9 @@
 """object_storage: a put takes a deadline away each time, however often its object had one before."""
 
 from prism_suites._judging import truth
+from prism_suites._keyvalue_deadlines import Times
 from prism_suites._objects_asking import BUCKET, NOTHING, PUTS, expect_missing, expect_object, made, signed
-from prism_suites._objects_times import Times, expect_deadline
+from prism_suites._objects_times import expect_deadline
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage
