@@ -106,6 +106,7 @@ async def a_lease_can_be_used_until_its_deadline(
                 (0.25, 3.0),
                 (1.0, 1.0, 1.0, 1.0),
                 (12.0,),
+                (12.0,) * 9,  # for four days in all
                 (1.5, 0.1),
             )
         )
