@@ -15,6 +15,10 @@ _BLOCK = bytes((7 * i + i // 251) % 256 for i in range(65_521))
 """Its length is prime, so that no chunk is like another."""
 
 
+_SHORT = 1024
+"""Of payloads up to this length reading is repeated over and over."""
+
+
 def payload_of(size: int) -> bytes:
     return (_BLOCK * (size // len(_BLOCK) + 1))[:size]
 
@@ -53,6 +57,8 @@ async def _one_there_and_back(
     delivery = await take(consumer)
     same("CC1", await consumer.read(delivery), payload, "a payload does not come back byte for byte")
     same("CC1", await taken(consumer, delivery), payload, "the chunks of a payload are not the payload")
+    for _ in range(3 if len(payload) <= _SHORT else 0):
+        same("CC1", await consumer.read(delivery), payload, "a payload that was read before does not come back again")
     same("CC1", dict(delivery.headers), dict(headers), "the headers do not come back as they were given")
     same("CC1", (delivery.topic, delivery.message_id), (TOPIC, receipt.message_id), "topic or id of a delivery are others")
     claimed = len(payload) > T

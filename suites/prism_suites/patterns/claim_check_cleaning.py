@@ -139,7 +139,9 @@ async def an_ack_removes_nothing_under_sweep(claims: Bound[ClaimCheck], case: Ca
 @gauntlet(
     lambda limits: [
         {"retention_s": s, "skew_s": skew, "name": name}
-        for (s, skew), name in zip(((0.0, 0.0), (1.75, 0.0), *product([300.5], SKEWS_S)), NAMES, strict=True)
+        for (s, skew), name in zip(
+            ((0.0, 0.0), (1.75, 0.0), *product([300.5], SKEWS_S), (40 * DAY_S, 0.0)), (*NAMES, "c"), strict=True
+        )
     ]
 )
 async def an_acked_claim_is_kept_for_its_retention(
@@ -150,7 +152,7 @@ async def an_acked_claim_is_kept_for_its_retention(
     if beside(case, claims, acks=True, time=True):
         return
     clock = skewed(claims, skew_s)
-    config: dict[str, Any] = {"threshold": T, **mode(claims, name), "retention_after_ack_s": retention_s}
+    config: dict[str, Any] = {"threshold": T, **mode(claims, name), "retention_after_ack_s": retention_s, "max_age_s": 1e8}
     step = _step_s(case.limits)
     async with claims.opened(**config) as check_in, check_in.consume(TOPIC, name) as consumer:
         await check_in.publish(TOPIC, BIG)

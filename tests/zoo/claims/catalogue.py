@@ -16,6 +16,7 @@ from . import (
     mutants_independent,
     mutants_independent_again,
     mutants_independent_sweeps,
+    mutants_later,
     mutants_nineteenth,
     mutants_ninth_keeping,
     mutants_ninth_reading,
@@ -74,6 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_thirteenth_limits.MUTANTS,
     *mutants_nineteenth.MUTANTS,
     *mutants_twentieth.MUTANTS,
+    *mutants_later.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
