@@ -47,6 +47,7 @@ from . import (
     mutants_ninth_levels,
     mutants_ninth_shards,
     mutants_power,
+    mutants_refusals_later,
     mutants_scan,
     mutants_scan_limits,
     mutants_serializable,
@@ -134,6 +135,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_again.MUTANTS,
     *mutants_nineteenth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_refusals_later.MUTANTS,
 )
 
 UNUSUAL: tuple[Backend[Any], ...] = (

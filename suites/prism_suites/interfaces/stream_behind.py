@@ -1,0 +1,154 @@
+"""stream: behind a call that was refused, whichever call comes next does what it would have done without."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from prism_suites._behind import Behind, Call, Refusal, named, whatever_comes_next
+from prism_suites._judging import broken, same
+from prism_suites._stream_shared import GROUPS, fill, is_record, numbered, read
+from prism_suites._stream_taking import patience_s, receive, take
+from prism_suites._using_up import left_early
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamRetention
+
+_TOO_MANY = {"h": "v" * 9000}
+
+
+async def _joins(slot: Any, stream: str, group: str, consumer: str) -> None:
+    async with slot.join(stream, group, consumer):
+        pass
+
+
+_REFUSALS: dict[str, Refusal] = {
+    "append under no name": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.append("", b"refused", "key", {"r": "1"})),
+    "append under no key": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.append("scene", b"refused", "", {"r": "1"})),
+    "append with too many headers": Refusal(
+        StreamBasic, "stream_basic.9", lambda s, held: s.append("scene", b"refused", "key", _TOO_MANY)
+    ),
+    "read from -1": Refusal(StreamBasic, "stream_basic.9", lambda s, held: left_early(s.read("scene", -1))),
+    "read of -1": Refusal(StreamBasic, "stream_basic.5", lambda s, held: left_early(s.read("scene", 0, -1))),
+    "trim before -1": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.trim("scene", -1)),
+    "create_group again": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: s.create_group("scene", "g", "latest")
+    ),
+    "create_group at -1": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: s.create_group("scene", "h", -1)
+    ),
+    "join of what is missing": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: _joins(s, "scene", "missing", "c")
+    ),
+    "join under no name": Refusal(StreamConsumerGroups, "stream_consumer_groups.13", lambda s, held: _joins(s, "scene", "g", "")),
+    "receive of none": Refusal(StreamConsumerGroups, "stream_consumer_groups.10", lambda s, held: held["member"].receive(0)),
+    "receive without an end": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.10", lambda s, held: held["member"].receive(1, math.nan)
+    ),
+    "nack for NaN": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.7", lambda s, held: held["member"].nack(held["valid"], delay_s=math.nan)
+    ),
+    "ack of another's": Refusal(StreamConsumerGroups, "stream_consumer_groups.8", lambda s, held: held["other"].ack(held["valid"])),
+    "ack of what ended": Refusal(
+        StreamConsumerGroups, "stream_consumer_groups.8", lambda s, held: held["member"].ack(held["ended"])
+    ),
+    "set_retention of -1": Refusal(StreamRetention, "stream_retention.5", lambda s, held: s.set_retention("kept", None, -1)),
+    "partitions of none": Refusal(StreamPartitioning, "stream_partitioning.2", lambda s, held: s.create_partitioned("new", 0)),
+}
+
+
+async def _appends(call: Call) -> None:
+    await call.refuse()
+    (first,) = await fill(call.slot, "plain", [b"first"], laws=GROUPS)
+    (second,) = await fill(call.slot, "plain", [b"second"], "k", {"h": "v"}, laws=GROUPS)
+    if first.offset >= second.offset:
+        broken(call.promise, f"{call.told} offsets do not increase", expected="increasing", got=[first.offset, second.offset])
+    await call.refuse()
+    found = await read(call.slot, "plain")
+    same(call.promise, [record.offset for record in found], [first.offset, second.offset], f"{call.told} a read gives others")
+    for record, put in zip(found, (first, second), strict=True):
+        is_record(call.promise, record, put, f"{call.told} a record is not read as it was appended")
+
+
+async def _looks(call: Call) -> None:
+    puts = await fill(call.slot, "seen", numbered(3))
+    await call.refuse()
+    same(call.promise, await call.slot.latest_offset("seen"), puts[-1].offset, f"{call.told} the latest offset is another")
+    await call.refuse()
+    await call.slot.trim("seen", puts[1].offset)
+    found = [record.offset for record in await read(call.slot, "seen")]
+    same(call.promise, found, [put.offset for put in puts[1:]], f"{call.told} a trim removes other records")
+
+
+async def _groups(call: Call) -> None:
+    await call.refuse()
+    await call.slot.create_group("grouped", "g")
+    puts = await fill(call.slot, "grouped", numbered(3), laws=GROUPS)
+    await call.refuse()
+    async with call.slot.join("grouped", "g", "c") as member:
+        await call.refuse()
+        got = await take(call.case, member, 3)
+        same(call.promise, [d.record.offset for d in got], [put.offset for put in puts], f"{call.told} a member is given others")
+        await call.refuse()
+        await member.ack(got[1])
+        await call.refuse()
+        await member.nack(got[0])
+        again = await take(call.case, member, 1)
+        same(
+            call.promise, [d.record.offset for d in again], [puts[0].offset], f"{call.told} what is given back does not come again"
+        )
+        info = await call.slot.group_info("grouped", "g")
+        same(call.promise, (info.members, info.pending), (1, 2), f"{call.told} group_info tells of others")
+
+
+async def _members(call: Call) -> None:
+    """The members of the scene itself go on, each of them where each gets what there is."""
+    each = call.case.traits.group_parallelism == "record" and call.case.clock.virtual
+    for first, second in (("member", "other"), ("other", "member")):
+        await call.refuse()
+        (put,) = await fill(call.slot, "scene", [b"more"], laws=GROUPS)
+        got: list[Any] = []
+        for name, wait_s in ((first, 0.0), (second, 0.0), (first, patience_s(call.case)), (second, patience_s(call.case))):
+            got = got or await receive(call.held[name], 1, wait_s)
+            if each:
+                break
+        told = f"{call.told} the next receive does not give what is there"
+        same(call.promise, [d.record.offset for d in got], [put.offset], told)
+
+
+async def _bounds(call: Call) -> None:
+    await call.slot.set_retention("kept", None, 7)
+    await call.refuse()
+    found = await call.slot.retention("kept")
+    same(call.promise, (found.max_age_s, found.max_records), (None, 7), f"{call.told} the bounds of a stream are others")
+
+
+_NEXTS: Mapping[str, Behind] = {
+    "append": Behind(StreamBasic, _appends),
+    "look": Behind(StreamBasic, _looks),
+    "member": Behind(StreamConsumerGroups, _members),
+    "group": Behind(StreamConsumerGroups, _groups),
+    "bounds": Behind(StreamRetention, _bounds),
+}
+
+
+@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if "groups" in refusal.promise))
+@gauntlet(named({name: refusal for name, refusal in _REFUSALS.items() if "groups" in refusal.promise}))
+async def a_refused_call_changes_nothing_of_the_next(stream: StreamConsumerGroups, case: Case, refused: str) -> None:
+    """A call is refused, and the next one, of each kind, has its usual effect: nothing of what was refused is left (ST-36)."""
+    whole = await case.whole()
+    await stream.create_group("scene", "g")
+    await fill(stream, "scene", numbered(2), laws=GROUPS)
+    async with stream.join("scene", "g", "a") as member:
+        ended, valid = await take(case, member, 2)
+        await member.ack(ended)
+        async with stream.join("scene", "g", "b") as other:
+            held = {"member": member, "other": other, "ended": ended, "valid": valid}
+            await whatever_comes_next(case, whole, held, _REFUSALS[refused], refused, _NEXTS)
+
+
+@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if "groups" not in refusal.promise))
+@gauntlet(named({name: refusal for name, refusal in _REFUSALS.items() if "groups" not in refusal.promise}))
+async def a_refused_call_of_a_stream_changes_nothing(stream: StreamBasic, case: Case, refused: str) -> None:
+    """So of streams, their bounds and their partitions (ST-36)."""
+    nexts = {name: following for name, following in _NEXTS.items() if name != "member"}
+    await whatever_comes_next(case, await case.whole(), {}, _REFUSALS[refused], refused, nexts)
