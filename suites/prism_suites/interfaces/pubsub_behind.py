@@ -1,10 +1,10 @@
-"""pubsub: behind a call that was refused, whichever call comes next does what it would have done without."""
+"""pubsub: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Refusal, named, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import same
 from prism_suites._pubsub_members import received
 from prism_suites._pubsub_taking import PERSISTENT, Sent, is_message, numbered, patience, quiet, send
@@ -172,3 +172,94 @@ async def a_refused_call_of_a_member_changes_nothing(pubsub: PubSubPersistent, c
         await member.ack(ended)
         held = {"member": member, "other": other, "ended": ended, "valid": valid}
         await whatever_comes_next(case, whole, held, _OF_MEMBERS[refused], refused, nexts)
+
+
+async def _same_member(call: Call) -> None:
+    """The member whose calls are cancelled goes on: it is given what comes, one by one, and what it acked does not come again."""
+    member = call.held["cut"]
+    await call.refuse()
+    sents = await send(call.slot, "cut", numbered(2, "after"), PERSISTENT)
+    wanted, found = {sent.id for sent in sents}, dict[str, Any]()
+    while not wanted <= set(found):  # what was cancelled before may come again
+        got = await received(call.case, member, 1)
+        same(call.promise, bool(got), True, f"{call.told} the next receive does not give what is there")
+        found |= {delivery.message.id: delivery for delivery in got}
+    await call.refuse()
+    await member.ack(found[sents[0].id])
+    again = await received(call.case, member, 10, quiet(call.case))
+    same(call.promise, [d.message.id for d in again if d.message.id == sents[0].id], [], f"{call.told} an ack is none")
+    await call.refuse()
+    await member.ack(found[sents[1].id])
+
+
+async def _given(p: Any, held: Any) -> Any:
+    await send(p, "cut", [b"given"], PERSISTENT)
+    return held["cut"], await held["cut"].receive(1, 0)
+
+
+async def _there(p: Any, held: Any) -> Any:
+    await send(p, "cut", [b"there"], PERSISTENT)
+    return held["cut"]
+
+
+async def _cut(p: Any, held: Any) -> Any:
+    return held["cut"]
+
+
+async def _sounds(p: Any, held: Any) -> Any:
+    await p.publish("cut plain", b"there")
+    return held["cut ear"]
+
+
+async def _ear(p: Any, held: Any) -> Any:
+    return held["cut ear"]
+
+
+_BASIC, _MEMBERS = "pubsub_basic.11", "pubsub_persistent.14"
+_INTERRUPTIONS: dict[str, Interruption] = {
+    "publish": Interruption(PubSubBasic, _BASIC, lambda p, of: p.publish("cut plain", b"cancelled", {"r": "1"})),
+    "subscribe": Interruption(PubSubBasic, _BASIC, lambda p, of: _entered(p.subscribe("plain"))),
+    "subscribe_pattern": Interruption(PubSubWildcards, _BASIC, lambda p, of: _entered(p.subscribe_pattern("a.*"))),
+    "subscribe_filtered": Interruption(
+        PubSubFiltering, _BASIC, lambda p, of: _entered(p.subscribe_filtered("filtered", {"a": "b"}))
+    ),
+    "receive": Interruption(PubSubBasic, _BASIC, lambda p, ear: ear.receive(), _sounds),
+    "receive that waits": Interruption(PubSubBasic, _BASIC, lambda p, ear: ear.receive(500.0), _ear),
+    "publish_persistent": Interruption(
+        PubSubPersistent, _MEMBERS, lambda p, of: p.publish_persistent("cut", b"cancelled", {"r": "1"})
+    ),
+    "publish_ordered": Interruption(
+        PubSubOrdering, _MEMBERS, lambda p, of: p.publish_ordered("cut elsewhere", "k", b"cancelled", {"r": "1"})
+    ),
+    "subscribe_durable": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: _entered(p.subscribe_durable("cut", "unused"))),
+    "last_message_id": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: p.last_message_id("cut")),
+    "receive of several": Interruption(PubSubPersistent, _MEMBERS, lambda p, member: member.receive(7), _there),
+    "a member's receive that waits": Interruption(PubSubPersistent, _MEMBERS, lambda p, member: member.receive(7, 500.0), _cut),
+    "ack": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: of[0].ack(*of[1]), _given),
+    "nack": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: of[0].nack(*of[1]), _given),
+    "nack with a delay": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: of[0].nack(*of[1], delay_s=5e5), _given),
+}
+_CUT_MEMBERS = {name: each for name, each in _INTERRUPTIONS.items() if each.promise == _MEMBERS}
+_CUT_LISTENERS = {name: each for name, each in _INTERRUPTIONS.items() if each.promise == _BASIC}
+
+
+@check(_BASIC)
+@gauntlet(pointed(_CUT_LISTENERS))
+async def a_cancelled_call_changes_nothing_of_the_next(pubsub: PubSubBasic, case: Case, cancelled: str, point: int) -> None:
+    """A call is cancelled, and the next one, of each kind, has its usual effect (PS-25)."""
+    nexts = {name: following for name, following in _NEXTS.items() if name not in ("durable", "member", "ordered")}
+    whole = await case.whole()
+    async with whole.subscribe("scene") as ear, whole.subscribe("cut plain") as cut:
+        held = {"ear": ear, "cut ear": cut}
+        await whatever_comes_behind(case, whole, held, _CUT_LISTENERS[cancelled], cancelled, point, nexts)
+
+
+@check(_MEMBERS)
+@gauntlet(pointed(_CUT_MEMBERS))
+async def a_cancelled_call_of_a_member_changes_nothing(pubsub: PubSubPersistent, case: Case, cancelled: str, point: int) -> None:
+    """So of durable subscriptions and their members (PS-25)."""
+    nexts = {name: following for name, following in _NEXTS.items() if name not in ("heard", "member")}
+    nexts |= {"same": Behind(PubSubPersistent, _same_member)}
+    whole = await case.whole()
+    async with pubsub.subscribe_durable("cut", "s", "earliest") as member:
+        await whatever_comes_behind(case, whole, {"cut": member}, _CUT_MEMBERS[cancelled], cancelled, point, nexts)

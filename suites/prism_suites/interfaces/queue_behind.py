@@ -1,10 +1,10 @@
-"""queue: behind a call that was refused, whichever call comes next does what it would have done without."""
+"""queue: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Refusal, named, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import broken, same
 from prism_suites._queue_taking import HELD_S, fill, is_message, take
 from prism_testkit.case import Case
@@ -87,7 +87,11 @@ async def _received(call: Call, name: str, attempt: int, seconds: float = HELD_S
 async def _receives(call: Call) -> None:
     await call.slot.enqueue("leased", b"there")
     await call.refuse()
-    await call.slot.ack(await _received(call, "leased", 1))
+    lease = await _received(call, "leased", 1)
+    if call.case.clock.virtual:
+        await call.case.advance(1000.0)
+        same(call.promise, await call.slot.receive("leased", HELD_S), None, f"{call.told} the next lease ends before its time")
+    await call.slot.ack(lease)
 
 
 async def _releases(call: Call) -> None:
@@ -184,3 +188,55 @@ async def a_refused_call_of_a_plain_queue_changes_nothing(queue: QueueBasic, cas
     """So of queues without leases (Q-28)."""
     if not offers(await case.whole(), QueueVisibility):
         await _judge(case, refused)
+
+
+async def _leased(q: Any, held: Any) -> Any:
+    await q.enqueue("cut", b"leased")
+    return await q.receive("cut", HELD_S)
+
+
+async def _available(q: Any, held: Any) -> None:
+    await q.enqueue("cut", b"available")
+
+
+async def _dead(q: Any, held: Any) -> None:
+    await q.configure_dead_letter("cut", "cut dead", 1)
+    await q.release(await _leased(q, held))
+
+
+_LEASES, _BASIC, _DEAD = "queue_visibility.12", "queue_basic.11", "queue_dead_letter.9"
+_INTERRUPTIONS: dict[str, Interruption] = {
+    "enqueue": Interruption(object, _LEASES, lambda q, of: q.enqueue("cut", b"cancelled", {"r": "1"})),
+    "enqueue_with_priority": Interruption(
+        QueuePriority, _LEASES, lambda q, of: q.enqueue_with_priority("cut", b"cancelled", {"r": "1"}, priority=9)
+    ),
+    "enqueue_delayed": Interruption(
+        QueueDelayed, _LEASES, lambda q, of: q.enqueue_delayed("cut", b"cancelled", {"r": "1"}, delay_s=5e5)
+    ),
+    "scheduled_count": Interruption(QueueDelayed, _LEASES, lambda q, of: q.scheduled_count("cut")),
+    "peek": Interruption(QueueBasic, _BASIC, lambda q, of: q.peek("cut"), _available),
+    "dequeue": Interruption(QueueBasic, _BASIC, lambda q, of: q.dequeue("cut"), _available),
+    "dequeue that waits": Interruption(QueueBasic, _BASIC, lambda q, of: q.dequeue("cut empty", 500.0)),
+    "receive": Interruption(QueueVisibility, _LEASES, lambda q, of: q.receive("cut", 30_000.0), _available),
+    "receive that waits": Interruption(QueueVisibility, _LEASES, lambda q, of: q.receive("cut empty", 30_000.0, 500.0)),
+    "ack": Interruption(QueueVisibility, _LEASES, lambda q, lease: q.ack(lease), _leased),
+    "extend": Interruption(QueueVisibility, _LEASES, lambda q, lease: q.extend(lease, 0.5), _leased),
+    "release": Interruption(QueueVisibility, _LEASES, lambda q, lease: q.release(lease), _leased),
+    "configure_dead_letter": Interruption(QueueDeadLetter, _DEAD, lambda q, of: q.configure_dead_letter("cut", "cut dead", 9)),
+    "dead_letters": Interruption(QueueDeadLetter, _DEAD, lambda q, of: q.dead_letters("cut"), _dead),
+    "redrive": Interruption(QueueDeadLetter, _DEAD, lambda q, of: q.redrive("cut"), _dead),
+}
+
+
+@check(_LEASES, _DEAD)
+@gauntlet(pointed({name: each for name, each in _INTERRUPTIONS.items() if each.promise != _BASIC}))
+async def a_cancelled_call_changes_nothing_of_the_next(queue: QueueVisibility, case: Case, cancelled: str, point: int) -> None:
+    """A call is cancelled, and the next one, of each kind and of other queues, has its usual effect (Q-27)."""
+    await whatever_comes_behind(case, await case.whole(), None, _INTERRUPTIONS[cancelled], cancelled, point, _NEXTS)
+
+
+@check(_BASIC)
+@gauntlet(pointed({name: each for name, each in _INTERRUPTIONS.items() if each.promise == _BASIC or name == "enqueue"}))
+async def a_cancelled_call_of_a_plain_queue_changes_nothing(queue: QueueBasic, case: Case, cancelled: str, point: int) -> None:
+    """So of calls without leases (Q-27)."""
+    await whatever_comes_behind(case, await case.whole(), None, _INTERRUPTIONS[cancelled], cancelled, point, _NEXTS)

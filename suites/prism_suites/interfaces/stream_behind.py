@@ -1,10 +1,10 @@
-"""stream: behind a call that was refused, whichever call comes next does what it would have done without."""
+"""stream: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Refusal, named, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import broken, same
 from prism_suites._stream_shared import GROUPS, fill, is_record, numbered, read
 from prism_suites._stream_taking import patience_s, receive, take
@@ -152,3 +152,84 @@ async def a_refused_call_of_a_stream_changes_nothing(stream: StreamBasic, case: 
     """So of streams, their bounds and their partitions (ST-36)."""
     nexts = {name: following for name, following in _NEXTS.items() if name != "member"}
     await whatever_comes_next(case, await case.whole(), {}, _REFUSALS[refused], refused, nexts)
+
+
+async def _same_member(call: Call) -> None:
+    """The member whose calls are cancelled goes on: it is given what comes, one by one, and what it acked does not come again."""
+    member = call.held["cut"]
+    await call.refuse()
+    puts = await fill(call.slot, "cut", numbered(2, "after"), laws=GROUPS)
+    wanted, found = {put.offset for put in puts}, dict[int, Any]()
+    while not wanted <= set(found):  # what was cancelled before may come again
+        got = await receive(member, 1, patience_s(call.case))
+        same(call.promise, bool(got), True, f"{call.told} the next receive does not give what is there")
+        found |= {delivery.record.offset: delivery for delivery in got}
+    await call.refuse()
+    await member.ack(found[puts[0].offset])
+    again = await receive(member, 10, 0.5 if call.case.clock.virtual else 0)
+    same(call.promise, [d.record.offset for d in again if d.record.offset == puts[0].offset], [], f"{call.told} an ack is none")
+    await call.refuse()
+    await member.ack(*(delivery for offset, delivery in found.items() if offset in wanted - {puts[0].offset}))
+
+
+async def _given(s: Any, held: Any) -> Any:
+    await fill(s, "cut", [b"given"], laws=GROUPS)
+    got = await receive(held["cut"], 1, 0)
+    return held["cut"], got
+
+
+async def _there(s: Any, held: Any) -> Any:
+    await fill(s, "cut", [b"there"], laws=GROUPS)
+    return held["cut"]
+
+
+async def _cut(s: Any, held: Any) -> Any:
+    return held["cut"]
+
+
+async def _steps(read: Any) -> None:
+    async for _ in read:
+        pass
+
+
+_BASIC, _MEMBERS = "stream_basic.14", "stream_consumer_groups.14"
+_INTERRUPTIONS: dict[str, Interruption] = {
+    "append": Interruption(StreamBasic, _BASIC, lambda s, of: s.append("cut plain", b"cancelled", "key", {"r": "1"})),
+    "read": Interruption(StreamBasic, _BASIC, lambda s, of: _steps(s.read("seen"))),
+    "latest_offset": Interruption(StreamBasic, _BASIC, lambda s, of: s.latest_offset("seen")),
+    "trim": Interruption(StreamBasic, _BASIC, lambda s, of: s.trim("cut plain", 10**6)),
+    "set_retention": Interruption(StreamRetention, _BASIC, lambda s, of: s.set_retention("cut plain", None, 3)),
+    "create_group": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: s.create_group("cut plain", "cancelled", "latest")),
+    "group_info": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: s.group_info("cut", "g")),
+    "join": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: _joins(s, "cut", "unused", "c")),
+    "receive of several": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, member: member.receive(7), _there),
+    "receive that waits": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, member: member.receive(7, 500.0), _cut),
+    "ack": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: of[0].ack(*of[1]), _given),
+    "nack": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: of[0].nack(*of[1]), _given),
+    "nack with a delay": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: of[0].nack(*of[1], delay_s=5e5), _given),
+}
+_OF_MEMBERS = {name: each for name, each in _INTERRUPTIONS.items() if each.promise == _MEMBERS}
+_OF_STREAMS = {name: each for name, each in _INTERRUPTIONS.items() if each.promise == _BASIC}
+
+
+@check(_MEMBERS)
+@gauntlet(pointed(_OF_MEMBERS))
+async def a_cancelled_call_changes_nothing_of_the_next(
+    stream: StreamConsumerGroups, case: Case, cancelled: str, point: int
+) -> None:
+    """A call is cancelled, and the next one, of each kind, has its usual effect (ST-36)."""
+    whole = await case.whole()
+    for group in ("g", "unused"):
+        await stream.create_group("cut", group)
+    nexts = {"same": Behind(StreamConsumerGroups, _same_member), **_NEXTS}
+    del nexts["member"]
+    async with stream.join("cut", "g", "a") as member:
+        await whatever_comes_behind(case, whole, {"cut": member}, _OF_MEMBERS[cancelled], cancelled, point, nexts)
+
+
+@check(_BASIC)
+@gauntlet(pointed(_OF_STREAMS))
+async def a_cancelled_call_of_a_stream_changes_nothing(stream: StreamBasic, case: Case, cancelled: str, point: int) -> None:
+    """So of streams and their bounds (ST-36)."""
+    nexts = {name: following for name, following in _NEXTS.items() if name != "member"}
+    await whatever_comes_behind(case, await case.whole(), {}, _OF_STREAMS[cancelled], cancelled, point, nexts)
