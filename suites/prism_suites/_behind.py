@@ -112,4 +112,4 @@ async def whatever_comes_next(case: Case, whole: Any, held: Any, refusal: Refusa
         with contextlib.suppress(PrismError, ValueError, TypeError):
             await refusal.call(whole, held)
 
-    await _each(case, whole, held, refuse, refusal.promise, f"behind a call that was refused ({name})", nexts)
+    await _each(case, whole, held, refuse, refusal.promise, f"behind a call that came to nothing ({name})", nexts)

@@ -36,6 +36,7 @@ from . import (
     mutants_independent_log,
     mutants_independent_sql,
     mutants_independent_statements,
+    mutants_interrupted,
     mutants_isolation,
     mutants_later,
     mutants_limits,
@@ -135,6 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_again.MUTANTS,
     *mutants_nineteenth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_interrupted.MUTANTS,
     *mutants_refusals_later.MUTANTS,
 )
 
