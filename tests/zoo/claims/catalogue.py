@@ -16,6 +16,7 @@ from . import (
     mutants_independent,
     mutants_independent_again,
     mutants_independent_sweeps,
+    mutants_interrupted,
     mutants_later,
     mutants_nineteenth,
     mutants_ninth_keeping,
@@ -76,6 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_nineteenth.MUTANTS,
     *mutants_twentieth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_interrupted.MUTANTS,
 )
 
 UNUSUAL = unusual.UNUSUAL
