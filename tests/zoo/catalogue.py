@@ -21,6 +21,7 @@ from . import (
     mutants_cursors,
     mutants_durable,
     mutants_expired,
+    mutants_generations,
     mutants_history_again,
     mutants_history_batches,
     mutants_history_deadlines,
@@ -136,6 +137,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_history_again.MUTANTS,
     *mutants_nineteenth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_generations.MUTANTS,
     *mutants_interrupted.MUTANTS,
     *mutants_refusals_later.MUTANTS,
 )
