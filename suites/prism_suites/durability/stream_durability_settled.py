@@ -17,16 +17,22 @@ _HOW = ("at once", "one by one", "given again")
 
 @check("stream_consumer_groups.6")
 @gauntlet(
-    lambda limits: [{"acked": acked, "how": how} for acked in (1, 2, _HELD) for how in ("at once", "one by one", "given again")]
+    lambda limits: [
+        {"acked": acked, "how": how, "kills": kills}
+        for acked in (1, 2, _HELD)
+        for how in _HOW
+        for kills in (1, *((4,) * (acked == 2)))
+    ]
 )
 async def an_ack_may_be_the_last_call(
     stream: Annotated[StreamConsumerGroups, Traits(durability="process", ack_survives_kill="yes")],
     case: Case,
     acked: int,
     how: str,
+    kills: int,
 ) -> None:
-    """Nothing is called behind it, and nobody leaves: it is kept when it returned (ST-34). Of files only: servers have other
-    checks."""
+    """Nothing is called behind it, and nobody leaves: it is kept when it returned, and when more are killed behind it, each of which
+    has appended something (ST-34). Of files only: servers have other checks."""
     if not keeps_files(case):
         return
     place, entered = case.mortal(), Entered()
@@ -43,7 +49,10 @@ async def an_ack_may_be_the_last_call(
     for some in [held[:acked]] if how != "one by one" else [[delivery] for delivery in held[:acked]]:
         await member.ack(*some)
     await place.kill()
-    other = await place.client(1, namespace)
+    for number in range(1, kills):
+        puts += await fill(await place.client(number, namespace), "s", [b"between"], laws=GROUPS)
+        await place.kill()
+    other = await place.client(kills, namespace)
     await case.advance(2 * (case.traits.member_timeout_s or 0.0) + 100.0)
     async with other.join("s", "g", "d") as second:
         found: list[int] = []

@@ -42,7 +42,7 @@ class ASecondDeathBringsTheTrimmedBack(_Generations):
         super().replay(namespace, [replace(each, trim=None) if self.is_old() else each for each in changes])
 
 
-@mutant("consumer_groups.16", "log", trap="a second kill, after acks", also="consumer_groups.6")
+@mutant("consumer_groups.6", "log", trap="a second kill, after acks", also="consumer_groups.16")
 class ASecondDeathForgetsAcks(_Generations):
     def replay(self, namespace: str, changes: Sequence[Change]) -> None:
         super().replay(namespace, [each for each in changes if not (self.is_old() and isinstance(each.held, Acked))])
