@@ -8,7 +8,7 @@ from prism_suites._judging import broken, same
 from prism_suites._noticing import ends_soon
 from prism_testkit.case import Case
 
-__all__ = ["WAITS_S", "how_many", "over", "the_last_is_served"]
+__all__ = ["WAITS_S", "each_ends_in_its_time", "how_many", "over", "the_last_is_served"]
 
 WAITS_S = 1000.0
 """So long each would wait. Whoever is told of nothing until then, or until another's time is over, was not woken."""
@@ -44,6 +44,33 @@ async def the_last_is_served(
         return tasks[-1].result()
     finally:
         await over(tasks)
+
+
+_TIMES_S = (300.0, 100.0, 900.0, 200.0)
+"""For so long calls of one client wait in vain, side by side."""
+
+
+async def each_ends_in_its_time(case: Case, promise: str, wait: Callable[[int, float], Awaitable[Any]], count: int) -> None:
+    """Let so many calls wait in vain, each for a time of its own; judge that each ends then, not with another or much later."""
+    if not case.clock.virtual:
+        case.note("how long a wait takes is judged where time is virtual")
+        return
+
+    async def ends(number: int, wait_s: float) -> tuple[Any, float]:
+        began_s = case.clock.now_s()
+        return await wait(number, wait_s), case.clock.now_s() - began_s
+
+    times_s = [_TIMES_S[number % len(_TIMES_S)] for number in range(count)]
+    found = await asyncio.gather(*(ends(number, wait_s) for number, wait_s in enumerate(times_s)))
+    for (got, took_s), wait_s in zip(found, times_s, strict=True):
+        same(promise, bool(got), False, "a call that waits gives something, and nothing was written")
+        if not wait_s - 1e-3 <= took_s <= wait_s + _LATE_S:
+            sentence = "a call that waits in vain beside others of its client does not end when its own time is over"
+            broken(promise, sentence, expected=f"after {wait_s:g} s", got=f"after {took_s:g} s")
+
+
+_LATE_S = 60.0
+"""So much later a wait may end: less than their times differ."""
 
 
 async def over(tasks: Sequence["asyncio.Future[Any]"]) -> None:

@@ -31,8 +31,8 @@ async def an_ack_may_be_the_last_call(
     how: str,
     kills: int,
 ) -> None:
-    """Nothing is called behind it, and nobody leaves: it is kept when it returned, and when more are killed behind it, each of which
-    has appended something (ST-34). Of files only: servers have other checks."""
+    """Nothing is called behind it, and nobody leaves: it is kept when it returned, and when more are killed behind it, each of
+    which has appended something (ST-34). Of files only: servers have other checks."""
     if not keeps_files(case):
         return
     place, entered = case.mortal(), Entered()

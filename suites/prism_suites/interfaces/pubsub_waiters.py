@@ -7,8 +7,9 @@ from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._noticing import ends_soon
-from prism_suites._pubsub_members import HELD_S
-from prism_suites._waiters import WAITS_S, how_many, over, the_last_is_served
+from prism_suites._pubsub_members import HELD_S, gets, received
+from prism_suites._pubsub_taking import PERSISTENT, numbered, send
+from prism_suites._waiters import WAITS_S, each_ends_in_its_time, how_many, over, the_last_is_served
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Closed, PubSubBasic, PubSubPersistent
@@ -116,3 +117,35 @@ async def what_one_leaves_behind_is_for_all_that_wait(pubsub: PubSubPersistent, 
             late = got if case.clock.virtual and ended_s - left_s > 0.9 * WAITS_S else [] if got else await member.receive(1)
             if late:
                 broken("pubsub_persistent.9", sentence, expected="as soon as it is there", got=late)
+
+
+@check("pubsub_basic.9")
+async def subscriptions_that_wait_in_vain_end_in_their_times(pubsub: PubSubBasic, case: Case) -> None:
+    """Subscriptions of one client wait for times of their own."""
+    async with AsyncExitStack() as stack:
+        ears = [await stack.enter_async_context(pubsub.subscribe(f"t{number % 4}")) for number in range(6)]
+        await each_ends_in_its_time(case, "pubsub_basic.9", lambda number, wait_s: ears[number].receive(wait_s), len(ears))
+
+
+@check("pubsub_persistent.9", "pubsub_persistent.6")
+@gauntlet(lambda limits: [{"most": most, "beside": beside} for most, beside in ((1, 10), (2, 10), (10, 1))])
+async def members_that_wait_are_given_their_own_number(pubsub: PubSubPersistent, case: Case, most: int, beside: int) -> None:
+    """Two members of one client wait, of two subscriptions, for different numbers of messages: three come at once for the first, which
+    are given back to its subscription together, and it is given no more than it asked for."""
+    async with (
+        pubsub.subscribe_durable("t", "s", "earliest") as holder,
+        pubsub.subscribe_durable("t", "other", "earliest") as other,
+    ):
+        sents = await send(pubsub, "t", numbered(3), PERSISTENT)
+        held = await gets(case, holder, sents)
+        await other.ack(*await gets(case, other, sents))
+        async with pubsub.subscribe_durable("t", "s") as member:
+            waits_s = WAITS_S if case.clock.virtual else 2.0
+            waiting = asyncio.ensure_future(received(case, member, most, waits_s))
+            await case.clock.sleep(0.1 if case.clock.virtual else 0.05)
+            beside_it = asyncio.ensure_future(received(case, other, beside, waits_s))
+            await case.clock.sleep(0.1 if case.clock.virtual else 0.05)
+            await holder.nack(*held)
+            await waiting  # no more than were asked for is judged by each receive
+            await send(pubsub, "t", [b"for both"], PERSISTENT)
+            await beside_it
