@@ -1,13 +1,13 @@
 """Mutants that keep in the driver what belongs to one iteration, one transaction, or one wait."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from prism_testkit.interfaces import KeyValueTransaction
+from prism_testkit.interfaces import Bytes, KeyValueTransaction
 
 from .declare import Mutant, declaring
-from .reference import KeyValue
+from .reference import KeyValue, step
 from .stores import Entry
 
 __all__ = ["MUTANTS"]
@@ -62,3 +62,53 @@ class ATransactionsReadsAreThoseOfAnother(KeyValue):
         finally:
             transaction.ended = True
         await transaction.commit()
+
+
+@mutant("basic.10", "shared name", trap="two sets of one client at once, of different keys", also="basic.1 basic.8")
+class SetsOfAClientShareTheirKey(KeyValue):
+    key_now = ""
+
+    async def set(self, key: str, value: Bytes) -> None:
+        self.key_now = self.name(key, "set")
+        await step()
+        await super().set(self.key_now, value)
+
+
+@mutant("ttl.11", "shared seconds", trap="two set_with_ttl of one client at once", also="ttl.1 ttl.6 basic.10")
+class DeadlinesOfAClientShareTheirSeconds(KeyValue):
+    seconds_now = 0.0
+
+    async def set_with_ttl(self, key: str, value: Bytes, ttl_s: float) -> None:
+        self.seconds_now = self.seconds(ttl_s, "set_with_ttl")
+        await step()
+        await super().set_with_ttl(key, value, self.seconds_now)
+
+
+@mutant("ttl.11", "shared seconds", trap="two expires of one client at once", also="ttl.7 ttl.6 basic.10")
+class ExpiresOfAClientShareTheirSeconds(KeyValue):
+    seconds_now = 0.0
+
+    async def expire(self, key: str, ttl_s: float) -> bool:
+        self.seconds_now = self.seconds(ttl_s, "expire")
+        await step()
+        return await super().expire(key, self.seconds_now)
+
+
+@mutant("cas.6", "shared value", trap="two swaps of one client at once", also="cas.1")
+class SwapsOfAClientShareWhatIsExpected(KeyValue):
+    expected_now: Bytes | None = None
+
+    async def compare_and_swap(self, key: str, expected: Bytes | None, new: Bytes) -> bool:
+        self.expected_now = expected
+        await step()
+        return await super().compare_and_swap(key, self.expected_now, new)
+
+
+@mutant("batch.1", "shared items", trap="two batches of one client at once", also="basic.10 batch.2")
+class BatchesOfAClientShareTheirItems(KeyValue):
+    items_now: Mapping[str, Bytes] = {}
+
+    async def batch_set(self, items: Mapping[str, Bytes]) -> None:
+        self.items_now = items
+        await step()
+        await super().batch_set(self.items_now)

@@ -130,8 +130,8 @@ async def subscriptions_that_wait_in_vain_end_in_their_times(pubsub: PubSubBasic
 @check("pubsub_persistent.9", "pubsub_persistent.6")
 @gauntlet(lambda limits: [{"most": most, "beside": beside} for most, beside in ((1, 10), (2, 10), (10, 1))])
 async def members_that_wait_are_given_their_own_number(pubsub: PubSubPersistent, case: Case, most: int, beside: int) -> None:
-    """Two members of one client wait, of two subscriptions, for different numbers of messages: three come at once for the first, which
-    are given back to its subscription together, and it is given no more than it asked for."""
+    """Two members of one client wait, of two subscriptions, for different numbers of messages: three come at once for the first,
+    given back to its subscription together, and it is given no more than it asked for."""
     async with (
         pubsub.subscribe_durable("t", "s", "earliest") as holder,
         pubsub.subscribe_durable("t", "other", "earliest") as other,

@@ -6,7 +6,7 @@ from prism_testkit.interfaces import Bytes, ObjectInfo
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import PIECE, Objects
+from .reference import PIECE, Objects, step
 from .stores import Facts, Slot, Spool, Version
 
 __all__ = ["MUTANTS"]
@@ -71,3 +71,33 @@ class UploadsOfAClientShareWhatIsSaid(Objects):
     def version(self, slot: Slot, blob: object, facts: Facts) -> Version:
         said, self.said = self.said, None
         return super().version(slot, blob, facts if said is None else said)  # type: ignore[arg-type]
+
+
+@mutant("16", "shared facts", trap="two puts of one client at once, of different types", also="5")
+class PutsOfAClientShareWhatIsSaid(Objects):
+    now_said: Facts | None = None
+
+    async def write(self, slot: Slot, data: bytes, facts: Facts) -> Version:
+        self.now_said = facts
+        await step()
+        return await super().write(slot, data, self.now_said)
+
+
+@mutant("16", "shared name", trap="two puts of one client at once, of different objects", also="1 3 14")
+class PutsOfAClientShareTheirPlace(Objects):
+    slot_now: Slot = ("", "")
+
+    async def write(self, slot: Slot, data: bytes, facts: Facts) -> Version:
+        self.slot_now = slot
+        await step()
+        return await super().write(self.slot_now, data, facts)
+
+
+@mutant("9", "shared seconds", trap="two deadlines of one client at once", also="10")
+class DeadlinesOfAClientShareTheirSeconds(Objects):
+    seconds_now = 0.0
+
+    async def set_ttl(self, bucket: str, key: str, ttl_s: float) -> bool:
+        self.seconds_now = self.seconds(ttl_s)
+        await step()
+        return await super().set_ttl(bucket, key, self.seconds_now)

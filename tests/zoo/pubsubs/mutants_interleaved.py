@@ -1,10 +1,12 @@
 """Mutants that keep in the driver what belongs to one wait."""
 
-from prism_testkit.interfaces import Delivery, Message
+from collections.abc import Mapping
+
+from prism_testkit.interfaces import Bytes, Delivery, Message
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Listener, Member
+from .reference import Listener, Member, PubSub, step
 from .stores import Row
 
 __all__ = ["MUTANTS"]
@@ -32,3 +34,47 @@ class ListenersOfAClientShareTheirTime(Listener):
         while found is None and self.driver.now() - began_s < self.driver.__dict__["wait_s"]:
             found = await super().receive(50.0)
         return found
+
+
+@mutant("basic.1", "shared headers", trap="two publishes of one client at once, with different headers", also="basic.4")
+class PublishesOfAClientShareTheirHeaders(PubSub):
+    headers: Mapping[str, str] | None = None
+
+    async def publish(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self.headers = headers
+        await step()
+        return await super().publish(topic, payload, self.headers)
+
+
+@mutant(
+    "persistent.13",
+    "shared topic",
+    trap="two publishes at once, to different topics",
+    also="persistent.1 persistent.2",
+)
+class PublishesOfAClientShareTheirTopic(PubSub):
+    topic_now = ""
+
+    async def publish_persistent(self, topic: str, payload: Bytes, headers: Mapping[str, str] | None = None) -> str:
+        self.name(topic, "publish_persistent")
+        self.topic_now = topic
+        await step()
+        return await super().publish_persistent(self.topic_now, payload, headers)
+
+
+@mutant("persistent.8", "shared delay", trap="two nacks of one client at once, with different delays", also="persistent.4")
+class NacksOfAClientShareTheirDelay(Member):
+    async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
+        self.driver.__dict__["delay_s"] = self.driver.delay(delay_s, "nack")
+        await step()
+        await super().nack(*deliveries, delay_s=self.driver.__dict__["delay_s"])
+
+
+@mutant("persistent.5", "shared deliveries", trap="two acks of one member at once", also="persistent.4 persistent.6")
+class AcksOfAMemberShareTheirDeliveries(Member):
+    acking: tuple[Delivery, ...] = ()
+
+    async def ack(self, *deliveries: Delivery) -> None:
+        self.acking = deliveries
+        await step()
+        await super().ack(*self.acking)

@@ -1,10 +1,12 @@
 """Mutants that keep in the driver what belongs to one read or one member."""
 
-from prism_testkit.interfaces import RecordDelivery
+from collections.abc import Mapping
+
+from prism_testkit.interfaces import Bytes, RecordDelivery
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Member, Reading, Streams
+from .reference import Member, Reading, Streams, step
 
 __all__ = ["MUTANTS"]
 
@@ -61,3 +63,42 @@ class MembersOfAClientShareTheirTime(Member):
                 return found
             await self.pause(until["until_s"])
             self.check_open("receive")
+
+
+@mutant("basic.2", "shared key", trap="two appends of one client at once, with different keys", also="basic.12")
+class AppendsOfAClientShareTheirKey(Streams):
+    key_now: str | None = None
+
+    async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
+        self.key(key, "append")
+        self.key_now = key
+        await step()
+        return await super().append(stream, payload, self.key_now, headers)
+
+
+@mutant("basic.12", "shared name", trap="two appends of one client at once, to different streams", also="basic.8 basic.1")
+class AppendsOfAClientShareTheirStream(Streams):
+    stream_now = ""
+
+    async def append(self, stream: str, payload: Bytes, key: str | None = None, headers: Mapping[str, str] | None = None) -> int:
+        self.stream_now = self.name(stream, "append")
+        await step()
+        return await super().append(self.stream_now, payload, key, headers)
+
+
+@mutant("consumer_groups.7", "shared delay", trap="two nacks at once, with different delays", also="consumer_groups.5")
+class NacksOfAClientShareTheirDelay(Member):
+    async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
+        self.driver.__dict__["delay_s"] = self.delay(delay_s)
+        await step()
+        await super().nack(*deliveries, delay_s=self.driver.__dict__["delay_s"])
+
+
+@mutant("consumer_groups.6", "shared deliveries", trap="two acks of one client at once", also="consumer_groups.5 consumer_groups.9")
+class AcksOfAMemberShareTheirDeliveries(Member):
+    acking: tuple[RecordDelivery, ...] = ()
+
+    async def ack(self, *deliveries: RecordDelivery) -> None:
+        self.acking = deliveries
+        await step()
+        await super().ack(*self.acking)
