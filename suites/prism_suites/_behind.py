@@ -11,7 +11,17 @@ from prism_testkit.interfaces import PrismError
 from prism_testkit.outcomes import law
 from prism_testkit.tap import offers
 
-__all__ = ["Behind", "Call", "Interruption", "Refusal", "named", "pointed", "whatever_comes_behind", "whatever_comes_next"]
+__all__ = [
+    "Behind",
+    "Call",
+    "Interruption",
+    "Refusal",
+    "comes_to_nothing",
+    "named",
+    "pointed",
+    "whatever_comes_behind",
+    "whatever_comes_next",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +123,13 @@ async def whatever_comes_next(case: Case, whole: Any, held: Any, refusal: Refusa
             await refusal.call(whole, held)
 
     await _each(case, whole, held, refuse, refusal.promise, f"behind a call that came to nothing ({name})", nexts)
+
+
+async def comes_to_nothing(slot: Any, held: Any, refusal: Refusal) -> bool:
+    """Make a refused call three times; False if the driver does not offer it."""
+    if not offers(slot, refusal.interface):
+        return False
+    for _ in range(3):
+        with contextlib.suppress(PrismError, ValueError, TypeError):
+            await refusal.call(slot, held)
+    return True

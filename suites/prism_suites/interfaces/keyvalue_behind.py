@@ -1,15 +1,14 @@
 """keyvalue: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
-import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import broken, same, truth, value
 from prism_suites._keyvalue_bulk import drained
 from prism_suites._keyvalue_looks import seconds_left
+from prism_suites._keyvalue_refusals import REFUSALS, transaction
 from prism_suites._keyvalue_retrying import transacted
-from prism_suites._using_up import left_early
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
@@ -21,57 +20,6 @@ from prism_testkit.interfaces import (
     KeyValueTtl,
 )
 from prism_testkit.tap import offers
-
-
-class _GiveUpError(ValueError):
-    """Raised in the body of a transaction."""
-
-
-async def _transaction(kv: Any, *keys: str, fails: bool = False, key: str = "cut t") -> None:
-    async with kv.transaction() as transaction:
-        for each in keys:
-            await transaction.get(each)
-        await transaction.set(key, b"of a transaction")
-        await transaction.delete("cut")
-        if fails:
-            raise _GiveUpError
-
-
-async def _conflicts(kv: Any) -> None:
-    async with kv.transaction() as transaction:
-        before = await transaction.get("cut")
-        await kv.set("cut", (before or b"") + b".")
-        await transaction.set("cut t", b"of a conflict")
-
-
-_REFUSALS: dict[str, Refusal] = {
-    "set under no name": Refusal(object, "keyvalue_basic.6", lambda kv, held: kv.set("", b"refused")),
-    "set of a text": Refusal(object, "keyvalue_basic.6", lambda kv, held: kv.set("cut", "text")),
-    "get under no name": Refusal(object, "keyvalue_basic.6", lambda kv, held: kv.get("")),
-    "delete under no name": Refusal(object, "keyvalue_basic.6", lambda kv, held: kv.delete("")),
-    "delete of nothing": Refusal(object, "keyvalue_basic.2", lambda kv, held: kv.delete("missing")),
-    "scan of -1": Refusal(KeyValueScan, "keyvalue_scan.4", lambda kv, held: left_early(kv.scan("", -1))),
-    "scan that is left": Refusal(KeyValueScan, "keyvalue_scan.7", lambda kv, held: left_early(kv.scan("", 1))),
-    "scan_keys that is left": Refusal(KeyValueScan, "keyvalue_scan.7", lambda kv, held: left_early(kv.scan_keys("p", 1))),
-    "set_with_ttl for NaN": Refusal(KeyValueTtl, "keyvalue_ttl.9", lambda kv, held: kv.set_with_ttl("cut", b"refused", math.nan)),
-    "expire by infinity": Refusal(KeyValueTtl, "keyvalue_ttl.9", lambda kv, held: kv.expire("cut", math.inf)),
-    "expire of nothing": Refusal(KeyValueTtl, "keyvalue_ttl.7", lambda kv, held: kv.expire("missing", 0.5)),
-    "ttl of nothing": Refusal(KeyValueTtl, "keyvalue_ttl.6", lambda kv, held: kv.ttl("missing")),
-    "batch_set with a bad name": Refusal(
-        KeyValueBatch, "keyvalue_batch.5", lambda kv, held: kv.batch_set({"cut b": b"refused", "": b"x"})
-    ),
-    "batch_get with a bad name": Refusal(KeyValueBatch, "keyvalue_batch.5", lambda kv, held: kv.batch_get(["cut b", ""])),
-    "batch_delete with a bad name": Refusal(KeyValueBatch, "keyvalue_batch.5", lambda kv, held: kv.batch_delete(["cut b", ""])),
-    "swap that fails": Refusal(KeyValueCas, "keyvalue_cas.3", lambda kv, held: kv.compare_and_swap("cut", b"other", b"refused")),
-    "swap to a text": Refusal(KeyValueCas, "keyvalue_cas.7", lambda kv, held: kv.compare_and_swap("cut", None, "text")),
-    "compare_and_delete that fails": Refusal(
-        KeyValueCas, "keyvalue_cas.3", lambda kv, held: kv.compare_and_delete("cut", b"other")
-    ),
-    "transaction that raises": Refusal(
-        KeyValueTransactional, "keyvalue_transactional.2", lambda kv, held: _transaction(kv, "cut", fails=True)
-    ),
-    "transaction that conflicts": Refusal(KeyValueTransactional, "keyvalue_transactional.6", lambda kv, held: _conflicts(kv)),
-}
 
 
 async def _writes(call: Call) -> None:
@@ -224,15 +172,15 @@ _INTERRUPTIONS: dict[str, Interruption] = {
     "batch_delete": Interruption(KeyValueBatch, _CUT, lambda kv, of: kv.batch_delete(["cut", "cut b"]), _there),
     "compare_and_swap": Interruption(KeyValueCas, _CUT, lambda kv, of: kv.compare_and_swap("cut", b"there", b"swapped"), _there),
     "compare_and_delete": Interruption(KeyValueCas, _CUT, lambda kv, of: kv.compare_and_delete("cut", b"there"), _there),
-    "transaction": Interruption(KeyValueTransactional, _CUT, lambda kv, of: _transaction(kv, "cut"), _there),
+    "transaction": Interruption(KeyValueTransactional, _CUT, lambda kv, of: transaction(kv, "cut"), _there),
 }
 
 
-@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if refusal.promise.startswith("keyvalue_basic")))
-@gauntlet(named(_REFUSALS))
+@check(*dict.fromkeys(refusal.promise for refusal in REFUSALS.values() if refusal.promise.startswith("keyvalue_basic")))
+@gauntlet(named(REFUSALS))
 async def a_refused_call_changes_nothing_of_the_next(kv: KeyValueBasic, case: Case, refused: str) -> None:
     """A call is refused, or has no effect, and the next one, of each kind and of other keys, does what it does else (KV-09)."""
-    await whatever_comes_next(case, await case.whole(), None, _REFUSALS[refused], refused, _NEXTS)
+    await whatever_comes_next(case, await case.whole(), None, REFUSALS[refused], refused, _NEXTS)
 
 
 @check(_CUT)

@@ -1,57 +1,20 @@
 """object_storage: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
-import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import same, truth, value
 from prism_suites._objects_asking import BUCKET, NOTHING, expect_missing, expect_object, listed, made, signed, source, streamed
-from prism_suites._using_up import left_early
+from prism_suites._objects_refusals import PARTS, REFUSALS, SAID
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import ObjectStorage, ObjectStorageConditional
-
-_SAID = signed("cut").keywords
-_PARTS = (b"cancelled ", b"in its ", b"midst")
-
-
-async def _fails() -> AsyncIterator[bytes]:
-    for part in _PARTS:
-        yield part
-    raise ValueError("the source fails")
 
 
 async def _stepped(steps: AsyncIterator[Any]) -> None:
     async for _ in steps:
         pass
-
-
-_REFUSALS: dict[str, Refusal] = {
-    "put without a bucket": Refusal(object, "object_storage.11", lambda o, held: o.put("missing", "k", b"refused", **_SAID)),
-    "put under no name": Refusal(object, "object_storage.12", lambda o, held: o.put(BUCKET, "", b"refused", **_SAID)),
-    "put of a text": Refusal(object, "object_storage.12", lambda o, held: o.put(BUCKET, "cut", "text", **_SAID)),
-    "put_stream without a bucket": Refusal(
-        object, "object_storage.11", lambda o, held: o.put_stream("missing", "k", source(_PARTS), **_SAID)
-    ),
-    "put_stream of another size": Refusal(
-        object, "object_storage.6", lambda o, held: o.put_stream(BUCKET, "cut", source(_PARTS), size=7, **_SAID)
-    ),
-    "put_stream that fails": Refusal(object, "object_storage.6", lambda o, held: o.put_stream(BUCKET, "cut", _fails(), **_SAID)),
-    "get of nothing": Refusal(object, "object_storage.2", lambda o, held: o.get(BUCKET, "missing")),
-    "get_stream of nothing": Refusal(object, "object_storage.2", lambda o, held: left_early(o.get_stream(BUCKET, "missing"))),
-    "delete of nothing": Refusal(object, "object_storage.2", lambda o, held: o.delete(BUCKET, "missing")),
-    "set_ttl of nothing": Refusal(object, "object_storage.2", lambda o, held: o.set_ttl(BUCKET, "missing", 0.5)),
-    "set_ttl for NaN": Refusal(object, "object_storage.9", lambda o, held: o.set_ttl(BUCKET, "there", math.nan)),
-    "listing without a bucket": Refusal(object, "object_storage.11", lambda o, held: left_early(o.list_objects("missing"))),
-    "listing that is left": Refusal(object, "object_storage.8", lambda o, held: left_early(o.list_objects(BUCKET))),
-    "get_stream that is left": Refusal(object, "object_storage.17", lambda o, held: left_early(o.get_stream(BUCKET, "there"))),
-    "delete_bucket of what is not empty": Refusal(object, "object_storage.11", lambda o, held: o.delete_bucket(BUCKET)),
-    "create_bucket of what is there": Refusal(object, "object_storage.11", lambda o, held: o.create_bucket(BUCKET)),
-    "put_if_absent of what is there": Refusal(
-        ObjectStorageConditional, "object_storage_conditional.1", lambda o, held: o.put_if_absent(BUCKET, "there", b"r", **_SAID)
-    ),
-}
 
 
 async def _puts(call: Call) -> None:
@@ -142,10 +105,10 @@ async def _there(o: Any, held: Any) -> None:
 
 _CUT = "object_storage.17"
 _INTERRUPTIONS: dict[str, Interruption] = {
-    "put": Interruption(object, _CUT, lambda o, of: o.put(BUCKET, "cut", b"cancelled", **_SAID)),
-    "put_stream": Interruption(object, _CUT, lambda o, of: o.put_stream(BUCKET, "cut", source(_PARTS), **_SAID)),
+    "put": Interruption(object, _CUT, lambda o, of: o.put(BUCKET, "cut", b"cancelled", **SAID)),
+    "put_stream": Interruption(object, _CUT, lambda o, of: o.put_stream(BUCKET, "cut", source(PARTS), **SAID)),
     "put_stream with size": Interruption(
-        object, _CUT, lambda o, of: o.put_stream(BUCKET, "cut", source(_PARTS), size=sum(map(len, _PARTS)), **_SAID)
+        object, _CUT, lambda o, of: o.put_stream(BUCKET, "cut", source(PARTS), size=sum(map(len, PARTS)), **SAID)
     ),
     "get": Interruption(object, _CUT, lambda o, of: o.get(BUCKET, "cut"), _there),
     "get_stream": Interruption(object, _CUT, lambda o, of: _stepped(o.get_stream(BUCKET, "cut")), _there),
@@ -159,7 +122,7 @@ _INTERRUPTIONS: dict[str, Interruption] = {
         object, _CUT, lambda o, of: o.delete_bucket("cut", force=True), lambda o, held: o.create_bucket("cut")
     ),
     "put_if_absent": Interruption(
-        ObjectStorageConditional, _CUT, lambda o, of: o.put_if_absent(BUCKET, "cut", b"cancelled", **_SAID)
+        ObjectStorageConditional, _CUT, lambda o, of: o.put_if_absent(BUCKET, "cut", b"cancelled", **SAID)
     ),
 }
 
@@ -171,11 +134,11 @@ async def _scene(case: Case) -> Any:
     return whole
 
 
-@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if refusal.promise.startswith("object_storage.")))
-@gauntlet(named(_REFUSALS))
+@check(*dict.fromkeys(refusal.promise for refusal in REFUSALS.values() if refusal.promise.startswith("object_storage.")))
+@gauntlet(named(REFUSALS))
 async def a_refused_call_changes_nothing_of_the_next(store: ObjectStorage, case: Case, refused: str) -> None:
     """A call is refused, or has no effect, and the next one, of each kind and of other objects, does what it does else (OS-36)."""
-    await whatever_comes_next(case, await _scene(case), None, _REFUSALS[refused], refused, _NEXTS)
+    await whatever_comes_next(case, await _scene(case), None, REFUSALS[refused], refused, _NEXTS)
 
 
 @check(_CUT)

@@ -1,58 +1,16 @@
 """pubsub: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import same
 from prism_suites._pubsub_members import received
+from prism_suites._pubsub_refusals import REFUSALS, entered
 from prism_suites._pubsub_taking import PERSISTENT, Sent, is_message, numbered, patience, quiet, send
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent, PubSubWildcards
-
-_TOO_MANY = {"h": "v" * 9000}
-
-
-async def _entered(manager: Any) -> None:
-    async with manager:
-        pass
-
-
-_REFUSALS: dict[str, Refusal] = {
-    "publish under no name": Refusal(PubSubBasic, "pubsub_basic.6", lambda p, held: p.publish("", b"refused", {"r": "1"})),
-    "publish with too many headers": Refusal(PubSubBasic, "pubsub_basic.6", lambda p, held: p.publish("scene", b"r", _TOO_MANY)),
-    "subscribe under no name": Refusal(PubSubBasic, "pubsub_basic.6", lambda p, held: _entered(p.subscribe(""))),
-    "receive without an end": Refusal(PubSubBasic, "pubsub_basic.9", lambda p, held: held["ear"].receive(math.nan)),
-    "subscribe to a pattern that is none": Refusal(
-        PubSubWildcards, "pubsub_wildcards.7", lambda p, held: _entered(p.subscribe_pattern(""))
-    ),
-    "publish_persistent under no name": Refusal(
-        PubSubPersistent, "pubsub_persistent.11", lambda p, held: p.publish_persistent("", b"refused", {"r": "1"})
-    ),
-    "publish_persistent with too many headers": Refusal(
-        PubSubPersistent, "pubsub_persistent.11", lambda p, held: p.publish_persistent("scene", b"refused", _TOO_MANY)
-    ),
-    "subscribe_durable under no name": Refusal(
-        PubSubPersistent, "pubsub_persistent.11", lambda p, held: _entered(p.subscribe_durable("scene", ""))
-    ),
-    "subscribe_durable from nowhere": Refusal(
-        PubSubPersistent, "pubsub_persistent.11", lambda p, held: _entered(p.subscribe_durable("scene", "s2", "middle"))
-    ),
-    "receive of none": Refusal(PubSubPersistent, "pubsub_persistent.9", lambda p, held: held["member"].receive(0)),
-    "nack for NaN": Refusal(
-        PubSubPersistent, "pubsub_persistent.8", lambda p, held: held["member"].nack(held["valid"], delay_s=math.nan)
-    ),
-    "ack of another's": Refusal(PubSubPersistent, "pubsub_persistent.15", lambda p, held: held["other"].ack(held["valid"])),
-    "ack of what ended": Refusal(PubSubPersistent, "pubsub_persistent.15", lambda p, held: held["member"].ack(held["ended"])),
-    "nack of what ended": Refusal(
-        PubSubPersistent, "pubsub_persistent.15", lambda p, held: held["member"].nack(held["ended"], delay_s=60.0)
-    ),
-    "publish_ordered under no key": Refusal(
-        PubSubOrdering, "pubsub_ordering.7", lambda p, held: p.publish_ordered("scene", "", b"refused", {"r": "1"})
-    ),
-}
 
 
 async def _plain(call: Call) -> None:
@@ -146,8 +104,8 @@ _NEXTS: Mapping[str, Behind] = {
     "member": Behind(PubSubPersistent, _members),
     "ordered": Behind(PubSubOrdering, _ordered),
 }
-_OF_MEMBERS = {name: refusal for name, refusal in _REFUSALS.items() if refusal.interface in (PubSubPersistent, PubSubOrdering)}
-_OF_LISTENERS = {name: refusal for name, refusal in _REFUSALS.items() if name not in _OF_MEMBERS}
+_OF_MEMBERS = {name: refusal for name, refusal in REFUSALS.items() if refusal.interface in (PubSubPersistent, PubSubOrdering)}
+_OF_LISTENERS = {name: refusal for name, refusal in REFUSALS.items() if name not in _OF_MEMBERS}
 
 
 @check(*dict.fromkeys(refusal.promise for refusal in _OF_LISTENERS.values() if "basic" in refusal.promise))
@@ -218,10 +176,10 @@ async def _ear(p: Any, held: Any) -> Any:
 _BASIC, _MEMBERS = "pubsub_basic.11", "pubsub_persistent.14"
 _INTERRUPTIONS: dict[str, Interruption] = {
     "publish": Interruption(PubSubBasic, _BASIC, lambda p, of: p.publish("cut plain", b"cancelled", {"r": "1"})),
-    "subscribe": Interruption(PubSubBasic, _BASIC, lambda p, of: _entered(p.subscribe("plain"))),
-    "subscribe_pattern": Interruption(PubSubWildcards, _BASIC, lambda p, of: _entered(p.subscribe_pattern("a.*"))),
+    "subscribe": Interruption(PubSubBasic, _BASIC, lambda p, of: entered(p.subscribe("plain"))),
+    "subscribe_pattern": Interruption(PubSubWildcards, _BASIC, lambda p, of: entered(p.subscribe_pattern("a.*"))),
     "subscribe_filtered": Interruption(
-        PubSubFiltering, _BASIC, lambda p, of: _entered(p.subscribe_filtered("filtered", {"a": "b"}))
+        PubSubFiltering, _BASIC, lambda p, of: entered(p.subscribe_filtered("filtered", {"a": "b"}))
     ),
     "receive": Interruption(PubSubBasic, _BASIC, lambda p, ear: ear.receive(), _sounds),
     "receive that waits": Interruption(PubSubBasic, _BASIC, lambda p, ear: ear.receive(500.0), _ear),
@@ -231,7 +189,7 @@ _INTERRUPTIONS: dict[str, Interruption] = {
     "publish_ordered": Interruption(
         PubSubOrdering, _MEMBERS, lambda p, of: p.publish_ordered("cut elsewhere", "k", b"cancelled", {"r": "1"})
     ),
-    "subscribe_durable": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: _entered(p.subscribe_durable("cut", "unused"))),
+    "subscribe_durable": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: entered(p.subscribe_durable("cut", "unused"))),
     "last_message_id": Interruption(PubSubPersistent, _MEMBERS, lambda p, of: p.last_message_id("cut")),
     "receive of several": Interruption(PubSubPersistent, _MEMBERS, lambda p, member: member.receive(7), _there),
     "a member's receive that waits": Interruption(PubSubPersistent, _MEMBERS, lambda p, member: member.receive(7, 500.0), _cut),

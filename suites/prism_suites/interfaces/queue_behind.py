@@ -1,11 +1,11 @@
 """queue: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import broken, same
+from prism_suites._queue_refusals import REFUSALS
 from prism_suites._queue_taking import HELD_S, fill, is_message, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -17,42 +17,6 @@ from prism_testkit.interfaces import (
     QueueVisibility,
 )
 from prism_testkit.tap import offers
-
-_TOO_MANY = {"h": "v" * 9000}
-_REFUSALS: dict[str, Refusal] = {
-    "enqueue under no name": Refusal(object, "queue_basic.7", lambda q, held: q.enqueue("", b"refused", {"r": "1"})),
-    "enqueue with too many headers": Refusal(object, "queue_basic.7", lambda q, held: q.enqueue("scene", b"refused", _TOO_MANY)),
-    "dequeue without an end": Refusal(QueueBasic, "queue_basic.4", lambda q, held: q.dequeue("scene", math.nan)),
-    "dequeue under no name": Refusal(QueueBasic, "queue_basic.7", lambda q, held: q.dequeue("")),
-    "receive for no time": Refusal(QueueVisibility, "queue_visibility.10", lambda q, held: q.receive("scene", 0)),
-    "receive for NaN": Refusal(QueueVisibility, "queue_visibility.10", lambda q, held: q.receive("scene", math.nan)),
-    "receive under no name": Refusal(QueueVisibility, "queue_visibility.15", lambda q, held: q.receive("", 60.0)),
-    "extend by NaN": Refusal(QueueVisibility, "queue_visibility.10", lambda q, held: q.extend(held["valid"], math.nan)),
-    "extend by no time": Refusal(QueueVisibility, "queue_visibility.10", lambda q, held: q.extend(held["valid"], 0)),
-    "ack of what ended": Refusal(QueueVisibility, "queue_visibility.5", lambda q, held: q.ack(held["ended"])),
-    "extend of what ended": Refusal(QueueVisibility, "queue_visibility.5", lambda q, held: q.extend(held["ended"], 60.0)),
-    "release of what ended": Refusal(QueueVisibility, "queue_visibility.5", lambda q, held: q.release(held["ended"])),
-    "configure itself": Refusal(
-        QueueDeadLetter, "queue_dead_letter.6", lambda q, held: q.configure_dead_letter("dying", "dying", 5)
-    ),
-    "configure no attempts": Refusal(
-        QueueDeadLetter, "queue_dead_letter.6", lambda q, held: q.configure_dead_letter("dying", "other", 0)
-    ),
-    "configure no name": Refusal(QueueDeadLetter, "queue_dead_letter.10", lambda q, held: q.configure_dead_letter("dying", "", 5)),
-    "redrive under no name": Refusal(QueueDeadLetter, "queue_dead_letter.10", lambda q, held: q.redrive("")),
-    "a priority of 10": Refusal(
-        QueuePriority, "queue_priority.2", lambda q, held: q.enqueue_with_priority("scene", b"refused", priority=10)
-    ),
-    "a priority of -1": Refusal(
-        QueuePriority, "queue_priority.2", lambda q, held: q.enqueue_with_priority("scene", b"refused", priority=-1)
-    ),
-    "a delay of NaN": Refusal(
-        QueueDelayed, "queue_delayed.3", lambda q, held: q.enqueue_delayed("scene", b"refused", delay_s=math.nan)
-    ),
-    "a delay without end": Refusal(
-        QueueDelayed, "queue_delayed.3", lambda q, held: q.enqueue_delayed("scene", b"refused", delay_s=math.inf)
-    ),
-}
 
 
 async def _enqueues(call: Call) -> None:
@@ -170,20 +134,20 @@ async def _judge(case: Case, refused: str) -> None:
             held[name] = await whole.receive("scene", HELD_S)
         await whole.release(held["ended"])
         await whole.ack(await whole.receive("scene", HELD_S))
-    await whatever_comes_next(case, whole, held, _REFUSALS[refused], refused, _NEXTS)
+    await whatever_comes_next(case, whole, held, REFUSALS[refused], refused, _NEXTS)
     if held:
         await whole.ack(held["valid"])
 
 
-@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if not refusal.promise.startswith("queue_basic")))
-@gauntlet(named(_REFUSALS))
+@check(*dict.fromkeys(refusal.promise for refusal in REFUSALS.values() if not refusal.promise.startswith("queue_basic")))
+@gauntlet(named(REFUSALS))
 async def a_refused_call_changes_nothing_of_the_next(queue: QueueVisibility, case: Case, refused: str) -> None:
     """A call is refused, and the next one, of each kind, has its usual effect: nothing of what was refused is left (Q-28)."""
     await _judge(case, refused)
 
 
 @check("queue_basic.7", "queue_basic.4")
-@gauntlet(named({name: refusal for name, refusal in _REFUSALS.items() if refusal.promise.startswith("queue_basic")}))
+@gauntlet(named({name: refusal for name, refusal in REFUSALS.items() if refusal.promise.startswith("queue_basic")}))
 async def a_refused_call_of_a_plain_queue_changes_nothing(queue: QueueBasic, case: Case, refused: str) -> None:
     """So of queues without leases (Q-28)."""
     if not offers(await case.whole(), QueueVisibility):

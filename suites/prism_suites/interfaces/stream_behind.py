@@ -1,59 +1,16 @@
 """stream: behind a call that was refused, or cancelled, whichever call comes next does what it would have done without."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from prism_suites._behind import Behind, Call, Interruption, Refusal, named, pointed, whatever_comes_behind, whatever_comes_next
+from prism_suites._behind import Behind, Call, Interruption, named, pointed, whatever_comes_behind, whatever_comes_next
 from prism_suites._judging import broken, same
+from prism_suites._stream_refusals import REFUSALS, joins
 from prism_suites._stream_shared import GROUPS, fill, is_record, numbered, read
 from prism_suites._stream_taking import patience_s, receive, take
-from prism_suites._using_up import left_early
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
-from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamRetention
-
-_TOO_MANY = {"h": "v" * 9000}
-
-
-async def _joins(slot: Any, stream: str, group: str, consumer: str) -> None:
-    async with slot.join(stream, group, consumer):
-        pass
-
-
-_REFUSALS: dict[str, Refusal] = {
-    "append under no name": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.append("", b"refused", "key", {"r": "1"})),
-    "append under no key": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.append("scene", b"refused", "", {"r": "1"})),
-    "append with too many headers": Refusal(
-        StreamBasic, "stream_basic.9", lambda s, held: s.append("scene", b"refused", "key", _TOO_MANY)
-    ),
-    "read from -1": Refusal(StreamBasic, "stream_basic.9", lambda s, held: left_early(s.read("scene", -1))),
-    "read of -1": Refusal(StreamBasic, "stream_basic.5", lambda s, held: left_early(s.read("scene", 0, -1))),
-    "trim before -1": Refusal(StreamBasic, "stream_basic.9", lambda s, held: s.trim("scene", -1)),
-    "create_group again": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: s.create_group("scene", "g", "latest")
-    ),
-    "create_group at -1": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: s.create_group("scene", "h", -1)
-    ),
-    "join of what is missing": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.2", lambda s, held: _joins(s, "scene", "missing", "c")
-    ),
-    "join under no name": Refusal(StreamConsumerGroups, "stream_consumer_groups.13", lambda s, held: _joins(s, "scene", "g", "")),
-    "receive of none": Refusal(StreamConsumerGroups, "stream_consumer_groups.10", lambda s, held: held["member"].receive(0)),
-    "receive without an end": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.10", lambda s, held: held["member"].receive(1, math.nan)
-    ),
-    "nack for NaN": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.7", lambda s, held: held["member"].nack(held["valid"], delay_s=math.nan)
-    ),
-    "ack of another's": Refusal(StreamConsumerGroups, "stream_consumer_groups.8", lambda s, held: held["other"].ack(held["valid"])),
-    "ack of what ended": Refusal(
-        StreamConsumerGroups, "stream_consumer_groups.8", lambda s, held: held["member"].ack(held["ended"])
-    ),
-    "set_retention of -1": Refusal(StreamRetention, "stream_retention.5", lambda s, held: s.set_retention("kept", None, -1)),
-    "partitions of none": Refusal(StreamPartitioning, "stream_partitioning.2", lambda s, held: s.create_partitioned("new", 0)),
-}
+from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamRetention
 
 
 async def _appends(call: Call) -> None:
@@ -131,8 +88,8 @@ _NEXTS: Mapping[str, Behind] = {
 }
 
 
-@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if "groups" in refusal.promise))
-@gauntlet(named({name: refusal for name, refusal in _REFUSALS.items() if "groups" in refusal.promise}))
+@check(*dict.fromkeys(refusal.promise for refusal in REFUSALS.values() if "groups" in refusal.promise))
+@gauntlet(named({name: refusal for name, refusal in REFUSALS.items() if "groups" in refusal.promise}))
 async def a_refused_call_changes_nothing_of_the_next(stream: StreamConsumerGroups, case: Case, refused: str) -> None:
     """A call is refused, and the next one, of each kind, has its usual effect: nothing of what was refused is left (ST-36)."""
     whole = await case.whole()
@@ -143,15 +100,15 @@ async def a_refused_call_changes_nothing_of_the_next(stream: StreamConsumerGroup
         await member.ack(ended)
         async with stream.join("scene", "g", "b") as other:
             held = {"member": member, "other": other, "ended": ended, "valid": valid}
-            await whatever_comes_next(case, whole, held, _REFUSALS[refused], refused, _NEXTS)
+            await whatever_comes_next(case, whole, held, REFUSALS[refused], refused, _NEXTS)
 
 
-@check(*dict.fromkeys(refusal.promise for refusal in _REFUSALS.values() if "groups" not in refusal.promise))
-@gauntlet(named({name: refusal for name, refusal in _REFUSALS.items() if "groups" not in refusal.promise}))
+@check(*dict.fromkeys(refusal.promise for refusal in REFUSALS.values() if "groups" not in refusal.promise))
+@gauntlet(named({name: refusal for name, refusal in REFUSALS.items() if "groups" not in refusal.promise}))
 async def a_refused_call_of_a_stream_changes_nothing(stream: StreamBasic, case: Case, refused: str) -> None:
     """So of streams, their bounds and their partitions (ST-36)."""
     nexts = {name: following for name, following in _NEXTS.items() if name != "member"}
-    await whatever_comes_next(case, await case.whole(), {}, _REFUSALS[refused], refused, nexts)
+    await whatever_comes_next(case, await case.whole(), {}, REFUSALS[refused], refused, nexts)
 
 
 async def _same_member(call: Call) -> None:
@@ -201,7 +158,7 @@ _INTERRUPTIONS: dict[str, Interruption] = {
     "set_retention": Interruption(StreamRetention, _BASIC, lambda s, of: s.set_retention("cut plain", None, 3)),
     "create_group": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: s.create_group("cut plain", "cancelled", "latest")),
     "group_info": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: s.group_info("cut", "g")),
-    "join": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: _joins(s, "cut", "unused", "c")),
+    "join": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: joins(s, "cut", "unused", "c")),
     "receive of several": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, member: member.receive(7), _there),
     "receive that waits": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, member: member.receive(7, 500.0), _cut),
     "ack": Interruption(StreamConsumerGroups, _MEMBERS, lambda s, of: of[0].ack(*of[1]), _given),

@@ -53,9 +53,7 @@ class EnqueuesOfAClientShareTheirHeaders(Queue):
         return await super().enqueue(queue, payload, self.headers)
 
 
-@mutant(
-    "basic.10", "shared name", trap="two enqueues at once, to different queues", also="basic.6 basic.2 visibility.8"
-)
+@mutant("basic.10", "shared name", trap="two enqueues at once, to different queues", also="basic.6 basic.2 visibility.8")
 class EnqueuesOfAClientShareTheirQueue(Queue):
     queue = ""
 
