@@ -89,7 +89,7 @@ async def whatever_comes_behind(
             of = held if interruption.prepare is None else await interruption.prepare(whole, held)
             await cancelled(interruption.call(whole, of), point)
 
-    told = f"behind a call that was cancelled ({name}, after {point} turns)"
+    told = f"behind a call that was cancelled ({name}, after {point} turn{'s'[: point > 1]} of the loop)"
     await _each(case, whole, held, interrupt, interruption.promise, told, nexts)
 
 

@@ -82,35 +82,30 @@ async def _receives(sides: Sides) -> None:
 async def _ends(sides: Sides, seconds: float) -> None:
     """After so long the lease on ``a`` is over, that on ``b`` is not."""
     await sides.case.advance(seconds + sides.case.limits.clock_resolution_s + sides.case.traits.ttl_late_s)
-    found = []
-    for name in ("a", "b"):
-        attempts = []
-        while (lease := await sides.slot.receive(name, HELD_S)) is not None:
-            attempts.append(lease.attempt)
-        found.append(sorted(attempts))
-    sides.same(found, [[1, 2], [1]], "one leases for the time of the other, so that another message comes again")
+    await _left(sides, {"a": [1, 2], "b": [1]}, "one leases for the time of the other")
 
 
 async def _acks(sides: Sides) -> None:
     first, second = await _leased(sides.slot)
     await sides.both(sides.slot.ack(first), sides.slot.ack(second))
-    await _left(sides, [[1], [1]], "one acks what is the other's")
+    await _left(sides, {"a": [1], "b": [1]}, "one acks what is the other's")
 
 
 async def _releases(sides: Sides) -> None:
     first, second = await _leased(sides.slot)
     await sides.both(sides.slot.release(first), sides.slot.release(second))
-    await _left(sides, [[1, 2], [1, 2]], "one releases what is the other's")
+    await _left(sides, {"a": [1, 2], "b": [1, 2]}, "one releases what is the other's")
 
 
-async def _left(sides: Sides, attempts: list[list[int]], what: str) -> None:
-    found = []
-    for name in ("a", "b"):
+async def _left(sides: Sides, attempts: dict[str, list[int]], what: str) -> None:
+    """Receive what is available in both queues, and judge their attempts."""
+    found = {}
+    for name in attempts:
         told = []
         while (lease := await sides.slot.receive(name, HELD_S)) is not None:
             told.append(lease.attempt)
-        found.append(sorted(told))
-    sides.same(found, attempts, f"{what}: these attempts come then")
+        found[name] = sorted(told)
+    sides.same(found, attempts, f"{what}: what comes then from each queue, by its attempts")
 
 
 async def _extends(sides: Sides) -> None:
