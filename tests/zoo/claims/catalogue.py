@@ -27,6 +27,7 @@ from . import (
     mutants_order,
     mutants_payloads,
     mutants_races,
+    mutants_reentrant,
     mutants_removal,
     mutants_strangers,
     mutants_sweeps,
@@ -77,6 +78,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_nineteenth.MUTANTS,
     *mutants_twentieth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_reentrant.MUTANTS,
     *mutants_interrupted.MUTANTS,
 )
 

@@ -1,0 +1,99 @@
+"""Claim check: in the midst of the chunks of one claim everything else goes on, be it that they are passed on as they come."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
+from prism_suites._claims import TOPIC, T, has_acks, mode, take, taken
+from prism_suites._claims_sending import payload_of
+from prism_suites._judging import broken, same
+from prism_testkit.bound import Bound
+from prism_testkit.case import Case
+from prism_testkit.checks import check, gauntlet
+
+BIG = payload_of(3 * T)
+_PATIENCE_S = 600.0
+"""So long, of virtual time, a call may take; on a real clock, a tenth of a minute."""
+
+
+async def _nacks(check_in: ClaimCheck, consumer: ClaimConsumer, other: ClaimDelivery) -> None:
+    await consumer.nack(other)
+    await consumer.ack(await take(consumer))
+
+
+_WITHIN: dict[str, Callable[[ClaimCheck, ClaimConsumer, ClaimDelivery], Awaitable[Any]]] = {
+    "a publish": lambda check_in, consumer, other: check_in.publish("elsewhere", BIG, {"of": "within"}),
+    "a publish of a stream": lambda check_in, consumer, other: check_in.publish("elsewhere", _parts(BIG)),
+    "an inline publish": lambda check_in, consumer, other: check_in.publish("elsewhere", b"short"),
+    "a read of another": lambda check_in, consumer, other: consumer.read(other),
+    "chunks of another": lambda check_in, consumer, other: taken(consumer, other),
+    "an ack of another": lambda check_in, consumer, other: consumer.ack(other),
+    "a nack of another": _nacks,
+    "a receive": lambda check_in, consumer, other: consumer.receive(0),
+    "a sweep": lambda check_in, consumer, other: check_in.sweep(),
+    "a look": lambda check_in, consumer, other: check_in.health(),
+}
+
+
+async def _parts(payload: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(payload), T):
+        yield payload[at : at + T]
+
+
+async def _ends(case: Case, call: Awaitable[Any], what: str) -> None:
+    """Judge that a call ends though the chunks have not."""
+    task = asyncio.ensure_future(call)
+    await asyncio.wait([task, sleeping := asyncio.ensure_future(_later(case))], return_when=asyncio.FIRST_COMPLETED)
+    sleeping.cancel()
+    if not task.done():
+        task.cancel()
+        broken("CC1", f"{what} in the midst of chunks waits until they have ended", expected="it ends by itself", got="it waits")
+    task.result()
+
+
+async def _later(case: Case) -> None:
+    await case.clock.sleep(_PATIENCE_S if case.clock.virtual else 6.0)
+
+
+@check("CC1", "CC2", "CC4", "CC7")
+@gauntlet(lambda limits: [{"within": within} for within in _WITHIN])
+async def in_the_midst_of_chunks_all_goes_on(claims: Bound[ClaimCheck], case: Case, within: str) -> None:
+    """Behind the first chunk of a claim another call of the same instance, or of the same consumer for another delivery, does not
+    wait for the last one; and the chunks go on behind it."""
+    if within in ("an ack of another", "a nack of another") and not has_acks(claims):
+        return
+    config: dict[str, Any] = {"threshold": T, **(mode(claims, "c") if has_acks(claims) else {"cleanup": "sweep"})}
+    async with claims.opened(**config) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        for _ in range(2):
+            await check_in.publish(TOPIC, BIG)
+        one, other = await take(consumer), await take(consumer)
+        found, asked = b"", False
+        async for chunk in consumer.chunks(one):
+            found += chunk
+            if not asked:
+                asked = True
+                await _ends(case, _WITHIN[within](check_in, consumer, other), within)
+        same("CC1", found, BIG, f"chunks in whose midst there was {within} are not the payload")
+
+
+@check("CC1", "CC2")
+@gauntlet(lambda limits: [{"compression": compression} for compression in ("none", "gzip")])
+async def chunks_are_passed_on(claims: Bound[ClaimCheck], case: Case, compression: str) -> None:
+    """The chunks of a claim are what another one is published of, as they come: it comes back as it was."""
+    payload = payload_of(300_000)
+    async with (
+        claims.opened(threshold=T, compression=compression) as check_in,
+        check_in.consume(TOPIC, "c") as consumer,
+        check_in.consume("passed on", "c") as last,
+    ):
+        await check_in.publish(TOPIC, payload)
+        delivery = await take(consumer)
+        publishing = asyncio.ensure_future(check_in.publish("passed on", consumer.chunks(delivery)))
+        await asyncio.wait([publishing, sleeping := asyncio.ensure_future(_later(case))], return_when=asyncio.FIRST_COMPLETED)
+        sleeping.cancel()
+        if not publishing.done():
+            publishing.cancel()
+            broken("CC1", "a publish of the chunks of another claim does not end", expected="a receipt", got="it waits")
+        await publishing
+        same("CC1", await last.read(await take(last)), payload, "what was passed on as it came does not come back")
