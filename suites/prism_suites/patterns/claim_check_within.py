@@ -1,4 +1,4 @@
-"""Claim check: in the midst of the chunks of one claim everything else goes on, be it that they are passed on as they come."""
+"""Claim check: in the midst of the chunks of one claim, and beside a receive that waits, everything else goes on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -41,14 +41,14 @@ async def _parts(payload: bytes) -> AsyncIterator[bytes]:
         yield payload[at : at + T]
 
 
-async def _ends(case: Case, call: Awaitable[Any], what: str) -> None:
-    """Judge that a call ends though the chunks have not."""
+async def _ends(case: Case, call: Awaitable[Any], what: str, when: str = "in the midst of chunks") -> None:
+    """Judge that a call ends though what is under way does not."""
     task = asyncio.ensure_future(call)
     await asyncio.wait([task, sleeping := asyncio.ensure_future(_later(case))], return_when=asyncio.FIRST_COMPLETED)
     sleeping.cancel()
     if not task.done():
         task.cancel()
-        broken("CC1", f"{what} in the midst of chunks waits until they have ended", expected="it ends by itself", got="it waits")
+        broken("CC1", f"{what} {when} waits for its end", expected="it ends by itself", got="it waits")
     task.result()
 
 
@@ -97,3 +97,44 @@ async def chunks_are_passed_on(claims: Bound[ClaimCheck], case: Case, compressio
             broken("CC1", "a publish of the chunks of another claim does not end", expected="a receipt", got="it waits")
         await publishing
         same("CC1", await last.read(await take(last)), payload, "what was passed on as it came does not come back")
+
+
+@check("CC1", "CC4", "CC7", "lifecycle.4")
+@gauntlet(lambda limits: [{"beside": beside} for beside in _WITHIN])
+async def beside_a_receive_that_waits_all_goes_on(claims: Bound[ClaimCheck], case: Case, beside: str) -> None:
+    """While a consumer waits for what does not come, other calls of the instance end, and what is published for it then comes at
+    once."""
+    if beside in ("an ack of another", "a nack of another") and not has_acks(claims):
+        return
+    config: dict[str, Any] = {"threshold": T, **(mode(claims, "c") if has_acks(claims) else {"cleanup": "sweep"})}
+    async with (
+        claims.opened(**config) as check_in,
+        check_in.consume(TOPIC, "c") as consumer,
+        check_in.consume("quiet", "c") as quiet,
+    ):
+        await check_in.publish(TOPIC, BIG)
+        other = await take(consumer)
+        waiting = asyncio.ensure_future(quiet.receive(_WAITS_S))
+        try:
+            await case.clock.sleep(1.0 if case.clock.virtual else 0.05)
+            await _ends(case, _WITHIN[beside](check_in, consumer, other), beside, "beside a receive that waits")
+            await check_in.publish("quiet", BIG)
+            delivery = await _soon(case, waiting)
+            same("CC1", await quiet.read(delivery), BIG, "what a receive waited for does not come back")
+        finally:
+            waiting.cancel()
+            await asyncio.wait([waiting])
+
+
+_WAITS_S = 50_000.0
+
+
+async def _soon(case: Case, waiting: "asyncio.Future[ClaimDelivery | None]") -> ClaimDelivery:
+    """Return what a receive is given that waits, long before its time is over."""
+    both: list[asyncio.Future[Any]] = [waiting, asyncio.ensure_future(_later(case))]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    both[1].cancel()
+    found = waiting.result() if waiting.done() else None
+    if found is None:
+        broken("CC1", "a receive that waits is not given what was published", expected="a delivery", got=found)
+    return found

@@ -18,6 +18,7 @@ from . import (
     mutants_independent_sweeps,
     mutants_interrupted,
     mutants_later,
+    mutants_locked,
     mutants_nineteenth,
     mutants_ninth_keeping,
     mutants_ninth_reading,
@@ -78,6 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_nineteenth.MUTANTS,
     *mutants_twentieth.MUTANTS,
     *mutants_later.MUTANTS,
+    *mutants_locked.MUTANTS,
     *mutants_reentrant.MUTANTS,
     *mutants_interrupted.MUTANTS,
 )
