@@ -8,6 +8,7 @@ from prism_patterns.claim_check import ClaimCheck, ClaimConsumer, ClaimDelivery
 from prism_suites._claims import TOPIC, T, has_acks, mode, take, taken
 from prism_suites._claims_sending import payload_of
 from prism_suites._judging import broken, same
+from prism_suites._racing import together
 from prism_testkit.bound import Bound
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -138,3 +139,53 @@ async def _soon(case: Case, waiting: "asyncio.Future[ClaimDelivery | None]") -> 
     if found is None:
         broken("CC1", "a receive that waits is not given what was published", expected="a delivery", got=found)
     return found
+
+
+@check("CC1", "CC5")
+@gauntlet(lambda limits: [{"turned": turned, "streamed": streamed} for turned in (False, True) for streamed in (False, True)])
+async def of_two_calls_at_once_each_does_its_own(claims: Bound[ClaimCheck], case: Case, turned: bool, streamed: bool) -> None:
+    """Two publishes of one instance are under way, to topics of their own, then two reads: each has its own topic, headers, payload
+    and claim."""
+    sent = {"a": payload_of(3 * T), "b": payload_of(5 * T)[::-1]}
+    case.overlap()
+    async with (
+        claims.opened(threshold=T) as check_in,
+        check_in.consume("a", "c") as first,
+        check_in.consume("b", "c") as second,
+    ):
+        names = ("b", "a") if turned else ("a", "b")
+        await together(*(check_in.publish(name, _parts(sent[name]) if streamed else sent[name], {"of": name}) for name in names))
+        given = {"a": await take(first), "b": await take(second)}
+        told = {name: (delivery.topic, dict(delivery.headers)) for name, delivery in given.items()}
+        same("CC1", told, {name: (name, {"of": name}) for name in sent}, "of two publishes at once one has what is the other's")
+        consumers = {"a": first, "b": second}
+        for fetch in ("read", "chunks"):
+            calls = [
+                consumers[name].read(given[name]) if fetch == "read" else taken(consumers[name], given[name]) for name in names
+            ]
+            found = dict(zip(names, await together(*calls), strict=True))
+            same("CC5", found, sent, f"of two claims that are read at once ({fetch}) one gives what is the other's")
+
+
+@check("CC5", "CC4")
+@gauntlet(lambda limits: [{"turned": turned} for turned in (False, True)])
+async def of_two_calls_of_a_consumer_each_does_its_own(claims: Bound[ClaimCheck], case: Case, turned: bool) -> None:
+    """Two reads of one consumer are under way, then two nacks with delays of their own: each payload is its own, and each message
+    comes again when its own time is over."""
+    case.overlap()
+    async with claims.opened(threshold=T) as check_in, check_in.consume(TOPIC, "c") as consumer:
+        sent = {"a": payload_of(3 * T), "b": payload_of(5 * T)[::-1]}
+        for name, payload in sent.items():
+            await check_in.publish(TOPIC, payload, {"of": name})
+        held = {delivery.headers["of"]: delivery for delivery in [await take(consumer), await take(consumer)]}
+        names = ("b", "a") if turned else ("a", "b")
+        found = dict(zip(names, await together(*(consumer.read(held[name]) for name in names)), strict=True))
+        same("CC5", found, sent, "of two claims that one consumer reads at once one gives what is the other's")
+        if not case.clock.virtual or not has_acks(claims):
+            return
+        delays_s = {"a": 100.0, "b": 20_000.0}
+        await together(*(consumer.nack(held[name], delays_s[name]) for name in names))
+        await case.advance(5_000.0)
+        got = await consumer.receive(0)
+        same("CC4", got and got.headers.get("of"), "a", "of two nacks at once one has the delay of the other: what comes first")
+        same("CC4", await consumer.receive(0), None, "of two nacks at once one has the delay of the other: what comes then")
