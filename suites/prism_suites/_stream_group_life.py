@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from prism_suites._judging import same
+from prism_suites._judging import broken, same
 from prism_suites._noticing import is_noticed
 from prism_suites._stream_taking import patience_s, receive, take
 from prism_testkit.case import Case
@@ -13,6 +13,8 @@ __all__ = ["lives_as_any"]
 
 _DELAY_S = 1e6
 """Longer than all of it takes, however slow calls are."""
+_SHORT_S, _LONG_S = 5.0, 10_000.0
+_PLACES = 3
 _TURNS = (0, 2, 5)
 
 
@@ -24,6 +26,21 @@ def _counted(case: Case, promise: str, deliveries: list[RecordDelivery], times: 
     if case.traits.delivery_count == "exact":
         found = [delivery.delivery_count for delivery in deliveries]
         same(promise, found, [times] * len(found), f"{story}: deliveries are not counted as in any group")
+
+
+async def _wakes_when_due(case: Case, member: Any, put: Callable[[], Awaitable[Any]], promise: str, story: str) -> None:
+    """Let who waits be given what was put off for a short while, when that is over, and not when it has waited long enough."""
+    await put()
+    got = await take(case, member, 1)
+    await member.nack(*got, delay_s=_SHORT_S)
+    began_s = case.clock.now_s()
+    again = await receive(member, 1, _LONG_S)
+    passed_s = case.clock.now_s() - began_s
+    same(promise, _payloads(again), [b"due"], f"{story}: what was put off does not come to who waits")
+    if passed_s > _LONG_S / 2:
+        sentence = f"{story}: what was put off for {_SHORT_S:g} s comes to who waits {_LONG_S:g} s only when that is over"
+        broken(promise, sentence, expected=f"after {_SHORT_S:g} s", got=f"after {passed_s:g} s")
+    await member.ack(*again)
 
 
 async def lives_as_any(
@@ -73,6 +90,11 @@ async def lives_as_any(
         same(promise, _payloads(behind), [b"behind %d" % number for number in range(6)], f"{story}: others are held up")
         await member.ack(*behind)
         same(promise, (await other.group_info(stream, group)).pending, 2, f"{story}: group_info does not count what is pending")
+        async with other.join(stream, group, "second"):
+            found = (await slot.group_info(stream, group)).members
+            same(promise, found, 2, f"{story}: group_info does not count two members")
+        for number in range(_PLACES if case.clock.virtual else 0):
+            await _wakes_when_due(case, member, lambda number=number: put(number, b"due"), promise, story)  # type: ignore[misc]
     if case.clock.virtual:
         await case.advance(_DELAY_S + 10.0)
     wanted = sorted([held.record.payload, *([late.record.payload] if case.clock.virtual else [])])

@@ -27,6 +27,45 @@ async def what_is_told_to_come_again_comes(stream: BasicAndGroups, case: Case, h
     same("stream_consumer_groups.11", pending, len(again), f"{sentence} ({keep} of 5 were kept by a trim)")
 
 
+@check("stream_consumer_groups.11", "stream_consumer_groups.12")
+@gauntlet(
+    lambda limits: [
+        {"how": how, "keep": keep, "together": together}
+        for how in ("acked", "nacked")
+        for keep in (0, 1, 3)
+        for together in (True, False)
+    ]
+)
+async def what_is_settled_when_it_is_gone_is_not_pending(
+    stream: BasicAndGroups, case: Case, how: str, keep: int, together: bool
+) -> None:
+    """Held records of which some were trimmed are settled, while their member stays: what is told is pending comes, and no more."""
+    await stream.create_group("s", "g")
+    puts = await fill(stream, "s", numbered(4), laws=GROUPS)
+    async with stream.join("s", "g", "c") as member:
+        held = await take(case, member, 4)
+        await stream.trim("s", puts[-keep].offset if keep else puts[-1].offset + 1)
+        settle = member.ack if how == "acked" else member.nack
+        with case.law("stream_consumer_groups.12"):
+            for some in [held] if together else [[delivery] for delivery in held]:
+                await settle(*some)
+        pending = (await stream.group_info("s", "g")).pending
+        again: list[RecordDelivery] = []
+        while got := await receive(member, 10, patience_s(case) if len(again) < pending else 0):
+            again += got
+            await member.ack(*got)
+        story = f"{keep} of 4 records, which a member held, were kept by a trim, and all {how}"
+        same("stream_consumer_groups.11", len(again), pending, f"{story}: not as many come again as are told to be pending")
+        offsets = [delivery.record.offset for delivery in again]
+        kept = [put.offset for put in puts[4 - keep :]] if how == "nacked" else []
+        missing = [offset for offset in kept if offset not in offsets]
+        same("stream_consumer_groups.5", missing, [], f"{story}: what is kept does not come again")
+        if how == "acked":
+            same("stream_consumer_groups.6", offsets, [], f"{story}: what was acked comes again")
+        left = (await stream.group_info("s", "g")).pending
+        same("stream_consumer_groups.11", left, 0, f"{story}, also what came again: something is told to be pending")
+
+
 async def _again(stream: BasicAndGroups, case: Case, name: str, pending: int) -> list[RecordDelivery]:
     """Have a new member take and ack whatever comes; return what was delivered before."""
     again: list[RecordDelivery] = []

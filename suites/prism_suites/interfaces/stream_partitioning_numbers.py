@@ -136,3 +136,41 @@ async def _find_nothing(stream: Any, slot: Any) -> None:
     if offers(slot, StreamReplay):
         same("stream_replay.7", [record async for record in slot.replay("s", 0, 9)], [], "a replay of nothing gives something")
         await refused("stream_replay.5", slot.seek("s", "g", 0), GroupNotFound, "a group that was not made is moved")
+
+
+@check("stream_partitioning.1", "stream_partitioning.2", "stream_partitioning.10")
+@gauntlet(lambda limits: [{"n": n} for n in (1, 2, 3)])
+async def all_of_it_stays_as_it_is(stream: Parted, case: Case, n: int) -> None:
+    """Who gives a stream the partitions that it has, or others, changes neither its bounds nor its groups, nor what they hold."""
+    slots: list[Any] = [await case.whole(), await case.client(whole=True)]
+    bounded = offers(slots[0], StreamRetention)
+    await stream.create_partitioned("s", n)
+    if bounded:
+        await slots[0].set_retention("s", 1e6, 1000)
+    await stream.create_group("s", "g")
+    puts = [(number % n, await put_in(stream, "s", number % n, b"%d" % number, "k")) for number in range(3 * n)]
+
+    async def seen() -> Any:
+        info = await slots[1].group_info("s", "g")
+        return await _all(stream, n), (info.members, info.pending), await slots[1].retention("s") if bounded else None
+
+    async with stream.join("s", "g", "c") as member:
+        acked, back, *held = await take(case, member, 2 * n + 1)
+        await member.ack(acked)
+        await member.nack(back)
+        before = await seen()
+        for who in slots:
+            await who.create_partitioned("s", n)
+            call = who.create_partitioned("s", n + 1)
+            await refused("stream_partitioning.1", call, AlreadyExists, f"a stream of {n} partitions gets {n + 1}")
+        sentence = f"a stream, its group or its bounds are others when {n} was given again, and {n + 1} refused"
+        same("stream_partitioning.1", await seen(), before, sentence)
+        settled = [(delivery.record.partition, delivery.record.offset) for delivery in (acked, *held)]
+        wanted = sorted((place, put.offset) for place, put in puts if (place, put.offset) not in settled)
+        again = await take(case, member, len(wanted))
+        again += await member.receive(10)
+        found = sorted((delivery.record.partition, delivery.record.offset) for delivery in again)
+        same("stream_partitioning.1", found, wanted, f"a group does not go on where it was when {n} partitions were given again")
+        await member.ack(*held, *again)
+        left = (await slots[1].group_info("s", "g")).pending
+        same("stream_partitioning.10", left, 0, "all was acked, and something is pending")
