@@ -328,7 +328,7 @@ class Actor:
         offsets = [0, *(item.put.offset for item in whole.items()), 10**12]
         offset = offsets[step.extra % len(offsets)]
         if whole.count > 1:
-            if self.moves:
+            if self.moves and group.member is None:
                 sentence = "a seek of a group of a partitioned stream"
                 await refused("stream_partitioning.9", self.slot.seek(name, label, offset), ConfigError, sentence)
         elif await self.moved(group, lambda: self.slot.seek(name, label, offset)):

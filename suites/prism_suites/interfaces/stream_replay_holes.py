@@ -5,7 +5,7 @@ from typing import Any
 
 from prism_suites._judging import same
 from prism_suites._stream_replaying import Replayed, comes_after, quiet_group
-from prism_suites._stream_shared import GROUPS, Put, fill
+from prism_suites._stream_shared import GROUPS, Put, fill, read
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamRetention
@@ -17,11 +17,13 @@ _STEP_S = 2.0
 _HOW = ("compacted", "compacted again", "bounded and compacted", "compacted and trimmed")
 
 
-async def _with_holes(case: Case, slot: Any, how: str) -> tuple[list[Put], list[Put]]:
-    """Return all records that were appended, and those that are kept."""
+async def _with_holes(case: Case, slot: Any, how: str) -> tuple[list[Put], list[Put], dict[int, int]]:
+    """Return all records that were appended, those that are kept, and the instants of all by offset."""
     puts: list[Put] = []
+    instants: dict[int, int] = {}
     for number, key in enumerate(_KEYS):
         puts += await fill(slot, "s", [b"%d" % number], key, laws=GROUPS)
+        instants |= {record.offset: record.appended_ms for record in await read(slot, "s", puts[-1].offset)}
         if case.clock.virtual:
             await case.advance(_STEP_S)
         if how == "compacted again" and number == len(_KEYS) // 2:
@@ -37,7 +39,7 @@ async def _with_holes(case: Case, slot: Any, how: str) -> tuple[list[Put], list[
     elif how == "bounded and compacted":
         first = puts[2].offset
     last = {put.key: put.offset for put in puts}
-    return puts, [put for put in puts if put.offset >= first and (put.key is None or last[put.key] == put.offset)]
+    return puts, [put for put in puts if put.offset >= first and (put.key is None or last[put.key] == put.offset)], instants
 
 
 @check("stream_replay.1", "stream_replay.2", "stream_replay.3")
@@ -48,19 +50,14 @@ async def a_seek_goes_over_holes(stream: Replayed, case: Case, how: str, by: str
     if not offers(slot, StreamRetention) or case.traits.compaction != "immediate":
         return
     await stream.create_group("s", "g")
-    instants: dict[int, int] = {}
-    if by == "time":
-        if not case.clock.virtual:
-            return  # many records have one instant there
-        began_ms = round(case.clock.now_s() * 1000)
-    puts, kept = await _with_holes(case, slot, how)
-    if by == "time":
-        instants = {put.offset: began_ms + round(number * _STEP_S * 1000) for number, put in enumerate(puts)}
+    if by == "time" and not case.clock.virtual:
+        return  # many records have one instant there
+    puts, kept, instants = await _with_holes(case, slot, how)
     for put in puts:
         wanted = [other for other in kept if other.offset >= put.offset]
         story = f"a seek by {by} to record {put.payload.decode()} of a stream that was {how}"
         if by == "time":
-            await slot.seek_to_time("s", "g", instants[put.offset] - int(_STEP_S * 500))
+            await slot.seek_to_time("s", "g", instants[put.offset])
         else:
             await slot.seek("s", "g", put.offset)
         await quiet_group(case, slot, wanted, "stream_replay.2" if by == "time" else "stream_replay.1", story)
@@ -74,7 +71,7 @@ async def a_replay_goes_over_holes(stream: Replayed, case: Case, how: str) -> No
     slot = await case.whole()
     if not offers(slot, StreamRetention) or case.traits.compaction != "immediate":
         return
-    puts, kept = await _with_holes(case, slot, how)
+    puts, kept, _ = await _with_holes(case, slot, how)
     bounds: Sequence[int] = [0, *(put.offset for put in puts), puts[-1].offset + 1]
     for start in bounds:
         for stop in bounds:
