@@ -35,7 +35,10 @@ Start = Literal["new", "earliest"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it was published. ``id`` is what the publish returned, unique within its topic."""
+    """A message as it was published.
+
+    ``id`` is what the publish returned, unique within its topic: among the plain ones, and among the durable ones.
+    """
 
     id: str
     topic: str

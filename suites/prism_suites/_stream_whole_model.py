@@ -53,6 +53,8 @@ class Group:
     acked: set[Ident] = field(default_factory=set)
     pending: dict[Ident, Pending] = field(default_factory=dict)
     held: dict[Ident, RecordDelivery] = field(default_factory=dict)
+    moved: str = ""
+    """Which promise says where it begins, if it was moved."""
     manager: Any = None
     member: Any = None
 
@@ -63,9 +65,9 @@ class Group:
         self.pending |= {ident: Pending() for ident in self.held}
         self.held.clear()
 
-    def move(self, starts: list[int], lost: set[Ident]) -> None:
+    def move(self, starts: list[int], lost: set[Ident], promise: str) -> None:
         """Begin anew; what was delivered is forgotten."""
-        self.starts, self.lost = starts, lost
+        self.starts, self.lost, self.moved = starts, lost, promise
         for known in (self.counts, self.acked, self.pending, self.held):
             known.clear()
 
@@ -166,10 +168,11 @@ class Whole:
             return
         if item.put.offset < group.starts[item.place]:
             sentence = f"a record comes {self.told} from before where its group begins"
-            broken(self.law(1), sentence, expected=f"from {group.starts[item.place]} on", got=ident)
+            broken(group.moved or self.law(1), sentence, expected=f"from {group.starts[item.place]} on", got=ident)
         before = [other.ident for other in self.fresh(group) if other.place == item.place and other.put.offset < item.put.offset]
         if before:
-            broken(self.law(3), f"first deliveries of a partition are not in order {self.told}", expected=before[0], got=ident)
+            sentence = f"first deliveries of a partition are not in order {self.told}"
+            broken(group.moved or self.law(3), sentence, expected=before[0], got=ident)
 
     def _count(self, group: Group, item: Item, delivery: RecordDelivery) -> None:
         times, count = group.counts.get(item.ident, 0), delivery.delivery_count
@@ -192,4 +195,4 @@ class Whole:
         least = max([*before, *(offset for _, offset in group.counts)], default=-1) + 1
         if got.position < least or (fresh and got.position > fresh[0]):
             sentence = "group_info does not tell from where on nothing was delivered"
-            broken(self.law(11), sentence, expected=(least, fresh[:1]), got=got.position)
+            broken(group.moved or self.law(11), sentence, expected=(least, fresh[:1]), got=got.position)

@@ -13,6 +13,7 @@ from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent, PubSubWildcards
 from prism_testkit.outcomes import law
+from prism_testkit.tap import offers
 
 
 class BasicAndWildcards(PubSubBasic, PubSubWildcards, Protocol):
@@ -121,3 +122,26 @@ async def patterns_match_nothing_durable(pubsub: WildcardsAndOrdering, case: Cas
 async def filters_match_nothing_durable(pubsub: FilteringAndOrdering, case: Case, number: int) -> None:
     """A filter's and durable subscriptions are each given what is published for them, whatever else, whole and once (PS-06)."""
     await _apart(case, pubsub, _FILTERS[number], FILTERING, _HEADERS)
+
+
+class _All(PubSubBasic, PubSubPersistent, Protocol):
+    """Plain messages and durable ones."""
+
+
+@check("pubsub_persistent.2", "pubsub_basic.1")
+async def an_id_is_that_of_one_message(pubsub: _All, case: Case) -> None:
+    """Of the plain messages of a topic, and of the durable ones with a key or without, no two have one id, by whomever (PS-09)."""
+    slots = [await case.whole(), await case.client(whole=True)]
+    ordering = offers(slots[0], PubSubOrdering)
+    found: dict[tuple[bool, str], str] = {}
+    for turn in range(5):
+        for number, slot in enumerate(slots):
+            ids = {"publish": await slot.publish("t", b"x"), "publish_persistent": await slot.publish_persistent("t", b"x")}
+            if ordering:
+                ids["publish_ordered"] = await slot.publish_ordered("t", f"k{turn % 2}", b"x")
+            for method, identity in ids.items():
+                who, kind = f"{method} by client {number}, round {turn}", (method == "publish", identity)
+                if kind in found:
+                    told = f"two messages of one topic have the same id: of {found[kind]}, and of {who}"
+                    broken("pubsub_basic.1" if kind[0] else "pubsub_persistent.2", told, expected="another", got=identity)
+                found[kind] = who
