@@ -1,5 +1,6 @@
 """Runs a program against queues whose clients are killed in between, and names what did not survive."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from prism_testkit.programs import Program, Step
 from prism_testkit.strategies import patterned
 from prism_testkit.tap import offers
 
-__all__ = ["LIVES", "life", "run_mortal"]
+__all__ = ["LIVES", "life", "lived", "run_mortal"]
 
 _AT_ONCE = 32
 """Half of the calls that change something, those whose ``extra`` is at least this, are followed by a kill at once."""
@@ -30,7 +31,7 @@ LIVES = (
     "enqueue enqueue_with_priority:1",
     "enqueue_delayed",
     "enqueue enqueue enqueue enqueue dequeue dequeue",
-    "enqueue_delayed advance dequeue",
+    "enqueue_delayed advance:2 dequeue",
     "enqueue receive",
     "enqueue receive ack",
     "enqueue receive release",
@@ -53,6 +54,15 @@ LIVES = (
     "configure_dead_letter enqueue wear_out redrive receive",
     "configure_dead_letter:5 enqueue receive release configure_dead_letter:1",
     "configure_dead_letter:1 enqueue receive configure_dead_letter:5",
+    "enqueue_delayed advance:2 receive",
+    "enqueue_delayed advance:2 receive release",
+    "enqueue enqueue_with_priority:1 receive",
+    "enqueue enqueue_with_priority:1 receive release",
+    "configure_dead_letter:1 enqueue receive release dequeue",
+    "configure_dead_letter enqueue wear_out enqueue_with_priority:1 wear_out",
+    "configure_dead_letter enqueue_delayed advance:2 wear_out",
+    "configure_dead_letter:1 enqueue wear_out redrive receive",
+    "configure_dead_letter:1 enqueue wear_out redrive receive release",
 )
 """Calls behind whose last one a process is killed: of every kind, in every state in which they do something else."""
 
@@ -69,6 +79,12 @@ _SURVIVES = {
 async def run_mortal(case: Case, program: Program) -> None:
     """Run a program with its kills, and say of a wrong answer whether they are to blame."""
     await run_with_kills(case, partial(_run, program=program), lambda promise: _SURVIVES[promise.rpartition(".")[0]])
+
+
+def lived(calls: str) -> Program:
+    """Return the same without a kill."""
+    program = life(calls, False)
+    return replace(program, steps=tuple(step for step in program.steps if step.op not in (KILL, _INSPECT)))
 
 
 def life(calls: str, other: bool, size: int = 0) -> Program:

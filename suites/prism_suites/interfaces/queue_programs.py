@@ -8,11 +8,12 @@ from typing import Protocol
 
 from hypothesis import given
 
+from prism_suites._queue_mortal import LIVES, lived
 from prism_suites._queue_shared import is_second
 from prism_suites._queue_steps import OPERATIONS, operations, run_program
 from prism_suites._siblings import echoed
 from prism_testkit.case import Case
-from prism_testkit.checks import check
+from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, QueuePriority, QueueVisibility
 from prism_testkit.programs import Program, programs
 
@@ -69,6 +70,15 @@ async def programs_of_all_that_is_offered_match_the_model(
     if await is_second(queue, case):
         return
     await run_program(case, await case.whole(), program, whole=True)
+
+
+@check(*_BASIC, *_LEASES, *_DEAD, "queue_priority.3", "queue_delayed.4")
+@gauntlet(lambda limits: [{"calls": calls} for calls in LIVES])
+async def short_lives_match_the_model(queue: QueueBasic | QueueVisibility, case: Case, calls: str) -> None:
+    """In every state the next call of every kind does what it should; what a driver does not offer is left out."""
+    if await is_second(queue, case):
+        return
+    await run_program(case, await case.whole(), lived(calls), whole=True)
 
 
 @check("queue_visibility.15", "queue_dead_letter.10", *_LEASES, *_DEAD)

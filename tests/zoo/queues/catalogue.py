@@ -9,6 +9,7 @@ from tests.zoo.family import registering
 from . import (
     mutants_bounds,
     mutants_clients,
+    mutants_combined,
     mutants_contents,
     mutants_dead,
     mutants_delayed,
@@ -96,6 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_later.MUTANTS,
     *mutants_locked.MUTANTS,
     *mutants_emptied.MUTANTS,
+    *mutants_combined.MUTANTS,
     *mutants_logged.MUTANTS,
     *mutants_interleaved.MUTANTS,
     *mutants_generations.MUTANTS,
