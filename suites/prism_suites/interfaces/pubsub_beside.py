@@ -130,7 +130,7 @@ class _All(PubSubBasic, PubSubPersistent, Protocol):
 
 @check("pubsub_persistent.2", "pubsub_basic.1")
 async def an_id_is_that_of_one_message(pubsub: _All, case: Case) -> None:
-    """Of the plain messages of a topic, and of the durable ones with a key or without, no two have one id, by whomever (PS-09)."""
+    """Of the plain messages of a topic, and of the durable ones with a key or without, no two have one id, by whomever (PS-53)."""
     slots = [await case.whole(), await case.client(whole=True)]
     ordering = offers(slots[0], PubSubOrdering)
     found: dict[tuple[bool, str], str] = {}
