@@ -32,10 +32,12 @@ from prism_testkit.tap import offers
 
 __all__ = [
     "ENDED",
+    "ENDINGS",
     "Living",
     "Waiting",
     "asked",
     "cancelled_at",
+    "end",
     "every_call",
     "expect_closed",
     "in_vain",
@@ -158,6 +160,21 @@ async def asked(asking: Awaitable[Any]) -> Health:
     if not isinstance(health, Health) or health.status not in _STATES or not isinstance(health.detail, str):
         broken("lifecycle.4", "health is told in an unknown way", expected=f"Health of {_STATES}", got=health)
     return health
+
+
+ENDINGS = ("closed", "drained and closed", "drained, which was cancelled, and closed")
+"""Ways to close a driver: what it had to end is ended by each."""
+
+
+async def end(living: Any, how: str) -> None:
+    """Close a driver in one of the ways."""
+    if how != "closed":
+        draining = asyncio.ensure_future(living.drain(0.0))
+        await turns(0 if how == "drained and closed" else 1)
+        if how != "drained and closed":
+            draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+    await living.close()
 
 
 async def turns(number: int) -> None:

@@ -139,13 +139,21 @@ class Connection:
             del self._expected[token]
 
     async def subscribe(self, subject: str, heard: Callable[[Msg], None]) -> "Subscription":
-        """Hand each message of ``subject`` to ``heard``, which must not raise."""
+        """Hand each message of ``subject`` to ``heard``, which must not raise. Cancelled, it leaves nothing behind."""
 
         async def hear(message: Msg) -> None:
             heard(message)
 
         self._check()
-        return Subscription(await self._raw.subscribe(subject, cb=hear, pending_msgs_limit=0, pending_bytes_limit=0))
+        # nats-py starts a task of the subscription before it waits for its command to be taken, and does not end it then.
+        making = begun(self._raw.subscribe(subject, cb=hear, pending_msgs_limit=0, pending_bytes_limit=0))
+        try:
+            return Subscription(await asyncio.shield(making))
+        except asyncio.CancelledError:
+            await ended(making)
+            if not making.cancelled() and making.exception() is None:
+                await ended(begun(Subscription(making.result()).end()))
+            raise
 
     async def sync(self) -> None:
         """Return when the server did what was sent before, and everything that it sent before was heard."""

@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 
 import prism_testkit as prism
 from prism_backends.bell import Bell
+from prism_backends.cancellation import whole
 from prism_backends.nats.client import FAILURES, NatsClient, translated
 from prism_backends.nats.connection import TIMEOUT_S, Connection
 from prism_testkit.interfaces.errors import Closed
@@ -55,7 +56,7 @@ class Listener(Subscription):
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
             keeping.cancel()
-            await asyncio.shield(asyncio.gather(keeping, return_exceptions=True))
+            await whole(self._end(keeping))
 
     async def receive(self, timeout_s: float = 0) -> Message | None:
         message = await self._bell.first(self._take, prism.check_timeout(timeout_s, "receive", self._backend))
@@ -94,17 +95,18 @@ class Listener(Subscription):
             raise
         return connection
 
+    async def _end(self, keeping: "asyncio.Task[None]") -> None:
+        await asyncio.wait([keeping])
+        await self._subscription.end()  # not by who keeps it: cancelled before its first step, it does nothing at all
+
     async def _keep(self, connection: Connection) -> None:
-        try:
-            while True:
-                await connection.lost()
-                self._connection = None
-                self._gaps += 1
-                self._bell.ring()
-                connection = await self._resubscribed()
-                self._connection = connection
-        finally:
-            await self._subscription.end()
+        while True:
+            await connection.lost()
+            self._connection = None
+            self._gaps += 1
+            self._bell.ring()
+            connection = await self._resubscribed()
+            self._connection = connection
 
     async def _resubscribed(self) -> Connection:
         wait_s = _FIRST_RETRY_S

@@ -264,7 +264,7 @@ async def _looked(case: Case, slot: Any, key: str, state: _State, promise: str, 
 )
 @gauntlet(lambda limits: [{"origin": origin, "value": value} for origin in _ORIGINS for value in (b"old", b"")])
 async def every_call_does_what_it_should_in_every_state(keyvalue: KeyValueBasic, case: Case, origin: str, value: bytes) -> None:
-    """What a call says, and what it leaves, follows from what the key held, however that came to be (KV-01, KV-06, KV-35, KV-37)."""
+    """What a call says, and what it leaves, follows from what the key held, however that came to be (KV-01, KV-35, KV-37)."""
     slot, other = await case.whole(), await case.client(whole=True)
     if not all(offers(slot, interface) for interface in _NEEDS.get(origin, ())):
         return

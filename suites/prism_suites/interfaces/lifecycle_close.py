@@ -7,7 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._lifecycle import ENDED, Living, Waiting, cancelled_at, expect_closed, in_vain, outcomes, quiet, turns
+from prism_suites._lifecycle import (
+    ENDED,
+    ENDINGS,
+    Living,
+    Waiting,
+    cancelled_at,
+    end,
+    expect_closed,
+    in_vain,
+    outcomes,
+    quiet,
+    turns,
+)
 from prism_suites._lifecycle_worlds import HOUR_S, World, waiting_in, world_of
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -49,7 +61,7 @@ async def many_may_close_at_once(slot: Living, case: Case, closers: int, calls: 
         await _all_ended(case, waiting, "closed by several")
 
 
-@check("lifecycle.2")
+@check("lifecycle.2", "lifecycle.3")
 @gauntlet(
     lambda limits: [
         {"calls": calls, "fed": fed, "begun": begun}
@@ -84,6 +96,8 @@ async def calls_in_hand_end_with_it(slot: Waiting, case: Case, calls: int, fed: 
             if await waiting[number] is None:
                 broken("lifecycle.2", "a call that close ended says that nothing came", expected="Closed", got=None)
         await _accounted(world, len(waiting), returned, fed)
+        drained = await in_vain("lifecycle.3", world.living.drain(1.0), "a drain of what is closed raises an error")
+        same("lifecycle.3", drained, Drained(0, 0), "a drain counts calls that a close before it has ended")
 
 
 @check("lifecycle.2")
@@ -102,7 +116,8 @@ async def what_was_acknowledged_is_there(slot: Living, case: Case, writes: int, 
 
 
 @check("lifecycle.2")
-async def nothing_of_it_stays_behind(slot: Living, case: Case) -> None:
+@gauntlet(lambda limits: [{"how": how} for how in ENDINGS])
+async def nothing_of_it_stays_behind(slot: Living, case: Case, how: str) -> None:
     """Drivers that are used in every way and closed leave no task, thread or open file, however many come and go.
 
     What the first one leaves may be its connection's, for the next. The later ones leave nothing more.
@@ -113,12 +128,12 @@ async def nothing_of_it_stays_behind(slot: Living, case: Case) -> None:
         async with world_of(case, slot, calls=2) as world:
             await world.write(world.living, 0)
             waiting = await waiting_in(world, 2)
-            await world.living.close()
+            await end(world.living, how)
             await asyncio.gather(*waiting, return_exceptions=True)
             left.append(len(await quiet(case, world.before)))
         held.append(_held())
     if any(left[1:]):
-        broken("lifecycle.2", "what is closed leaves tasks running", expected=[left[0], 0, 0, 0, 0], got=left)
+        broken("lifecycle.2", f"what is {how} leaves tasks running", expected=[left[0], 0, 0, 0, 0], got=left)
     if all(later > earlier for earlier, later in pairwise(held[1:])):
         broken(
             "lifecycle.2", "each driver that is closed leaves a thread, a connection or an open file", expected="as many", got=held

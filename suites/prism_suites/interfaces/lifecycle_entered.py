@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, refused, same
-from prism_suites._lifecycle import ENDED, in_vain
+from prism_suites._lifecycle import ENDED, ENDINGS, end, in_vain
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import (
@@ -97,8 +97,17 @@ async def an_open_transaction_is_no_call_in_hand(kv: LivingTransactions, case: C
 
 
 @check("lifecycle.2")
-@gauntlet(lambda limits: [{"waiting": waiting, "buffered": buffered} for waiting in (False, True) for buffered in (False, True)])
-async def a_subscription_is_left_with_its_driver(pubsub: LivingSubscriptions, case: Case, waiting: bool, buffered: bool) -> None:
+@gauntlet(
+    lambda limits: [
+        {"waiting": waiting, "buffered": buffered, "how": how}
+        for waiting in (False, True)
+        for buffered in (False, True)
+        for how in ENDINGS
+    ]
+)
+async def a_subscription_is_left_with_its_driver(
+    pubsub: LivingSubscriptions, case: Case, waiting: bool, buffered: bool, how: str
+) -> None:
     """A receive of a subscription whose driver was closed raises Closed, iteration ends, and leaving it raises nothing."""
     living = await case.whole()
     async with AsyncExitStack() as stack:
@@ -108,7 +117,7 @@ async def a_subscription_is_left_with_its_driver(pubsub: LivingSubscriptions, ca
         await asyncio.sleep(0)
         if buffered:
             await pubsub.publish("t", b"1")
-        await living.close()
+        await end(living, how)
         if iterating is not None and await iterating not in ([], [b"1"]):
             broken(
                 "lifecycle.2", "an iteration that its close ended gave something else", expected="what came", got=await iterating
@@ -137,8 +146,8 @@ async def _numbers(subscription: Any) -> list[bytes]:
 
 
 @check("lifecycle.2")
-@gauntlet(lambda limits: [{"held": held} for held in (0, 1, 3)])
-async def a_member_is_left_with_its_driver(slot: LivingDurable | LivingGroups, case: Case, held: int) -> None:
+@gauntlet(lambda limits: [{"held": held, "how": how} for held in (0, 1, 3) for how in ENDINGS])
+async def a_member_is_left_with_its_driver(slot: LivingDurable | LivingGroups, case: Case, held: int, how: str) -> None:
     """What a member held whose driver was closed comes to another one; its own calls raise Closed, and leaving raises nothing."""
     living = await case.whole()
     payloads = [b"%d" % number for number in range(held)]
@@ -150,7 +159,7 @@ async def a_member_is_left_with_its_driver(slot: LivingDurable | LivingGroups, c
         mine: list[Any] = []
         while len(mine) < held and (some := await member.receive(3, 5.0)):
             mine += some
-        await living.close()
+        await end(living, how)
         for name, given in {"receive": (1, 0), "ack": mine, "nack": mine}.items():
             call = getattr(member, name)(*given)
             await refused("lifecycle.2", call, Closed, f"{name} of a member whose driver was closed is not refused with Closed")

@@ -92,6 +92,21 @@ async def of_two_openings_one_is_cancelled(slot: Living, case: Case, after: int,
     await _opens(slot, case, living, "after one of two opens was cancelled")
 
 
+@check("lifecycle.1")
+@gauntlet(lambda limits: [{"after": number} for number in (0, 1, 2, 3, 5, 8)])
+async def each_of_two_openings_makes_it_usable(slot: Living, case: Case, after: int) -> None:
+    """Who opens while another one does is told that it is open when it is: calls behind it are served (KV-58)."""
+    living = await case.unopened()
+    first = asyncio.ensure_future(living.open())
+    await turns(after)
+    await in_vain("lifecycle.1", living.open(), "an open while another one is under way fails")
+    async with world_of(case, slot, living=living) as world:
+        await in_vain("lifecycle.1", world.write(living, 0), "behind an open, while another one was under way, a call is refused")
+        await in_vain("lifecycle.1", first, "an open fails while another one is under way")
+        same("lifecycle.1", set(await world.written(1)), {0}, "what was written behind the second of two opens is not there")
+        await living.close()
+
+
 @check("lifecycle.2", "lifecycle.1")
 @gauntlet(lambda limits: [{"after": number} for number in (0, 1, 2, 3, 5, 8)])
 async def closed_while_it_opens(slot: Living, case: Case, after: int) -> None:

@@ -8,6 +8,7 @@ from tests.zoo.family import registering
 
 from . import (
     mutants_close,
+    mutants_combined,
     mutants_drain,
     mutants_history_worker,
     mutants_holding,
@@ -28,6 +29,7 @@ __all__ = ["MUTANTS", "RIGHT", "UNUSUAL", "prism_register_backends"]
 MUTANTS: tuple[Mutant, ...] = (
     *mutants_open.MUTANTS,
     *mutants_close.MUTANTS,
+    *mutants_combined.MUTANTS,
     *mutants_drain.MUTANTS,
     *mutants_holding.MUTANTS,
     *mutants_strangers.MUTANTS,
