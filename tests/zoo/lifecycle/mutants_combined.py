@@ -262,3 +262,37 @@ class CloseTakesWhatTheSecondWaitsFor(Queue):
             for queue in self.queues.values():
                 if queue:
                     queue.popleft()
+
+
+# Calls that were cancelled
+
+
+@mutant("2", "leak", "a subscription whose entry was cancelled, then a close")
+class ACancelledEntryGoesOnPumping(PubSub):
+    """The pump begins before the answer of the server is there, and who is cancelled while he waits for it forgets it."""
+
+    async def _subscribe(self, topic: str) -> Listener:
+        listener = self.listener_type(self, topic)
+        await asyncio.sleep(0)
+        self.entered.add(listener)
+        self.listeners.add(listener)
+        return listener
+
+
+@mutant("2", "leak", "a write that was cancelled, then a close")
+class ACancelledWriteIsRetriedForEver(KeyValue):
+    async def set(self, key: str, value: Any) -> None:
+        try:
+            await super().set(key, value)
+        except asyncio.CancelledError:
+            self.retrying = asyncio.ensure_future(self.keep())
+            raise
+
+
+@mutant("2", "leak", "a take that was cancelled while it waited, then a close")
+class ACancelledTakeLeavesItsTimer(Queue):
+    async def dequeue(self, queue: str, timeout_s: float = 0) -> QueueMessage | None:
+        timer = asyncio.ensure_future(self.keep())
+        found = await super().dequeue(queue, timeout_s)
+        timer.cancel()
+        return found
