@@ -119,14 +119,14 @@ class ASetDuringABatchIsLost(_Shares):
         await step()
         for key in self.changed - set(items):
             self.apply({key: before.get(key)})
-        self.batching, self.changed = False, set()
+        self.batching, self.changed = False, frozenset()
 
-    changed: set[str] = set()
+    changed: frozenset[str] = frozenset()
 
     async def set(self, key: str, value: Bytes) -> None:
         await super().set(key, value)
         if self.batching:
-            self.changed = {*self.changed, key}
+            self.changed = self.changed | {key}
 
 
 @mutant("ttl.8", "shared key", trap="a persist and a ttl at once", also="ttl.6 ttl.11 basic.10")

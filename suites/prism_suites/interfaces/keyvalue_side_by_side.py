@@ -126,7 +126,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-@check(_BASIC)
+@check(*dict.fromkeys(kind.promise for kind in _KINDS.values()))
 @each_of(_KINDS)
 async def of_two_calls_at_once_each_does_its_own(kv: KeyValueBasic, case: Case, kind: str, turned: bool) -> None:
     """Two calls of one kind are under way in one client, of two keys, with other arguments: neither has what is the other's."""

@@ -182,14 +182,14 @@ _OF_MEMBERS = {name: kind for name, kind in _KINDS.items() if "persistent" in ki
 _OF_LISTENERS = {name: kind for name, kind in _KINDS.items() if name not in _OF_MEMBERS}
 
 
-@check(*dict.fromkeys(kind.promise for kind in _OF_LISTENERS.values() if "basic" in kind.promise))
+@check(*dict.fromkeys(kind.promise for kind in _OF_LISTENERS.values()))
 @each_of(_OF_LISTENERS)
 async def of_two_calls_at_once_each_does_its_own(pubsub: PubSubBasic, case: Case, kind: str, turned: bool) -> None:
     """Two calls of one kind are under way in one client, of two topics, with other arguments: neither has what is the other's."""
     await each_does_its_own(case, _KINDS, kind, turned)
 
 
-@check(*dict.fromkeys(kind.promise for kind in _OF_MEMBERS.values() if "persistent" in kind.promise))
+@check(*dict.fromkeys(kind.promise for kind in _OF_MEMBERS.values()))
 @each_of(_OF_MEMBERS)
 async def of_two_calls_of_members_each_does_its_own(pubsub: PubSubPersistent, case: Case, kind: str, turned: bool) -> None:
     """So of durable subscriptions and their members."""

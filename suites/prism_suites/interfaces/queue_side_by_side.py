@@ -154,7 +154,7 @@ _KINDS: dict[str, Kind] = {
 _LEASING = {name: kind for name, kind in _KINDS.items() if "basic" not in kind.promise or name == "enqueue"}
 
 
-@check(*dict.fromkeys(kind.promise for kind in _LEASING.values() if "visibility" in kind.promise))
+@check(*dict.fromkeys(kind.promise for kind in _LEASING.values()))
 @each_of(_LEASING)
 async def of_two_calls_at_once_each_does_its_own(queue: QueueVisibility, case: Case, kind: str, turned: bool) -> None:
     """Two calls of one kind are under way in one client, of two queues, with other arguments: neither has what is the other's."""

@@ -131,11 +131,30 @@ async def _groups(sides: Sides) -> None:
         sides.same(found, [3, 0], "one begins where the other does")
 
 
+async def _infos(sides: Sides) -> None:
+    s = sides.slot
+    for name, count in (("a", 3), ("b", 2)):
+        await fill(s, name, numbered(count, name), laws=GROUPS)
+        await s.create_group(name, "g")
+    async with s.join("a", "g", "c") as member:
+        await take(sides.case, member, 3)
+        told, _ = await sides.both(s.group_info("a", "g"), s.create_group("a", "h"))
+        sides.same((told.members, told.pending), (1, 3), "group_info tells of the group that the other makes")
+        told, other = await sides.both(s.group_info("a", "g"), s.group_info("b", "g"))
+        sides.same([(one.members, one.pending) for one in (told, other)], [(1, 3), (0, 0)], "group_info tells of the other's")
+        told, offset = await sides.both(s.group_info("a", "g"), s.append("b", b"more"))
+        sides.same((told.members, told.pending), (1, 3), "group_info tells of the stream that the other appends to")
+        sides.same([record.offset for record in await read(s, "b")][2:], [offset], "an append goes elsewhere")
+    async with s.join("a", "h", "c") as member:
+        sides.same(len(await take(sides.case, member, 3)), 3, "a group that was made at once with a look is another")
+
+
 _KINDS: dict[str, Kind] = {
     "append": Kind(StreamBasic, "stream_basic.12", _appends),
     "read": Kind(StreamBasic, "stream_basic.1", _reads),
     "trim": Kind(StreamBasic, "stream_basic.7", _trims),
     "create_group": Kind(StreamConsumerGroups, "stream_consumer_groups.1", _groups),
+    "group_info": Kind(StreamConsumerGroups, "stream_consumer_groups.11", _infos),
     "receive": Kind(StreamConsumerGroups, "stream_consumer_groups.9", _receives),
     "ack": Kind(StreamConsumerGroups, "stream_consumer_groups.6", _acks),
     "ack of one member": Kind(StreamConsumerGroups, "stream_consumer_groups.6", _acks_of_one),
