@@ -284,3 +284,37 @@ class SwapsToNothingAreNotLogged(FileKeyValue):
         self.rows()
         self.store.spaces[self.namespace].pop(name, None)
         return True
+
+
+# A call of several, the later of which is illegal
+
+
+@mutant("batch.5", "partial effect", trap="a batch delete of a key that is there and of an illegal one", also="batch.3 basic.6")
+class ABatchDeleteChecksOneByOne(KeyValue):
+    async def batch_delete(self, keys: Sequence[str]) -> int:
+        return sum([self.drop(self.name(key, "batch_delete")) for key in dict.fromkeys(keys)])
+
+
+@mutant("batch.5", "partial effect", trap="a batch set of which a later value is too large", also="batch.1 basic.6")
+class ABatchSetChecksValuesOneByOne(KeyValue):
+    async def batch_set(self, items: Mapping[str, Bytes]) -> None:
+        names = [self.name(key, "batch_set") for key in items]
+        for name, value in zip(names, list(items.values()), strict=True):
+            self.apply({name: self.entry(self.data(value, "batch_set", name))})
+
+
+@mutant("ttl.9", "partial effect", trap="a set_with_ttl whose time is NaN, of a key that is there", also="ttl.3 basic.6")
+class ASetChecksItsTimeLast(KeyValue):
+    async def set_with_ttl(self, key: str, value: Bytes, ttl_s: float) -> None:
+        if ttl_s != ttl_s:
+            await self.set(key, value)
+        await super().set_with_ttl(key, value, ttl_s)
+
+
+@mutant("cas.7", "partial effect", trap="a swap of what matches, to a value that is too large", also="cas.1 basic.6")
+class ASwapChecksItsValueLast(KeyValue):
+    async def compare_and_swap(self, key: str, expected: Bytes | None, new: Bytes) -> bool:
+        name = self.name(key, "compare_and_swap")
+        if len(bytes(new)) > self.limits.max_payload and expected is not None and self.holds(name, bytes(expected)):
+            self.apply({name: None})
+        return await super().compare_and_swap(key, expected, new)

@@ -8,7 +8,7 @@ from prism_testkit.interfaces import Bytes, Delivery, Message
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import Listener
+from .reference import Listener, Member
 from .reference_newer import FilteredListener, NewerPubSub, OrderedMember, PatternListener
 from .stores import Row
 
@@ -333,3 +333,25 @@ class KeyedMessagesReachListenersUnderTheirKey(NewerPubSub):
         super().insert(row)
         labels = {**row.message.headers, **({} if row.key is None else {"key": row.key})}
         self.fan_out(row.topic, replace(row.message, headers=labels))
+
+
+# A call of several, the later of which is illegal
+
+
+@mutant("persistent.11", "partial effect", trap="an ack of a valid delivery and of what is none", also="persistent.5 persistent.4")
+class AnAckOfMessagesChecksOneByOne(Member):
+    async def ack(self, *deliveries: Delivery) -> None:
+        self.check_open("ack")
+        for delivery in deliveries:
+            if not isinstance(delivery, Delivery):
+                raise TypeError("zoo: ack: no delivery")
+            await super().ack(delivery)
+
+
+@mutant(
+    "persistent.8", "partial effect", trap="a nack of a valid delivery with a delay that is none", also="persistent.4 persistent.11"
+)
+class ANackOfMessagesChecksItsDelayLast(Member):
+    async def nack(self, *deliveries: Delivery, delay_s: float = 0) -> None:
+        await super().nack(*deliveries, delay_s=delay_s if 0 < delay_s < 1e12 else 0)
+        self.driver.delay(delay_s, "nack")

@@ -434,3 +434,23 @@ class BoundsOfEmptyStreamsAreForgotten(_Reopens):
     def forget(self, name: str, log: Stream) -> None:
         if not log.records and not log.parts:
             log.bounds = None
+
+
+# A call of several, the later of which is illegal
+
+
+@mutant(
+    "consumer_groups.7",
+    "partial effect",
+    trap="a nack of a valid delivery with a delay that is none",
+    also="consumer_groups.5 consumer_groups.13",
+)
+class ANackChecksItsDelayLast(Member):
+    async def nack(self, *deliveries: RecordDelivery, delay_s: float = 0) -> None:
+        self.check_open("nack")
+        for delivery in deliveries:
+            held = self.held(delivery)
+            if held is not None:
+                self.give_back(delivery, held, 0.0 if delay_s != delay_s else max(0.0, min(delay_s, 1e12)))
+        self.delay(delay_s)
+        self.refuse(deliveries, "nack")
