@@ -72,7 +72,7 @@ async def listed(slot: Any, queue: str, puts: Sequence[Put]) -> None:
         early = [identity for identity in found if identity not in expected]
         if not early and (still := [put.id for put in puts if put.id not in found and put.id == await _next(slot, queue)]):
             sentence = "a message that used up its attempts is in its queue yet, and not among the dead"
-            broken("queue_dead_letter.1", sentence, expected=expected, got=still)
+            broken("queue_dead_letter.1", sentence, expected=f"dead: {expected}", got=f"dead: {found}, in its queue: {still}")
         what = "lists what did not die, or is gone" if early else "leaves out what died"
         broken("queue_dead_letter.4", f"dead_letters {what}", expected=expected, got=found)
     for message, put in zip(got, puts, strict=True):

@@ -8,7 +8,7 @@ from prism_suites._judging import broken, same
 from prism_suites._names_together import chunks, of_chunk
 from prism_suites._queue_dying import VisibilityAndDeadLetter, die, listed
 from prism_suites._queue_leases import lease
-from prism_suites._queue_taking import HELD_S, Put, drained, fill, numbered
+from prism_suites._queue_taking import HELD_S, Put, drained, fill, is_message, numbered
 from prism_suites._queue_times import Times
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -156,3 +156,38 @@ async def the_dead_of_look_alikes_are_told_apart(queue: VisibilityAndDeadLetter,
         elif number % 8 == 0:
             found = [message.id for message in await queue.dead_letters(name)]
             same("queue_dead_letter.10", found, [puts[name].id], f"{story} has its dead brought back with another's")
+
+
+@check("queue_dead_letter.2", "queue_dead_letter.3", "queue_dead_letter.4")
+@gauntlet(lambda limits: [{"count": count, "look": look} for count in (2, 3, 12) for look in ("dead_letters", "receive", "target")])
+async def those_that_die_together_die_whole(queue: VisibilityAndDeadLetter, case: Case, count: int, look: str) -> None:
+    """Several whose last leases ended since the last look die at one look: each with its own payload, headers and priority."""
+    if not case.clock.virtual:
+        return  # nothing else looks meanwhile where time is moved
+    slot, times = await case.whole(), Times(case)
+    ranked = offers(slot, QueuePriority)
+    await queue.configure_dead_letter("q", "dead", 1)
+    puts: list[Put] = []
+    for number in range(count):
+        payload, headers = b"%d" % number, {"number": f"{number}", "h": "v"} if number % 3 < 2 else {}
+        if ranked and number % 2:
+            identity = await slot.enqueue_with_priority("q", payload, headers, priority=number % 10)
+        else:
+            identity = await slot.enqueue("q", payload, headers)
+        puts.append(Put(identity, payload, headers))
+    held = [await queue.receive("q", 1e6) for _ in puts]
+    same("queue_dead_letter.1", sorted(lease.message.id for lease in held if lease), sorted(put.id for put in puts), "not all come")
+    await times.move(2e6)
+    if look == "receive":
+        same("queue_dead_letter.1", await queue.receive("q", HELD_S), None, "a message is given after its last attempt")
+    elif look == "target":
+        await queue.dead_letters("q")
+        taken = [await queue.receive("dead", HELD_S) for _ in puts]
+        got = [lease.message for lease in taken if lease]
+    if look != "target":
+        got = await queue.dead_letters("q")
+    by_id = {message.id: message for message in got}
+    same("queue_dead_letter.3", sorted(by_id), sorted(put.id for put in puts), f"not all of {count} that died together are dead")
+    for put in puts:
+        sentence = f"one of {count} messages that died together is not as it was enqueued"
+        is_message("queue_dead_letter.2", by_id[put.id], put, sentence)

@@ -21,7 +21,8 @@ _SLACK_S = 5.0
 """A backend that claims to be later than this is not waited for on a real clock."""
 
 _DEATHS = ("dead_letters", "receive", "peek", "configure", "deadline")
-_EVENTS = ("enqueue", "elsewhere", "release", "redrive", *_DEATHS)
+_RELEASES = {"release": 1, "second release": 2, "fifth release": 5}
+_EVENTS = ("enqueue", "elsewhere", "release", "second release", "fifth release", "redrive", *_DEATHS)
 
 
 def _take(slot: Any, name: str, by: str) -> "asyncio.Task[Any]":
@@ -74,11 +75,14 @@ async def _happening(queue: Any, whole: Any, case: Case, event: str) -> tuple[st
             await queue.enqueue("dead", b"x")
 
         return "dead", "", enqueued
-    await queue.configure_dead_letter("q", "dead", 9 if event in ("configure", "release") else 1)
+    await queue.configure_dead_letter("q", "dead", 9 if event == "configure" or event in _RELEASES else 1)
     short_s = 10.0 if case.clock.virtual else 0.5
     name = await queue.enqueue("q", b"x", {"h": "v"})
     held = await queue.receive("q", short_s if event == "deadline" else HELD_S)
-    if event == "release":
+    for _ in range(_RELEASES.get(event, 1) - 1):
+        await queue.release(held)
+        held = await queue.receive("q", HELD_S)
+    if event in _RELEASES:
         return "q", name, lambda: queue.release(held)
     if event == "redrive":
         await queue.release(held)
