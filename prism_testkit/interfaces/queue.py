@@ -162,7 +162,8 @@ class QueueDeadLetter(Protocol):
     2. It arrives with its payload, its headers and its id; ``target`` is an ordinary queue, in which its attempts begin at 0.
     3. Nothing is lost on the way and nothing doubled: at every look a message is in one of both queues.
     4. `dead_letters` lists the messages in ``target`` that died in ``queue`` and are still there, in the order in which they
-       died; it takes nothing. One that is leased in ``target`` may be listed or not.
+       died; it takes nothing. One that is leased in ``target`` may be listed or not. Those that one look finds to have died
+       since the last stand among themselves in any order, and keep it.
     5. `redrive` moves those that `dead_letters` lists, and are not leased, to the tail of ``queue``, in the order in which they
        died, with attempts from 0, and returns their number. Other messages in ``target`` stay.
     6. `configure_dead_letter` replaces what was configured, for every client, and counts the attempts that messages already
