@@ -23,13 +23,18 @@ def _key(kind: str, number: int) -> str:
     return f"k{number:05}"
 
 
+def _size(case: Case, number: int) -> int:
+    """Return the size of an object: some are empty, and no two at the same place of two pages are alike."""
+    return 0 if number % 10 == 0 else min(number % 307, case.limits.max_payload)
+
+
 async def _filled(store: ObjectStorage, case: Case, count: int, kind: str) -> dict[str, ObjectMetadata]:
     """Put so many objects, those of a page at different instants and of different sizes; return what each put told."""
     await store.create_bucket(BUCKET)
     told: dict[str, ObjectMetadata] = {}
     for start in range(0, count, _AT_ONCE):
         numbers = range(start, min(count, start + _AT_ONCE))
-        puts = [store.put(BUCKET, _key(kind, number), bytes(number % 10 and number % 307)) for number in numbers]
+        puts = [store.put(BUCKET, _key(kind, number), bytes(_size(case, number))) for number in numbers]
         told |= zip((_key(kind, number) for number in numbers), await together(*puts), strict=True)
         if case.clock.virtual:
             await case.clock.sleep(3)

@@ -9,7 +9,7 @@ from typing import Any
 from prism_suites._judging import broken, same
 from prism_suites._pubsub_members import HELD_S, counted, lenient, received
 from prism_suites._pubsub_selecting import FILTERING, WILDCARDS
-from prism_suites._pubsub_taking import BASIC, Ear, Sent, hears, is_message, numbered
+from prism_suites._pubsub_taking import BASIC, Ear, Sent, hears, is_message, numbered, quiet
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrdering, PubSubPersistent, PubSubWildcards
@@ -29,15 +29,15 @@ async def _twice(case: Case, member: Any, sents: Mapping[str, Sent], most: int) 
 
     Legally a message comes more often: an acknowledgement deadline may have passed, and then its ack is void.
     """
-    counts, again, done = dict[str, int](), set[str](), set[str]()
+    counts, again, acked, done = dict[str, int](), set[str](), set[str](), set[str]()
     story = f"a receive of at most {most}"
-    while len(done) < len(sents):
+    while len(acked) < len(sents):
         got = await received(case, member, most)
         began_s = case.clock.now_s()
         if not got:
-            left = [sent for identity, sent in sents.items() if identity not in done][:3]
+            left = [sent for identity, sent in sents.items() if identity not in acked][:3]
             promise = "pubsub_persistent.4" if left and left[0].id in counts else "pubsub_persistent.13"
-            broken(promise, f"{len(sents) - len(done)} messages do not come ({story})", expected=left, got=[])
+            broken(promise, f"{len(sents) - len(acked)} messages do not come ({story})", expected=left, got=[])
         for place, delivery in enumerate(got, 1):
             sent = sents.get(delivery.message.id)
             if sent is None:
@@ -53,8 +53,12 @@ async def _twice(case: Case, member: Any, sents: Mapping[str, Sent], most: int) 
         again |= {delivery.message.id for delivery in first}
         await lenient(member.nack(*first))
         await lenient(member.ack(*second))
+        acked |= {delivery.message.id for delivery in second}
         if case.clock.now_s() - began_s < HELD_S:
             done |= {delivery.message.id for delivery in second}
+    got = await received(case, member, most, quiet(case))
+    if late := [delivery for delivery in got if delivery.message.id in done]:
+        broken("pubsub_persistent.5", f"a message that was acked comes again ({story})", expected=None, got=late[0])
 
 
 @check(*(f"pubsub_persistent.{number}" for number in (2, 4, 5, 13)))
