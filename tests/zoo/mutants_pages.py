@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from prism_testkit.interfaces import Bytes
 
@@ -125,14 +126,14 @@ class TwoThatExpireTakeAThird(KeyValue):
 
 
 @mutant("ttl.2", "sweep", trap="eleven keys that expire at one look", also="scan.5 scan.1")
-class ASweepTakesTen(KeyValue):
+class ALookFindsTenThatExpired(KeyValue):
     """What a look does not find swept is there."""
 
     def alive(self, entry: Entry) -> bool:
         if super().alive(entry):
             return True
-        ended = [other for other in self.rows().values() if not super(ASweepTakesTen, self).alive(other)]
-        return entry not in ended[:10]
+        ended = (other for other in self.rows().values() if not super(ALookFindsTenThatExpired, self).alive(other))
+        return not any(other is entry for other in islice(ended, 10))
 
 
 @mutant("ttl.3", "batch", trap="a transaction that sets two keys that had a time to live", also="transactional.1")
