@@ -88,6 +88,11 @@ class Bound(Generic[P]):
         """Let a plan of faults befall the calls of the incarnations that are opened from now on."""
         self.faults = Faults(plan, self._clock)
 
+    @property
+    def incarnations(self) -> int:
+        """How many incarnations were opened so far; the actors of faults are numbered so, from 0."""
+        return self._actors
+
     def skew(self, seconds: float) -> None:
         """Let the clock be wrong that is given to the incarnations opened from now on; the clocks of their stores stay right."""
         self._given_clock = _Skewed(self._clock, seconds) if seconds else self._clock

@@ -107,7 +107,7 @@ async def a_removal_that_fails_holds_up_no_other(claims: Bound[ClaimCheck], case
         same("lifecycle.4", (await check_in.health()).status, "healthy", "it is not healthy although its last sweep succeeded")
 
 
-def _listing_late(meanwhile: Callable[[], Awaitable[None]], late: Callable[[str], bool]) -> Callable[[Any], None]:
+def listing_late(meanwhile: Callable[[], Awaitable[None]], late: Callable[[str], bool]) -> Callable[[Any], None]:
     """Return a change of a store: its listings give what was there in another order, let something happen, and then give of what
     was put meanwhile what ``late`` says. So may a store whose listing is in the order of a hash."""
 
@@ -129,7 +129,7 @@ def _listing_late(meanwhile: Callable[[], Awaitable[None]], late: Callable[[str]
     return change
 
 
-_LATE: dict[str, Callable[[str], bool]] = {
+LATE: dict[str, Callable[[str], bool]] = {
     "nothing": lambda key: False,
     "markers": lambda key: ".acks/" in key,
     "claims": lambda key: ".acks/" not in key,
@@ -138,7 +138,7 @@ _LATE: dict[str, Callable[[str], bool]] = {
 
 
 @check("CC7", "CC4")
-@gauntlet(lambda limits: [{"late": late, "acked": acked} for late in _LATE for acked in (False, True)])
+@gauntlet(lambda limits: [{"late": late, "acked": acked} for late in LATE for acked in (False, True)])
 async def what_comes_during_a_listing_may_be_listed_or_not(claims: Bound[ClaimCheck], case: Case, late: str, acked: bool) -> None:
     """A claim that is published, and acked, while a sweep lists stays with its marker until it is due, whatever of it is listed."""
     if beside(case, claims, acks=True, time=True):
@@ -160,7 +160,7 @@ async def what_comes_during_a_listing_may_be_listed_or_not(claims: Bound[ClaimCh
                 await consumer.ack(held)
             before.update(await entries_there(claims))
 
-        claims.change("store", _listing_late(meanwhile, _LATE[late]))
+        claims.change("store", listing_late(meanwhile, LATE[late]))
         async with claims.opened(**CONFIG) as other:
             await other.sweep()
             same("CC7", before - await entries_there(claims), set(), f"a sweep that lists {late} late removed what is not due")

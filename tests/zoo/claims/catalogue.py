@@ -8,6 +8,7 @@ from tests.zoo.declare import Mutant
 from . import (
     mutants_config,
     mutants_edges,
+    mutants_errors,
     mutants_history_keeping,
     mutants_history_reading,
     mutants_history_sending,
@@ -81,6 +82,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_nineteenth.MUTANTS,
     *mutants_twentieth.MUTANTS,
     *mutants_pages.MUTANTS,
+    *mutants_errors.MUTANTS,
     *mutants_later.MUTANTS,
     *mutants_interleaved.MUTANTS,
     *mutants_locked.MUTANTS,
