@@ -8,7 +8,6 @@ from prism_patterns.claim_check import Claim, ClaimDelivery, ClaimExpired, Claim
 from prism_testkit.interfaces import (
     AccessDenied,
     BackendUnavailable,
-    BucketNotFound,
     CorruptPayload,
     OperationTimeout,
     PrismError,
@@ -57,15 +56,6 @@ class _MarksUnavailable(_Marks):
 @mutant("CC4", "swallowed error", trap="a marker whose store is away")
 class AMarkerWhoseStoreIsAwayIsTakenForDone(StrangeClaimCheck):
     consumer_type = _MarksUnavailable
-
-
-class _MarksBucket(_Marks):
-    forgiven = BucketNotFound
-
-
-@mutant("CC4", "swallowed error", trap="a marker whose bucket is not there for a moment")
-class AMarkerWithoutABucketIsTakenForDone(StrangeClaimCheck):
-    consumer_type = _MarksBucket
 
 
 class _Acks(StrangeConsumer):
