@@ -9,6 +9,7 @@ from tests.zoo.family import registering
 from . import (
     history_declare,
     independent_parts,
+    mutants_backlogs,
     mutants_cancelled,
     mutants_combined,
     mutants_combined_killed,
@@ -131,6 +132,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_ordering_keys.MUTANTS,
     *mutants_ordering_killed.MUTANTS,
     *mutants_pages.MUTANTS,
+    *mutants_backlogs.MUTANTS,
     *mutants_power.MUTANTS,
     *mutants_wildcards.MUTANTS,
     *mutants_wildcards_calls.MUTANTS,

@@ -7,6 +7,7 @@ from tests.zoo.declare import Mutant
 from tests.zoo.family import registering
 
 from . import (
+    mutants_backlogs,
     mutants_bounds,
     mutants_clients,
     mutants_combined,
@@ -78,6 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_contents.MUTANTS,
     *mutants_order.MUTANTS,
     *mutants_pages.MUTANTS,
+    *mutants_backlogs.MUTANTS,
     *mutants_power.MUTANTS,
     *mutants_names.MUTANTS,
     *mutants_clients.MUTANTS,

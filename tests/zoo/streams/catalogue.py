@@ -9,6 +9,7 @@ from tests.zoo.family import registering
 from . import (
     history_declare,
     independent_declare,
+    mutants_backlogs,
     mutants_clients,
     mutants_combined,
     mutants_contents,
@@ -135,6 +136,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *mutants_partitioning_groups.MUTANTS,
     *mutants_partitioning_records.MUTANTS,
     *mutants_pages.MUTANTS,
+    *mutants_backlogs.MUTANTS,
     *mutants_power.MUTANTS,
     *mutants_strangers_moves.MUTANTS,
     *mutants_strangers_bounds.MUTANTS,
