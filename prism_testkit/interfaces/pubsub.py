@@ -103,7 +103,7 @@ class PubSubBasic(Protocol):
     11. A cancelled publish is received by all subscriptions or by none; a cancelled or timed-out receive takes nothing. The
         driver stays usable.
     12. ``gaps`` is 0 while no connection was lost and no bounded buffer, of 16 messages at least, overflowed; what was missed
-        shows there.
+        shows there: it rises each time something was missed, whether it counts messages or times, and never falls.
     13. While the server is away publishes raise `BackendUnavailable` or `OperationTimeout`; once it is back the same driver
         works again, and the same subscriptions go on, ``gaps`` counting the interruption.
     """

@@ -116,7 +116,7 @@ class QueueVisibility(Protocol):
     8. Of concurrent receives one gets a message; of concurrent acks of one lease exactly one succeeds, and an ack racing a
        deadline or an extend takes effect as one of them did first.
     9. `receive` of a queue with nothing available returns None, not before ``timeout_s`` have passed; a message that becomes
-       available while it waits, by enqueue, release or a deadline, is given to a waiting `receive`.
+       available while it waits, by enqueue, redrive, release or a deadline, is given to a waiting `receive`.
     10. ``visibility_s`` and ``seconds`` are above 0 and at most 43,200 must be accepted; 0, negative, NaN and infinite raise
         ``ValueError`` before any effect.
     11. No acknowledged message is lost: until it is removed it is leased or available.

@@ -4,12 +4,12 @@ repeated, and an error is taken for nothing else.
 Each step is done once in peace to see which calls it makes; then once for each of them and each error that it may be refused with.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck, ClaimExpired, ClaimNotFound
-from prism_suites._claims import TOPIC, T, beside, chunked, entries_there, judge_markers, mode, take, worker_rests
+from prism_suites._claims import TOPIC, T, beside, chunked, judge_markers, mode, take, worker_rests
+from prism_suites._claims_refusing import ERRORS, World, each_refused
 from prism_suites._judging import broken, refused, same
 from prism_suites.patterns.claim_check_sweeps import LATE, listing_late
 from prism_testkit.bound import Bound
@@ -18,77 +18,13 @@ from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces.errors import ConfigError, PrismError
 
 _BIG = b"z" * (T + 1)
-_ERRORS = ("AccessDenied", "OperationTimeout", "QuotaExceeded", "BackendUnavailable")
-"""What a store or a broker may answer to any call. ``OperationTimeout`` here is one without effect."""
 _HOUR_S = 3600.0
-
-
-class _World:
-    """Incarnations by their number, each under a prefix of its own, and faults at the calls of one step."""
-
-    def __init__(self, claims: Bound[ClaimCheck], case: Case) -> None:
-        self.claims = claims
-        self.case = case
-        self.struck = 0
-
-    @asynccontextmanager
-    async def opened(self, number: int, **config: Any) -> AsyncIterator[ClaimCheck]:
-        async with self.claims.opened(threshold=T, prefix=f"c{number}", **config) as check_in:
-            yield check_in
-
-    @property
-    def actor(self) -> int:
-        """The number of the incarnation that was opened last."""
-        return self.claims.incarnations - 1
-
-    async def entries(self, number: int) -> set[str]:
-        return await entries_there(self.claims, prefix=f"c{number}")
-
-    async def calls(self, step: Callable[[], Awaitable[Any]], actor: int | None = None) -> list[tuple[str, int]]:
-        """Do a step in peace; return its calls, each by its operation and how many of that operation went before it."""
-        passed = self.claims.faults.passed
-        since, who = len(passed), self.actor if actor is None else actor
-        await step()
-        counts: dict[str, int] = {}
-        found = []
-        for each, operation, _ in passed[since:]:
-            if each == who:
-                found.append((operation, counts.get(operation, 0)))
-                counts[operation] = counts.get(operation, 0) + 1
-        return found
-
-    @contextmanager
-    def refusing(self, operation: str, number: int, error: str, actor: int | None = None) -> Iterator[None]:
-        """Within, refuse one call of the incarnation that was opened last; counted from now on."""
-        faults = self.claims.faults
-        who = self.actor if actor is None else actor
-        address = (who, operation, number + sum(each[:2] == (who, operation) for each in faults.passed))
-        faults.plan[address] = f"refuse {error}"
-        try:
-            yield
-        finally:
-            if address in faults.struck:
-                self.struck += 1  # and it stays planned: the report tells of it
-            else:
-                del faults.plan[address]
-
-    def judge_struck(self) -> None:
-        if not self.struck:
-            self.case.inconclusive("no call met a fault")
-
-
-async def _each(
-    world: _World, calls: list[tuple[str, int]], judge: Callable[[int, str, int, str], Awaitable[None]], first: int = 1
-) -> None:
-    for number, (operation, ordinal, error) in enumerate(((op, n, error) for op, n in calls for error in _ERRORS), first):
-        await judge(number, operation, ordinal, error)
-    world.judge_struck()
 
 
 @check("CC8")
 async def a_failing_entry_agrees_on_nothing_less(claims: Bound[ClaimCheck], case: Case) -> None:
     """Whichever call of an entry fails: who was let in, or is let in when he tries again, has agreed; who disagrees is refused."""
-    world = _World(claims, case)
+    world = World(claims, case)
 
     async def enter(number: int, max_age_s: float) -> None:
         async with world.opened(number, cleanup="retain", max_age_s=max_age_s):
@@ -109,14 +45,14 @@ async def a_failing_entry_agrees_on_nothing_less(claims: Bound[ClaimCheck], case
         sentence = f"one who disagrees is let in, after one {story} whose {operation} was refused by {error}"
         await refused("CC8", enter(number, 200.0), ConfigError, sentence)
 
-    await _each(world, calls, judge)
+    await each_refused(world, calls, judge)
 
 
 @check("CC3", "CC1")
 @gauntlet(lambda limits: [{"streamed": streamed} for streamed in (False, True)])
 async def a_failing_publish_leaves_no_message_without_its_object(claims: Bound[ClaimCheck], case: Case, streamed: bool) -> None:
     """Whichever call of a publish fails: what was told to be published comes, and whatever comes has its payload (CC-3)."""
-    world = _World(claims, case)
+    world = World(claims, case)
 
     async def publish(check_in: ClaimCheck, number: int) -> None:
         await check_in.publish(f"{TOPIC}{number}", chunked(_BIG, b"and", _BIG) if streamed else _BIG + b"and" + _BIG)
@@ -139,7 +75,7 @@ async def a_failing_publish_leaves_no_message_without_its_object(claims: Bound[C
                         broken("CC3", f"the message of {story} has no payload", expected="its payload", got=wrong)
                     same("CC1", payload, _BIG + b"and" + _BIG, f"another payload comes than that of {story}")
 
-        await _each(world, calls, judge)
+        await each_refused(world, calls, judge)
 
 
 @check("CC6", "CC5", "CC4")
@@ -147,7 +83,7 @@ async def a_failing_publish_leaves_no_message_without_its_object(claims: Bound[C
 async def a_failing_read_says_what_failed(claims: Bound[ClaimCheck], case: Case, chunks: bool) -> None:
     """Whichever call of a read fails: a claim that is there is not told to be gone or damaged, nor is one that is gone told to be
     of another age."""
-    world = _World(claims, case)
+    world = World(claims, case)
     async with world.opened(0, cleanup="retain", max_age_s=100.0) as check_in, check_in.consume(TOPIC, "c") as consumer:
         claim = (await check_in.publish(TOPIC, _BIG)).claim
         assert claim is not None
@@ -170,7 +106,7 @@ async def a_failing_read_says_what_failed(claims: Bound[ClaimCheck], case: Case,
             with suppress(PrismError):
                 await read()
 
-        await _each(world, await world.calls(try_read), there)
+        await each_refused(world, await world.calls(try_read), there)
         store = await claims.look("store")
         await store.delete(claim.bucket, claim.key)
         for wanted, other in ((ClaimNotFound, ClaimExpired), (ClaimExpired, ClaimNotFound)):
@@ -179,7 +115,7 @@ async def a_failing_read_says_what_failed(claims: Bound[ClaimCheck], case: Case,
                     return
                 await case.advance(200.0)
             for operation, ordinal in await world.calls(try_read):
-                for error in _ERRORS:
+                for error in ERRORS:
                     with world.refusing(operation, ordinal, error):
                         try:
                             await read()
@@ -196,7 +132,7 @@ async def a_failing_ack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None
     """Whichever call of an ack fails: who is told that it was done, or repeats it, has acked, and the claim goes when it is due."""
     if beside(case, claims, acks=True, time=True):
         return
-    world = _World(claims, case)
+    world = World(claims, case)
     config = {**mode(None, "c"), "retention_after_ack_s": 1.0}
 
     async def acked(number: int, operation: str = "", ordinal: int = 0, error: str = "") -> list[tuple[str, int]]:
@@ -227,11 +163,11 @@ async def a_failing_ack_is_no_ack(claims: Bound[ClaimCheck], case: Case) -> None
     async def judge(number: int, operation: str, ordinal: int, error: str) -> None:
         await acked(number, operation, ordinal, error)
 
-    await _each(world, await acked(0), judge)
+    await each_refused(world, await acked(0), judge)
     judge_markers(case)
 
 
-async def _laid_out(world: _World, number: int, config: dict[str, Any]) -> set[str]:
+async def _laid_out(world: World, number: int, config: dict[str, Any]) -> set[str]:
     """Leave a claim that is due by its ack, markers without a claim, a claim that is not acked, and one that was acked just now;
     return what is to stay."""
     topic = f"{TOPIC}{number}"
@@ -256,7 +192,7 @@ async def a_failing_sweep_is_finished_by_the_next(claims: Bound[ClaimCheck], cas
     next one (CC-7)."""
     if beside(case, claims, acks=True, time=True):
         return
-    world = _World(claims, case)
+    world = World(claims, case)
     config = {**mode(None, "c"), "retention_after_ack_s": 10.0}
 
     async def swept(number: int, operation: str = "", ordinal: int = 0, error: str = "") -> list[tuple[str, int]]:
@@ -281,20 +217,20 @@ async def a_failing_sweep_is_finished_by_the_next(claims: Bound[ClaimCheck], cas
     async def judge(number: int, operation: str, ordinal: int, error: str) -> None:
         await swept(number, operation, ordinal, error)
 
-    await _each(world, await swept(0), judge)
+    await each_refused(world, await swept(0), judge)
 
 
 _ASKS = ("store.exists", "store.metadata", "store.get", "store.get_stream")
 
 
 @check("CC7", "CC4")
-@gauntlet(lambda limits: [{"error": error} for error in _ERRORS])
+@gauntlet(lambda limits: [{"error": error} for error in ERRORS])
 async def who_cannot_ask_for_a_claim_leaves_its_markers(claims: Bound[ClaimCheck], case: Case, error: str) -> None:
     """A listing may give the marker of a claim that it leaves out, for both are new: who looks for the claim, and is refused, does
     not know that it is gone."""
     if beside(case, claims, acks=True, time=True):
         return
-    world = _World(claims, case)
+    world = World(claims, case)
     config = {**mode(None, "c"), "retention_after_ack_s": 10.0}
     begun: list[bool] = []
     async with world.opened(0, **config) as check_in, check_in.consume(TOPIC, "c") as consumer:
@@ -322,13 +258,13 @@ async def who_cannot_ask_for_a_claim_leaves_its_markers(claims: Bound[ClaimCheck
 
 
 @check("lifecycle.4", "CC4")
-@gauntlet(lambda limits: [{"error": error, "turn": turn} for error in _ERRORS for turn in (0, 2)])
+@gauntlet(lambda limits: [{"error": error, "turn": turn} for error in ERRORS for turn in (0, 2)])
 async def the_worker_goes_on_after_any_error(claims: Bound[ClaimCheck], case: Case, error: str, turn: int) -> None:
     """Whatever refuses a call of the background worker, and whichever call, it sweeps again within the hour."""
     if beside(case, claims, time=True):
         return
-    operation = ("store.put", "store.list_objects", "store.delete")[(_ERRORS.index(error) + turn) % 3]
-    world = _World(claims, case)
+    operation = ("store.put", "store.list_objects", "store.delete")[(ERRORS.index(error) + turn) % 3]
+    world = World(claims, case)
     config: dict[str, Any] = {"cleanup": "sweep", "max_age_s": 3000.0, "grace_period_s": 0.0}
     async with world.opened(0, **config):
         await worker_rests(case)
