@@ -9,7 +9,7 @@ from tests.zoo.declare import Mutant
 
 from .declare import declaring
 from .reference import Listener, Member
-from .reference_newer import FilteredListener, OrderedMember, PatternListener
+from .reference_newer import FilteredListener, NewerPubSub, OrderedMember, PatternListener
 from .stores import Row
 
 __all__ = ["MUTANTS"]
@@ -134,3 +134,12 @@ class OfThreeKeysGivenBackTheLastGoesOn(OrderedMember):
         passed = self.driver.store.notes.get((self.driver.namespace, self.topic, self.name), set())
         rows = super().pending()
         return [row for row in rows if row.message.id not in passed] + [row for row in rows if row.message.id in passed]
+
+
+@mutant("ordering.7", "missing check", trap="headers over their limit, with a key", also="ordering.1 persistent.11")
+class HeadersOfAKeyedMessageHaveNoLimit(NewerPubSub):
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        texts = isinstance(headers, dict) and all(isinstance(text, str) for pair in headers.items() for text in pair)
+        if operation == "publish_ordered" and texts and headers is not None:
+            return dict(headers)
+        return super().labels(headers, operation)

@@ -1,5 +1,6 @@
 """Mutants that are wrong from some message of a page or a sweep on."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from prism_testkit.interfaces import QueueMessage
@@ -149,3 +150,25 @@ class OfTwoThatAreDueHeadersAreOne(Queue):
         for row in due:
             self.put(replace(row, due=0.0, headers=due[0].headers))
         super().settle(queue)
+
+
+class _Unlimited(Queue):
+    """Headers of one way to enqueue are not looked at."""
+
+    way = "enqueue_delayed"
+
+    def labels(self, headers: Mapping[str, str] | None, operation: str) -> Mapping[str, str]:
+        texts = isinstance(headers, dict) and all(isinstance(text, str) for pair in headers.items() for text in pair)
+        if operation == self.way and texts and headers is not None:
+            return dict(headers)
+        return super().labels(headers, operation)
+
+
+@mutant("delayed.4", "missing check", trap="headers over their limit, delayed", also="basic.7 visibility.15")
+class HeadersOfTheDelayedHaveNoLimit(_Unlimited):
+    pass
+
+
+@mutant("priority.4", "missing check", trap="headers over their limit, with a priority", also="basic.7")
+class HeadersOfAPriorityHaveNoLimit(_Unlimited):
+    way = "enqueue_with_priority"
