@@ -1,12 +1,13 @@
 """Mutants that do not wake who waits while somebody else has not taken what is his."""
 
+import asyncio
 from collections.abc import Mapping
 
 from prism_testkit.interfaces import Bytes
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
-from .reference import PubSub
+from .reference import Listener, Member, PubSub
 from .reference_newer import NewerPubSub, PatternListener
 from .stores import Row
 
@@ -68,3 +69,27 @@ class WhatIsHeldWakesNobody(PubSub):
             super().insert(row)
         finally:
             self.store.waiting |= waiting
+
+
+@mutant("basic.4", "lost wake", trap="one waits while another subscription is left", also="basic.9 basic.10")
+class WhoLeavesForgetsWhoWaits(PubSub):
+    async def leave(self, listener: Listener) -> None:
+        self.store.waiting.clear()
+        await super().leave(listener)
+
+
+@mutant("basic.9", "lost wake", trap="one waits while another wait is cancelled", also="persistent.9 basic.4")
+class WhoIsCancelledTakesAllWithHim(PubSub):
+    async def pause(self, *ends: float) -> None:
+        try:
+            await super().pause(*ends)
+        except asyncio.CancelledError:
+            self.store.waiting.clear()
+            raise
+
+
+@mutant("persistent.9", "lost wake", trap="one waits while a member of another name joins", also="persistent.6")
+class WhoJoinsForgetsWhoWaits(PubSub):
+    async def join(self, member: Member, start: str) -> None:
+        await super().join(member, start)
+        self.store.waiting.clear()

@@ -1,5 +1,7 @@
 """Mutants that do not wake who waits while there is something that is not for him."""
 
+import asyncio
+
 from tests.zoo.declare import Mutant
 
 from .declare import declaring
@@ -49,3 +51,30 @@ class BesideAFullQueueNobodyIsWoken(_Silent):
 class BesideALeaseOfAHigherPriorityNobodyIsWoken(_Silent):
     def silent(self, row: Row) -> bool:
         return any(each.priority > row.priority for each in self.rows(row.queue))
+
+
+@mutant("basic.4", "lost wake", trap="a take waits while another one is cancelled", also="visibility.9")
+class WhoIsCancelledTakesAllWithHim(Queue):
+    async def pause(self, queue: str, end: float) -> None:
+        try:
+            await super().pause(queue, end)
+        except asyncio.CancelledError:
+            self.store.waiting.clear()
+            raise
+
+
+@mutant("basic.4", "lost wake", trap="a take waits while another one ends in vain", also="visibility.9")
+class WhoWaitsInVainTakesAllWithHim(Queue):
+    async def pause(self, queue: str, end: float) -> None:
+        await super().pause(queue, end)
+        if self.over(end):
+            self.store.waiting.clear()
+
+
+@mutant("basic.4", "lost wake", trap="a take waits while something is redriven", also="visibility.9 dead_letter.5")
+class ARedriveOfNothingForgetsWhoWaits(Queue):
+    async def redrive(self, queue: str) -> int:
+        found = await super().redrive(queue)
+        if not found:
+            self.store.waiting.clear()
+        return found

@@ -121,3 +121,59 @@ class ALongReadOfAPartitionLeavesAHole(NewerStreams):
         if limit is None and last == end and self.stream(lane).end - end > 100:
             async for record in self.walk(lane, end + (100 - end % 100), None):
                 yield self.shown(record)
+
+
+class _Unhooks(NewerStreams):
+    """Some call forgets who waits."""
+
+    def unhook(self) -> None:
+        self.store.waiting.clear()
+
+
+@mutant("consumer_groups.10", "lost wake", trap="one waits while a group is made")
+class AGroupThatIsMadeForgetsWhoWaits(_Unhooks):
+    async def create_group(self, stream: str, group: str, start: GroupStart = "earliest") -> None:
+        self.unhook()
+        await super().create_group(stream, group, start)
+
+
+@mutant("consumer_groups.10", "lost wake", trap="one waits while the stream is trimmed", also="basic.7")
+class ATrimForgetsWhoWaits(_Unhooks):
+    async def trim(self, stream: str, before: int) -> int:
+        self.unhook()
+        return await super().trim(stream, before)
+
+
+@mutant("consumer_groups.10", "lost wake", trap="one waits while the stream is compacted", also="retention.11")
+class ACompactionForgetsWhoWaits(_Unhooks):
+    async def compact(self, stream: str) -> None:
+        self.unhook()
+        await super().compact(stream)
+
+
+@mutant("consumer_groups.10", "lost wake", trap="one waits while another group is moved", also="replay.6")
+class AMoveForgetsWhoWaits(_Unhooks):
+    async def seek(self, stream: str, group: str, offset: int) -> None:
+        self.unhook()
+        await super().seek(stream, group, offset)
+
+
+@mutant("basic.5", "shared state", trap="two reads with limits of their own are open at once", also="basic.1")
+class OpenReadsShareTheirLimit(NewerStreams):
+    left: int | None = None
+
+    async def walk(self, stream: str, start: int, limit: int | None) -> Reading:
+        at, end = start, self.stream(stream).end
+        self.left = limit
+        while self.left != 0 and (record := self.first(stream, at, end)) is not None:
+            at = record.offset + 1
+            if self.left is not None:
+                self.left -= 1
+            yield record
+
+
+@mutant("consumer_groups.1", "wrong from the third on", trap="a third group that begins at the end")
+class TheThirdGroupBeginsBeforeTheEnd(NewerStreams):
+    def begin(self, stream: str, start: GroupStart) -> int:
+        found = super().begin(stream, start)
+        return max(0, found - 1) if start == "latest" and len(self.stream(stream).groups) > 2 else found
