@@ -258,7 +258,7 @@ class AMessageGoesToOneFilterOfAClient(NewerPubSub):
 @mutant(
     "basic.12", "shared state", trap="a filtered subscription that overflows, beside a plain one", also="filtering.9 wildcards.9"
 )
-class GapsAreOfTheClient(NewerPubSub):
+class GapsAreOfAllOfTheClient(NewerPubSub):
     """A buffer of 32 for each subscription; what is dropped of one shows in all of the client."""
 
     def fan_out(self, topic: str, message: Message) -> None:

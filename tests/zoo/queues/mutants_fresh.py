@@ -147,7 +147,7 @@ class AttemptsAreComparedAsTexts(Queue):
         return not row.token and bool(row.attempts) and str(row.attempts) >= str(config.max_attempts)
 
 
-@mutant("delayed.2", "numbers as text", trap="ten delayed messages or more in a store", also="delayed.2")
+@mutant("delayed.2", "numbers as text", trap="ten delayed messages or more in a store", also="delayed.1")
 class TheCountOfScheduledIsOneDigit(Queue):
     def scheduled(self, queue: str) -> int:
         return int(str(super().scheduled(queue))[:1])
