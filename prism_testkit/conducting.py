@@ -7,7 +7,7 @@ has passed.
 
 import contextlib
 import json
-import select
+import selectors
 import signal
 import sys
 import time
@@ -79,14 +79,16 @@ class Player:
         """
         work, began_s = _work(self._process.pid), time.monotonic()
         since_s = began_s
-        while not select.select([self._writer.said], [], [], still_s / _LOOKS)[0]:
-            now = _work(self._process.pid)
-            if time.monotonic() - began_s > _POLLING_S:
-                return False
-            if now is None or now != work:
-                work, since_s = now, time.monotonic()
-            elif time.monotonic() - since_s > still_s:
-                return False
+        with selectors.DefaultSelector() as selector:  # `select.select` knows no descriptor from 1,024 on
+            selector.register(self._writer.said, selectors.EVENT_READ)
+            while not selector.select(still_s / _LOOKS):
+                now = _work(self._process.pid)
+                if time.monotonic() - began_s > _POLLING_S:
+                    return False
+                if now is None or now != work:
+                    work, since_s = now, time.monotonic()
+                elif time.monotonic() - since_s > still_s:
+                    return False
         return True
 
     def end(self) -> Told:
