@@ -1,7 +1,7 @@
 """Refusing one call of a claim check: which calls a step makes, and what becomes of it when one of them is refused."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any
 
 from prism_patterns.claim_check import ClaimCheck
@@ -23,10 +23,9 @@ class World:
         self.case = case
         self.struck = 0
 
-    @asynccontextmanager
-    async def opened(self, number: int, **config: Any) -> AsyncIterator[ClaimCheck]:
-        async with self.claims.opened(threshold=T, prefix=f"c{number}", **config) as check_in:
-            yield check_in
+    def opened(self, number: int, **config: Any) -> AbstractAsyncContextManager[ClaimCheck]:
+        """Open an incarnation under the prefix of this number."""
+        return self.claims.opened(threshold=T, prefix=f"c{number}", **config)
 
     @property
     def actor(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 from prism_suites._judging import same
 from prism_testkit.case import Case
 
-__all__ = ["MANY", "Entered", "at_every_write", "keeps_files", "when_power_is_lost"]
+__all__ = ["MANY", "Entered", "at_every_write", "fresh_client", "keeps_files", "when_power_is_lost"]
 
 MANY = 140
 """So many writes that a store which writes all of it anew now and then, as logs and snapshots do, does it in between."""
@@ -33,6 +33,12 @@ class Entered:
 def keeps_files(case: Case) -> bool:
     """Say whether a backend can be killed so: without a server, on virtual time. Servers have other checks."""
     return case.clock.virtual and not case.server
+
+
+async def fresh_client(case: Case) -> Any:
+    """Return a client, with every interface, of a store that nobody has used; for backends that keep files."""
+    place = case.mortal()
+    return await place.client(0, place.new_namespace(), told=False)
 
 
 async def at_every_write(

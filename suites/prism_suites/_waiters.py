@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from prism_suites._judging import broken, same
 from prism_suites._noticing import ends_soon
 from prism_testkit.case import Case
 
-__all__ = ["WAITS_S", "each_ends_in_its_time", "how_many", "over", "the_last_is_served"]
+__all__ = ["WAITS_S", "each_ends_in_its_time", "gives_up", "how_many", "over", "the_last_is_served"]
 
 WAITS_S = 1000.0
 """So long each would wait. Whoever is told of nothing until then, or until another's time is over, was not woken."""
@@ -71,6 +72,15 @@ async def each_ends_in_its_time(case: Case, promise: str, wait: Callable[[int, f
 
 _LATE_S = 60.0
 """So much later a wait may end: less than their times differ."""
+
+
+async def gives_up(case: Case, wait: Awaitable[Any]) -> None:
+    """Let a call wait for a moment, and cancel it."""
+    waiting = asyncio.ensure_future(wait)
+    await case.clock.sleep(1.0 if case.clock.virtual else 0.05)
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
 
 
 async def over(tasks: Sequence["asyncio.Future[Any]"]) -> None:

@@ -1,9 +1,7 @@
 """pubsub: the first messages of a store that nobody has used: what is counted from the beginning, and passes 9, 10, 99 and 100."""
 
-from typing import Any
-
 from prism_suites._judging import same
-from prism_suites._moments import keeps_files
+from prism_suites._moments import fresh_client, keeps_files
 from prism_suites._pubsub_members import received
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -20,8 +18,7 @@ async def the_first_messages_are_told_in_their_order(pubsub: PubSubPersistent, c
     """From the very first one on the last id is that of the last publish, and messages come in their order (PS-53)."""
     if not keeps_files(case):
         return  # a server is not new for each check
-    place = case.mortal()
-    slot: Any = await place.client(0, place.new_namespace(), told=False)
+    slot = await fresh_client(case)
     if kind != "plain" and not offers(slot, PubSubOrdering):
         return
     ids: list[str] = []

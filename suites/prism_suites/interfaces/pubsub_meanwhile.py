@@ -1,13 +1,12 @@
 """pubsub: who waits is woken behind whatever else happened meanwhile: others that come, wait in vain, are cancelled and leave."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from typing import Any
 
 from prism_suites._judging import same
-from prism_suites._waiters import WAITS_S, the_last_is_served
+from prism_suites._waiters import WAITS_S, gives_up, the_last_is_served
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubPersistent, PubSubWildcards
@@ -36,11 +35,7 @@ async def _does(stack: AsyncExitStack, case: Case, slot: Any, who: str, what: st
             case "waits in vain":
                 await receive(1.0 if case.clock.virtual else 0.01)
             case "is cancelled":
-                waiting = asyncio.ensure_future(receive(WAITS_S))
-                await case.clock.sleep(1.0 if case.clock.virtual else 0.05)
-                waiting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await waiting
+                await gives_up(case, receive(WAITS_S))
             case "is given something" | "leaves without reading":
                 publish = slot.publish_persistent if durable else slot.publish
                 await publish("t.other" if "another topic" in who else "t.elsewhere", b"x")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prism_suites._judging import broken, same
+from prism_suites._pages import item
 from prism_suites._pubsub_members import HELD_S, counted, lenient, received
 from prism_suites._pubsub_selecting import FILTERING, WILDCARDS
 from prism_suites._pubsub_taking import BASIC, Ear, Sent, hears, is_message, numbered, quiet
@@ -16,12 +17,6 @@ from prism_testkit.interfaces import PubSubBasic, PubSubFiltering, PubSubOrderin
 
 _WAITING = 16
 """So many messages wait for certain: no bounded buffer is smaller."""
-
-
-def _kind(number: int) -> tuple[bytes, dict[str, str]]:
-    """Return payload and headers: no two at the same place of two pages are alike."""
-    headers = {} if number % 4 == 0 else {"number": f"{number}", "h": "v"}
-    return b"" if number % 6 == 1 else b"m-%d" % number, headers
 
 
 async def _twice(case: Case, member: Any, sents: Mapping[str, Sent], most: int) -> None:
@@ -69,7 +64,7 @@ async def every_message_of_a_receive_is_its_own(pubsub: PubSubPersistent, case: 
     sents = {}
     async with pubsub.subscribe_durable("t", "s", "earliest") as member:
         for number in range(count):
-            payload, headers = _kind(number)
+            payload, headers = item(number)
             identity = await pubsub.publish_persistent("t", payload, headers)
             sents[identity] = Sent(identity, "t", payload, headers)
         same("pubsub_persistent.2", len(sents), count, "two messages have the same id")
@@ -83,7 +78,7 @@ async def every_message_of_many_keys_is_its_own(pubsub: PubSubOrdering, case: Ca
     count, sents = 40 if most == 2 else 2 * most, {}
     async with pubsub.subscribe_durable("t", "s", "earliest") as member:
         for number in range(count):
-            payload, headers = _kind(number)
+            payload, headers = item(number)
             identity = await pubsub.publish_ordered("t", f"key {number}", payload, headers)
             sents[identity] = Sent(identity, "t", payload, headers)
         await _twice(case, member, sents, most)
@@ -95,7 +90,7 @@ async def every_message_that_waits_is_its_own(pubsub: PubSubBasic, case: Case) -
     async with pubsub.subscribe("t") as inner:
         sents = []
         for number in range(_WAITING):
-            payload, headers = _kind(number)
+            payload, headers = item(number)
             sents.append(Sent(await pubsub.publish("t", payload, headers), "t", payload, headers))
         await hears(Ear(case, inner, BASIC), sents, f"{_WAITING} wait")
 
@@ -107,7 +102,7 @@ async def every_message_that_waits_for_a_pattern_is_its_own(pubsub: PubSubWildca
     async with pubsub.subscribe_pattern(pattern) as inner:
         sents = []
         for number in range(_WAITING):
-            payload, headers = _kind(number)
+            payload, headers = item(number)
             topic = f"t.{number}"
             sents.append(Sent(await pubsub.publish(topic, payload, headers), topic, payload, headers))
         await hears(Ear(case, inner, WILDCARDS), sents, f"{_WAITING} wait")
@@ -119,7 +114,7 @@ async def every_message_that_waits_for_a_filter_is_its_own(pubsub: PubSubFilteri
     async with pubsub.subscribe_filtered("t", {"a": "b"}) as inner:
         sents = []
         for number in range(_WAITING):
-            payload, headers = _kind(number)
+            payload, headers = item(number)
             headers = {**headers, "a": "b", "own": f"{number}"}
             sents.append(Sent(await pubsub.publish("t", payload, headers), "t", payload, headers))
         await hears(Ear(case, inner, FILTERING), sents, f"{_WAITING} wait")

@@ -1,9 +1,7 @@
 """queue: the first messages of a store that nobody has used: what is counted from the beginning, and passes 9, 10, 99 and 100."""
 
-from typing import Any
-
 from prism_suites._judging import same
-from prism_suites._moments import keeps_files
+from prism_suites._moments import fresh_client, keeps_files
 from prism_suites._queue_taking import HELD_S
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -14,18 +12,13 @@ _COUNT = 130
 """More than a hundred, so that what is a text of digits has one, two and three of them."""
 
 
-async def _fresh(case: Case) -> Any:
-    place = case.mortal()
-    return await place.client(0, place.new_namespace(), told=False)
-
-
 @check("queue_basic.3", "queue_basic.2", "queue_visibility.1")
 @gauntlet(lambda limits: [{"how": how} for how in ("dequeue", "receive", "receive behind a release", "priority")])
 async def the_first_messages_come_in_their_order(queue: QueueBasic | QueueVisibility, case: Case, how: str) -> None:
     """From the very first one on messages have ids of their own, and come in the order of their enqueues (Q-08)."""
     if not keeps_files(case):
         return  # a server is not new for each check
-    slot = await _fresh(case)
+    slot = await fresh_client(case)
     needs = {"dequeue": QueueBasic, "priority": QueuePriority}.get(how, QueueVisibility)
     if not offers(slot, needs) or (how == "priority" and not offers(slot, QueueVisibility)):
         return
@@ -58,7 +51,7 @@ async def the_first_deaths_have_their_order(queue: QueueDeadLetter, case: Case, 
     """The first that die in a store are listed as they died, and redriven so (Q-15, Q-16)."""
     if not keeps_files(case):
         return
-    slot = await _fresh(case)
+    slot = await fresh_client(case)
     if not offers(slot, QueueVisibility):
         return
     await slot.configure_dead_letter("q", "dead", 1)

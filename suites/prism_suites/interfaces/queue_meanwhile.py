@@ -1,14 +1,12 @@
 """queue: a take that waits is woken behind whatever else happened to its queue meanwhile."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from prism_suites._judging import same
 from prism_suites._queue_taking import HELD_S
-from prism_suites._waiters import WAITS_S, the_last_is_served
+from prism_suites._waiters import WAITS_S, gives_up, the_last_is_served
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import QueueBasic, QueueDeadLetter, QueueDelayed, QueueVisibility
@@ -17,14 +15,6 @@ from prism_testkit.tap import offers
 
 async def _wait(slot: Any, queue: str, seconds: float) -> Any:
     return await (slot.dequeue(queue, seconds) if offers(slot, QueueBasic) else slot.receive(queue, HELD_S, seconds))
-
-
-async def _cancelled(slot: Any, case: Case, queue: str) -> None:
-    waiting = asyncio.ensure_future(_wait(slot, queue, WAITS_S))
-    await case.clock.sleep(1.0 if case.clock.virtual else 0.05)
-    waiting.cancel()
-    with suppress(asyncio.CancelledError):
-        await waiting
 
 
 async def _served(slot: Any, case: Case) -> None:
@@ -45,8 +35,8 @@ _MEANWHILE: dict[str, tuple[type | None, Callable[[Any, Case], Awaitable[Any]]]]
     "a wait on the same queue that ends in vain": (None, lambda s, case: _wait(s, "q", _VAIN_S if case.clock.virtual else 0.01)),
     "a wait on another queue that ends in vain": (None, lambda s, case: _wait(s, "other", _VAIN_S if case.clock.virtual else 0.01)),
     "a look without waiting": (None, lambda s, case: _wait(s, "q", 0)),
-    "a wait on the same queue that is cancelled": (None, lambda s, case: _cancelled(s, case, "q")),
-    "a wait on another queue that is cancelled": (None, lambda s, case: _cancelled(s, case, "other")),
+    "a wait on the same queue that is cancelled": (None, lambda s, case: gives_up(case, _wait(s, "q", WAITS_S))),
+    "a wait on another queue that is cancelled": (None, lambda s, case: gives_up(case, _wait(s, "other", WAITS_S))),
     "a take from another queue": (None, _served),
     "peek": (QueueBasic, lambda s, case: s.peek("q")),
     "leases of another queue": (QueueVisibility, _leased),

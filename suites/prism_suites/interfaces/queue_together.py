@@ -6,6 +6,7 @@ What sweeps many at once has code that is not run for one, and ends somewhere: b
 from typing import Protocol
 
 from prism_suites._judging import broken, same
+from prism_suites._pages import item
 from prism_suites._queue_taking import HELD_S, Put, is_message
 from prism_suites._queue_times import Times
 from prism_testkit.case import Case
@@ -27,16 +28,10 @@ class DelayedAndBasic(QueueDelayed, QueueBasic, Protocol):
     """Delays, and takes for good."""
 
 
-def _kind(number: int) -> tuple[bytes, dict[str, str]]:
-    """Return payload and headers: no two at the same place of two pages are alike."""
-    headers = {} if number % 4 == 0 else {"number": f"{number}", "h": "v"}
-    return b"" if number % 6 == 1 else b"m-%d" % number, headers
-
-
 async def _filled(queue: QueueVisibility | QueueDeadLetter, count: int) -> dict[str, Put]:
     puts = {}
     for number in range(count):
-        payload, headers = _kind(number)
+        payload, headers = item(number)
         identity = await queue.enqueue("q", payload, headers)
         puts[identity] = Put(identity, payload, headers)
     same("queue_visibility.11", len(puts), count, "messages of one queue have the same id")
@@ -122,7 +117,7 @@ async def delays_that_end_together_end_each(queue: DelayedAndBasic, case: Case, 
         return
     puts, late = dict[str, Put](), list[str]()
     for number in range(count + _LATER):
-        payload, headers = _kind(number)
+        payload, headers = item(number)
         last = number % 2 and len(late) < _LATER
         identity = await queue.enqueue_delayed("q", payload, headers, delay_s=_LATE_S + len(late) if last else _SOON_S)
         puts[identity] = Put(identity, payload, headers)

@@ -1,9 +1,7 @@
 """stream: the first records of a store that nobody has used: what is counted from the beginning, and passes 9, 10, 99 and 100."""
 
-from typing import Any
-
 from prism_suites._judging import same
-from prism_suites._moments import keeps_files
+from prism_suites._moments import fresh_client, keeps_files
 from prism_suites._stream_taking import receive, take
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
@@ -14,18 +12,13 @@ _COUNT = 130
 """More than a hundred, so that what is a text of digits has one, two and three of them."""
 
 
-async def _fresh(case: Case) -> Any:
-    place = case.mortal()
-    return await place.client(0, place.new_namespace(), told=False)
-
-
 @check("stream_basic.6", "stream_basic.3", "stream_basic.1")
 @gauntlet(lambda limits: [{"streams": streams} for streams in (1, 2)])
 async def the_first_records_are_told_in_their_order(stream: StreamBasic, case: Case, streams: int) -> None:
     """From the very first one on the last offset is that of the last append, and reads give all in their order (ST-04)."""
     if not keeps_files(case):
         return  # a server is not new for each check
-    slot = await _fresh(case)
+    slot = await fresh_client(case)
     offsets: dict[str, list[int]] = {"s": [], "other": []}
     for number in range(_COUNT):
         name = ("s", "other")[number % streams]
@@ -44,7 +37,7 @@ async def the_first_records_come_in_their_order(stream: StreamConsumerGroups, ca
     """A group gets the first records of a store in their order, and what is given back again, all of it (ST-11)."""
     if not keeps_files(case):
         return
-    slot = await _fresh(case)
+    slot = await fresh_client(case)
     basic = offers(slot, StreamBasic)
     offsets = [await slot.append("s", b"%d" % number) for number in range(_COUNT)]
     await slot.create_group("s", "g")

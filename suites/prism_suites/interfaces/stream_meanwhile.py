@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
 
 from prism_suites._judging import same
 from prism_suites._stream_shared import GROUPS, append, fill, numbered
 from prism_suites._stream_taking import gets, receive
-from prism_suites._waiters import WAITS_S, the_last_is_served
+from prism_suites._waiters import WAITS_S, gives_up, the_last_is_served
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay, StreamRetention
@@ -23,11 +22,7 @@ async def _short_wait(slot: Any, case: Case) -> None:
 
 async def _cancelled_wait(slot: Any, case: Case) -> None:
     async with slot.join("s", "other", "c") as member:
-        waiting = asyncio.ensure_future(member.receive(1, WAITS_S))
-        await case.clock.sleep(1.0 if case.clock.virtual else 0.05)
-        waiting.cancel()
-        with suppress(asyncio.CancelledError):
-            await waiting
+        await gives_up(case, member.receive(1, WAITS_S))
 
 
 async def _fast_receive(slot: Any, case: Case) -> None:
@@ -122,8 +117,7 @@ async def whatever_its_count_it_comes_again_at_once(stream: StreamConsumerGroups
             got = await gets(case, member, puts, promise="stream_consumer_groups.5", times=turn)
             if turn % 2:
                 await member.nack(*got[:2])
-    async with AsyncExitStack() as stack:
-        member = await stack.enter_async_context(stream.join("s", "g", "c"))
+    async with stream.join("s", "g", "c") as member:
         again: list[Any] = []
         for _ in range(60):  # a driver may need a few looks, but no time
             again += await receive(member, 3)

@@ -3,15 +3,18 @@
 A driver that brings records by the hundred has code that runs only from the second page on, and another for what comes first.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol
 
 from prism_suites._judging import broken, same
+from prism_suites._pages import item
+from prism_suites._stream_bounds import everything
 from prism_suites._stream_shared import BASIC, GROUPS, Laws, Put, append, increase, is_record, timed
 from prism_suites._stream_taking import gets, nothing_comes
 from prism_testkit.case import Case
 from prism_testkit.checks import check, gauntlet
 from prism_testkit.interfaces import Record, StreamBasic, StreamConsumerGroups, StreamPartitioning, StreamReplay
+from prism_testkit.tap import offers
 
 
 class BasicAndReplay(StreamBasic, StreamReplay, Protocol):
@@ -24,9 +27,9 @@ def _count(case: Case) -> int:
 
 
 def _kind(number: int) -> tuple[bytes, str | None, dict[str, str]]:
-    """Return payload, key and headers of a record: no two of a page, nor of two pages at the same place, are alike."""
-    headers = {} if number % 4 == 0 else {"number": f"{number}", "h": "v"}
-    return b"" if number % 6 == 1 else b"r-%d" % number, None if number % 5 == 0 else f"k{number}", headers
+    """Return payload, key and headers of a record."""
+    payload, headers = item(number)
+    return payload, None if number % 5 == 0 else f"k{number}", headers
 
 
 async def _fill(slot: Any, stream: str, count: int, laws: Laws = BASIC) -> list[Put]:
@@ -46,10 +49,6 @@ def _each(promise: str, got: Sequence[Any], puts: Sequence[Put], story: str, *, 
         is_record(promise, record, put, f"record {place} of {story} is not as it was appended")
 
 
-async def _all(iterator: AsyncIterator[Record]) -> list[Record]:
-    return [record async for record in iterator]
-
-
 @check("stream_basic.2", "stream_basic.1", "stream_basic.13", "stream_basic.5")
 async def every_record_of_a_read_is_its_own(stream: StreamBasic, case: Case) -> None:
     """Of many records each is read with its own key, headers and instant, from the beginning and from the middle (ST-01, ST-07)."""
@@ -65,17 +64,17 @@ async def every_record_of_a_read_is_its_own(stream: StreamBasic, case: Case) -> 
         puts.append(put)
         windows.append((start, end))
     middle = len(puts) // 3
-    whole = await _all(stream.read("s"))
+    whole = await everything(stream.read("s"))
     _each("stream_basic.2", whole, puts, "a read", whole="stream_basic.1")
     for record, (start, end) in zip(whole, windows, strict=True):
         if end and not start <= record.appended_ms <= end:
             sentence = "appended_ms of a record is not when it was appended"
             broken("stream_basic.13", sentence, expected=f"{start} to {end}", got=record.appended_ms)
     story = "a read from the middle on"
-    _each("stream_basic.2", await _all(stream.read("s", puts[middle].offset)), puts[middle:], story, whole="stream_basic.1")
+    _each("stream_basic.2", await everything(stream.read("s", puts[middle].offset)), puts[middle:], story, whole="stream_basic.1")
     for limit in (101, 257, len(puts) - 1):
         story = f"a read of at most {limit}"
-        _each("stream_basic.2", await _all(stream.read("s", 0, limit)), puts[:limit], story, whole="stream_basic.5")
+        _each("stream_basic.2", await everything(stream.read("s", 0, limit)), puts[:limit], story, whole="stream_basic.5")
     looks = {record.offset: record.appended_ms for record in whole}
     again = [(record.offset, record.appended_ms) async for record in stream.read("s", puts[middle].offset)]
     same("stream_basic.13", again, [(o, looks[o]) for o, _ in again], "two reads tell different instants of one record")
@@ -86,8 +85,10 @@ async def every_record_of_a_replay_is_its_own(stream: BasicAndReplay, case: Case
     """The same of a replay (ST-18)."""
     puts = await _fill(stream, "s", _count(case))
     behind = puts[-1].offset + 1
-    _each("stream_replay.7", await _all(stream.replay("s", 0, behind)), puts, "a replay")
-    _each("stream_replay.7", await _all(stream.replay("s", puts[9].offset, puts[-9].offset)), puts[9:-9], "a replay of a part")
+    _each("stream_replay.7", await everything(stream.replay("s", 0, behind)), puts, "a replay")
+    _each(
+        "stream_replay.7", await everything(stream.replay("s", puts[9].offset, puts[-9].offset)), puts[9:-9], "a replay of a part"
+    )
 
 
 @check("stream_partitioning.6")
@@ -100,11 +101,11 @@ async def every_record_of_a_partition_is_its_own(stream: StreamPartitioning, cas
         offset = await stream.append_to_partition("s", number % 3, payload, key, headers)
         puts[number % 3].append(Put(offset, payload, key, headers))
     for number, wanted in enumerate(puts):
-        got = await _all(stream.read_partition("s", number))
+        got = await everything(stream.read_partition("s", number))
         _each("stream_partitioning.6", got, wanted, f"a read of partition {number}")
         numbers = {record.partition for record in got}
         same("stream_partitioning.6", numbers, {number}, "a read of a partition gives records of another number")
-        got = await _all(stream.read_partition("s", number, wanted[5].offset, 105))
+        got = await everything(stream.read_partition("s", number, wanted[5].offset, 105))
         _each("stream_partitioning.6", got, wanted[5:110], f"a read of 105 records of partition {number}")
 
 
@@ -131,3 +132,48 @@ async def every_record_of_a_receive_is_its_own(stream: StreamConsumerGroups, cas
         await nothing_comes(case, member, "stream_consumer_groups.6", sentence)
         info = await stream.group_info("s", "g")
         same("stream_consumer_groups.11", info.pending, 0, "group_info tells of something pending, though all was acked")
+
+
+_LONG, _MORE = 450, 230
+"""More than a few pages, and more than two that come while they are read."""
+
+
+async def _meets(case: Case, promise: str, iterator: AsyncIterator[Record], write: Callable[[int], Any], at: int) -> None:
+    """Iterate, let more than a page be written in the midst, and judge that what is given has no hole."""
+    offsets = [await write(number) for number in range(_LONG)]
+    found = []
+    async for record in iterator:
+        found.append(record.offset)
+        if len(found) == at:
+            offsets += [await write(number) for number in range(_LONG, _LONG + _MORE)]
+    same(promise, len(found) >= _LONG, True, f"a read of {_LONG}, beside which {_MORE} are appended, gives {len(found)}")
+    sentence = f"a read of {_LONG} records, behind {at} of which {_MORE} are appended, leaves a hole"
+    same(promise, found, offsets[: len(found)], sentence)
+
+
+_AT = (1, 101, _LONG - 1, _LONG)
+
+
+@check("stream_basic.1", "stream_basic.4", "stream_replay.7")
+@gauntlet(lambda limits: [{"at": at, "how": how} for at in _AT for how in ("read", "replay")])
+async def a_long_read_meets_more_than_a_page(stream: StreamBasic, case: Case, at: int, how: str) -> None:
+    """What is appended while a long stream is read or replayed follows or not, without a hole (ST-04, ST-18)."""
+    if case.server and at != _LONG - 1:
+        return  # each append is a round trip
+    slot = await case.whole()
+    if how == "replay" and not offers(slot, StreamReplay):
+        return
+    iterator = stream.read("s") if how == "read" else slot.replay("s", 0, 2**63 - 1)
+    promise = "stream_basic.1" if how == "read" else "stream_replay.7"
+    await _meets(case, promise, iterator, lambda number: stream.append("s", b"%d" % number), at)
+
+
+@check("stream_partitioning.6", "stream_partitioning.7")
+@gauntlet(lambda limits: [{"at": at} for at in _AT])
+async def a_long_read_of_a_partition_meets_more_than_a_page(stream: StreamPartitioning, case: Case, at: int) -> None:
+    """The same of one of several partitions."""
+    if case.server and at != _LONG - 1:
+        return
+    await stream.create_partitioned("s", 3)
+    write = stream.append_to_partition
+    await _meets(case, "stream_partitioning.6", stream.read_partition("s", 1), lambda n: write("s", 1, b"%d" % n), at)

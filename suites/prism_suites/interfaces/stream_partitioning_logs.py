@@ -6,8 +6,9 @@ from typing import Any
 
 from prism_suites._buffers import ANY_BUFFERS, payloads_are_their_bytes
 from prism_suites._full_headers import FULL_HEADERS
-from prism_suites._judging import broken, same
+from prism_suites._judging import broken, refused, same
 from prism_suites._keyvalue_deadlines import Times
+from prism_suites._queue_shared import BAD_HEADERS
 from prism_suites._racing import together
 from prism_suites._stream_histories import STORIES, behind, edges, history
 from prism_suites._stream_parting import Parted, put_in, read_part
@@ -128,3 +129,15 @@ async def an_ordinary_stream_is_its_only_partition(stream: Parted, case: Case, s
         put = await put_in(stream, "s", 0, b"last")
     (record,) = await read_part(stream, "s", 0, put.offset)
     same("stream_partitioning.4", record.payload, b"last", "partition 0 of an ordinary stream takes no records")
+
+
+@check("stream_partitioning.8")
+@gauntlet(lambda limits: [{"number": number} for number in range(len(BAD_HEADERS))])
+async def bad_headers_are_refused_by_a_partition(stream: StreamPartitioning, case: Case, number: int) -> None:
+    """Headers that are illegal or over their limit are refused, whichever partition they are for, before any effect (ST-30)."""
+    headers, errors = BAD_HEADERS[number]
+    await stream.create_partitioned("s", 2)
+    for place, key in ((0, "k"), (1, None)):
+        call = stream.append_to_partition("s", place, b"x", key, headers)
+        await refused("stream_partitioning.8", call, errors, "illegal headers are not refused by append_to_partition")
+        same("stream_partitioning.8", await read_part(stream, "s", place), [], "a refused append left a record")
